@@ -1,0 +1,278 @@
+#include "redaction/decode.h"
+
+#include "base/check.h"
+#include "parser/parser.h"
+
+/* One unit of an encoding: how many source bytes it takes and which bytes it stands for. */
+struct unit {
+    size_t taken, given;
+    char   bytes[4];
+};
+
+static const char *const texts[] = {
+    [ENCODING_NONE] = "plain", [ENCODING_STRING] = "json-string", [ENCODING_PERCENT] = "percent",
+    [ENCODING_HTML] = "html", [ENCODING_BACKSLASH] = "backslash", [ENCODING_BASE64] = "base64",
+};
+
+const char *encoding_text(enum encoding e) { return texts[e]; }
+
+static const char lead_bytes[] = {[ENCODING_PERCENT] = '%', [ENCODING_HTML] = '&', [ENCODING_BACKSLASH] = '\\'};
+
+static int hex_digit(char c)
+{
+    if (ascii_is_digit(c)) return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The value of exactly `digits` hex digits at text[at], or -1. */
+static long hex_value(struct slice text, size_t at, size_t digits)
+{
+    if (at + digits > text.len) return -1;
+    long value = 0;
+    for (size_t i = at; i < at + digits; i++) {
+        int d = hex_digit(text.data[i]);
+        if (d < 0) return -1;
+        value = value * 16 + d;
+    }
+    return value;
+}
+
+static struct unit plain_byte(struct slice text, size_t at)
+{
+    return (struct unit){.taken = 1, .given = 1, .bytes = {text.data[at]}};
+}
+
+static struct unit one_byte(size_t taken, long byte)
+{
+    return (struct unit){.taken = taken, .given = 1, .bytes = {(char)byte}};
+}
+
+static struct unit code_point(size_t taken, unsigned long c)
+{
+    struct unit u = {.taken = taken};
+    if (c < 0x80) {
+        u.bytes[u.given++] = (char)c;
+    } else if (c < 0x800) {
+        u.bytes[u.given++] = (char)(0xc0 | c >> 6);
+    } else if (c < 0x10000) {
+        u.bytes[u.given++] = (char)(0xe0 | c >> 12);
+        u.bytes[u.given++] = (char)(0x80 | (c >> 6 & 0x3f));
+    } else {
+        u.bytes[u.given++] = (char)(0xf0 | c >> 18);
+        u.bytes[u.given++] = (char)(0x80 | (c >> 12 & 0x3f));
+        u.bytes[u.given++] = (char)(0x80 | (c >> 6 & 0x3f));
+    }
+    if (c >= 0x80) u.bytes[u.given++] = (char)(0x80 | (c & 0x3f));
+    return u;
+}
+
+static struct unit step_percent(struct slice text, size_t at)
+{
+    long byte = text.data[at] == '%' ? hex_value(text, at + 1, 2) : -1;
+    return byte < 0 ? plain_byte(text, at) : one_byte(3, byte);
+}
+
+static const struct {
+    struct slice text;
+    unsigned     code;
+} entities[] = {
+    {{"quot;", 5}, '"'}, {{"amp;", 4}, '&'}, {{"lt;", 3}, '<'}, {{"gt;", 3}, '>'}, {{"apos;", 5}, '\''}, {{"nbsp;", 5}, ' '},
+};
+
+static struct unit step_html(struct slice text, size_t at)
+{
+    if (text.data[at] != '&' || at + 3 >= text.len) return plain_byte(text, at);
+    struct slice rest = slice_sub(text, at + 1, text.len);
+    for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
+        if (rest.len >= entities[i].text.len && memcmp(rest.data, entities[i].text.data, entities[i].text.len) == 0)
+            return one_byte(1 + entities[i].text.len, (long)entities[i].code);
+    if (rest.data[0] != '#') return plain_byte(text, at);
+    bool hex = (rest.data[1] | 0x20) == 'x';
+    size_t i = hex ? 2 : 1, first = i;
+    unsigned long value = 0;
+    for (; i < rest.len && i < first + 7; i++) {
+        int d = hex_digit(rest.data[i]);
+        if (d < 0 || (!hex && d > 9)) break;
+        value = value * (hex ? 16 : 10) + (unsigned long)d;
+    }
+    if (i == first || i >= rest.len || rest.data[i] != ';' || value == 0 || value > 0x10ffff) return plain_byte(text, at);
+    return code_point(i + 2, value);
+}
+
+static struct unit step_unicode_escape(struct slice text, size_t at)
+{
+    long high = hex_value(text, at + 2, 4);
+    if (high < 0) return plain_byte(text, at);
+    if (high >= 0xd800 && high < 0xdc00 && at + 7 < text.len && text.data[at + 6] == '\\' && text.data[at + 7] == 'u') {
+        long low = hex_value(text, at + 8, 4);
+        if (low >= 0xdc00 && low < 0xe000)
+            return code_point(12, 0x10000 + ((unsigned long)(high - 0xd800) << 10) + (unsigned long)(low - 0xdc00));
+    }
+    return code_point(6, (unsigned long)high);
+}
+
+static struct unit step_backslash(struct slice text, size_t at)
+{
+    if (text.data[at] != '\\' || at + 1 >= text.len) return plain_byte(text, at);
+    switch (text.data[at + 1]) {
+    case '"': case '\'': case '\\': case '/': return one_byte(2, text.data[at + 1]);
+    case 'n': return one_byte(2, '\n');
+    case 'r': return one_byte(2, '\r');
+    case 't': return one_byte(2, '\t');
+    case 'b': return one_byte(2, '\b');
+    case 'f': return one_byte(2, '\f');
+    case 'u': return step_unicode_escape(text, at);
+    case 'x': {
+        long byte = hex_value(text, at + 2, 2);
+        return byte < 0 ? plain_byte(text, at) : one_byte(4, byte);
+    }
+    default: return plain_byte(text, at);
+    }
+}
+
+static struct unit step(enum encoding e, struct slice text, size_t at)
+{
+    switch (e) {
+    case ENCODING_PERCENT: return step_percent(text, at);
+    case ENCODING_HTML: return step_html(text, at);
+    case ENCODING_BACKSLASH: return step_backslash(text, at);
+    default: return plain_byte(text, at);
+    }
+}
+
+/* The next byte from `at` on that may begin a unit, or the end. */
+static size_t next_lead(enum encoding e, struct slice text, size_t at)
+{
+    const char *found = at < text.len ? memchr(text.data + at, lead_bytes[e], text.len - at) : NULL;
+    return found == NULL ? text.len : (size_t)(found - text.data);
+}
+
+bool encoding_occurs(enum encoding e, struct slice text)
+{
+    for (size_t at = next_lead(e, text, 0); at < text.len; at = next_lead(e, text, at + 1))
+        if (step(e, text, at).taken > 1) return true;
+    return false;
+}
+
+size_t encoding_decode(enum encoding e, struct slice text, char *out)
+{
+    if (e == ENCODING_STRING) return string_decode(text, out);
+    size_t len = 0;
+    for (size_t at = 0; at < text.len;) {
+        size_t lead = next_lead(e, text, at);
+        memcpy(out + len, text.data + at, lead - at);
+        len += lead - at;
+        if (lead == text.len) break;
+        struct unit u = step(e, text, lead);
+        memcpy(out + len, u.bytes, u.given);
+        len += u.given;
+        at = lead + u.taken;
+    }
+    return len;
+}
+
+/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`. */
+static void locate(enum encoding e, struct slice text, size_t wanted, size_t *first, size_t *end)
+{
+    size_t at = 0;
+    if (e == ENCODING_STRING) {
+        at = string_raw_offset(text, wanted);
+        e = ENCODING_BACKSLASH;   /* its units are a superset */
+    } else {
+        for (size_t given = 0; at < text.len;) {
+            size_t lead = next_lead(e, text, at);
+            if (wanted < given + (lead - at)) {
+                *first = at + (wanted - given);
+                *end = *first + 1;
+                return;
+            }
+            given += lead - at;
+            struct unit u = step(e, text, at = lead);
+            if (wanted < given + u.given) break;
+            given += u.given;
+            at += u.taken;
+        }
+    }
+    *first = at;
+    *end = at < text.len ? at + step(e, text, at).taken : text.len;
+}
+
+void encoding_map_back(enum encoding e, struct slice text, size_t *from, size_t *to)
+{
+    CHECK(*from < *to);
+    size_t ignored;
+    if (e == ENCODING_NONE) return;
+    if (e == ENCODING_BASE64) {
+        *from = 0;
+        *to = text.len;
+        return;
+    }
+    size_t first;
+    locate(e, text, *from, &first, &ignored);
+    locate(e, text, *to - 1, &ignored, to);
+    *from = first;
+}
+
+/* --- Base64 ---------------------------------------------------------------------------------------------------------------- */
+
+#define MIN_RUN INDEX_RUN
+
+static signed char base64_value(unsigned char c)
+{
+    if (c >= 'A' && c <= 'Z') return (signed char)(c - 'A');
+    if (c >= 'a' && c <= 'z') return (signed char)(c - 'a' + 26);
+    if (c >= '0' && c <= '9') return (signed char)(c - '0' + 52);
+    if (c == '+' || c == '-') return 62;
+    if (c == '/' || c == '_') return 63;
+    return -1;
+}
+
+static size_t base64_decode(struct slice run, char *out)
+{
+    size_t len = 0;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < run.len; i++) {
+        bits = bits << 6 | (uint32_t)base64_value((unsigned char)run.data[i]);
+        if (i % 4 == 0) continue;
+        out[len++] = (char)(bits >> (6 - 2 * (i % 4)));
+    }
+    return len;
+}
+
+static bool readable(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f) return false;
+    }
+    return true;
+}
+
+bool base64_next(struct slice text, size_t *at, size_t *end, char *out, size_t *decoded_len)
+{
+    for (size_t i = *at; i + MIN_RUN <= text.len;) {
+        size_t stop = i;
+        while (stop < text.len && base64_value((unsigned char)text.data[stop]) >= 0) stop++;
+        if (stop - i < MIN_RUN) {
+            i = stop + 1;
+            continue;
+        }
+        char first[9];
+        base64_decode(slice_sub(text, i, i + 12), first);
+        size_t ascii = 0;
+        for (size_t k = 0; k < sizeof first; k++) ascii += (unsigned char)first[k] < 0x80;
+        struct slice run = slice_sub(text, i, stop);
+        if (ascii >= 8 && readable(slice_of(first, sizeof first))) {
+            *decoded_len = base64_decode(run, out);
+            if (readable(slice_of(out, *decoded_len))) {
+                while (stop < text.len && text.data[stop] == '=') stop++;
+                *at = i;
+                *end = stop;
+                return true;
+            }
+        }
+        i = stop + 1;
+    }
+    return false;
+}

@@ -1,0 +1,39 @@
+/* Encodings in which a secret may hide inside a text, and the way back from decoded to encoded bytes.
+ *
+ * Each encoding is one step function that reads one unit (`%2B`, `&quot;`, `\u0041`, or a plain byte) and gives the
+ * bytes it stands for. Decoding and mapping offsets back are both loops over that step, so they cannot disagree. What
+ * is no valid unit is a plain byte: decoding never fails.
+ *
+ * Sources: RFC 3986 section 2.1 (percent), HTML Living Standard 13.2.5.72 (character references; the five of XML, nbsp and
+ * numeric ones), ECMA-262 and C string escapes, RFC 4648 sections 4 and 5 (base64, base64url). */
+#ifndef LETHE_REDACTION_DECODE_H
+#define LETHE_REDACTION_DECODE_H
+
+#include "base/slice.h"
+
+enum encoding {
+    ENCODING_NONE,        /* the text itself */
+    ENCODING_STRING,      /* inside of a JSON string; valid, known to the parser */
+    ENCODING_PERCENT,
+    ENCODING_HTML,
+    ENCODING_BACKSLASH,   /* escapes in a text that is not a valid JSON string any more */
+    ENCODING_BASE64,      /* removed as a whole */
+    ENCODING_COUNT
+};
+
+const char *encoding_text(enum encoding);   /* "json-string", "percent", ... */
+
+/* True if text holds at least one unit that decodes to something else. PERCENT, HTML and BACKSLASH only. */
+bool encoding_occurs(enum encoding, struct slice text);
+
+/* Decodes into out, which needs room for text.len bytes and 32 more. Returns the decoded length. STRING, PERCENT, HTML, BACKSLASH. */
+size_t encoding_decode(enum encoding, struct slice text, char *out);
+
+/* The bytes [*from, *to) of the decoded text as offsets into the encoded `text`. */
+void encoding_map_back(enum encoding, struct slice text, size_t *from, size_t *to);
+
+/* Finds the next run of base64 or base64url from *at on that decodes to readable text of at least 8 bytes. Returns false
+ * if there is none; else the run is text[*at, *end) and its decoded bytes are in out (room for 3/4 of text.len). */
+bool base64_next(struct slice text, size_t *at, size_t *end, char *out, size_t *decoded_len);
+
+#endif

@@ -1,0 +1,185 @@
+#include "redaction/plan.h"
+
+#include <stdlib.h>
+
+static const struct {
+    const char     *id, *title;
+    enum rule_class class_;
+} engine_rules[] = {
+#define ENGINE_RULE(id, name, title, class_) {name, title, RULE_CLASS_##class_},
+#include "redaction/engine_rules.def"
+};
+
+static const struct {
+    enum rule_class      class_;
+    struct extra_pattern pattern;
+} text_patterns[] = {
+#define TEXT_PATTERN(id, class_, caseless, pattern) {RULE_CLASS_##class_, {pattern, caseless}},
+#include "redaction/text_patterns.def"
+};
+
+/* A rule whose class is kept need not be looked for. */
+static bool rule_enabled(const void *context, const char *id, enum rule_class class_)
+{
+    const struct policy *p = context;
+    return p->actions[class_] != ACTION_KEEP && !name_list_has(&p->disabled_rules, slice_from(id));
+}
+
+static bool load_rules(struct plan *p, struct error *err)
+{
+    struct extra_pattern extra[TEXT_PATTERN_COUNT];
+    size_t count = 0;
+    for (int i = 0; i < TEXT_PATTERN_COUNT; i++) {
+        if (p->policy.actions[text_patterns[i].class_] == ACTION_KEEP) continue;
+        p->text_patterns[count] = (enum text_pattern)i;
+        extra[count++] = text_patterns[i].pattern;
+    }
+    p->rules = rules_load(rule_enabled, &p->policy, extra, count, err);
+    return p->rules != NULL;
+}
+
+/* --- Masks ------------------------------------------------------------------------------------------------------------------ */
+
+static bool make_masks(struct plan *p, struct error *err)
+{
+    p->rule_count = rules_count(p->rules) + ENGINE_RULE_COUNT;
+    p->masks = calloc(p->rule_count, sizeof *p->masks);
+    p->mask_lens = calloc(p->rule_count, sizeof *p->mask_lens);
+    if (p->masks == NULL || p->mask_lens == NULL) return error_set(err, ERROR_MEMORY, "no memory for the policy");
+    for (size_t i = 0; i < p->rule_count; i++)
+        p->mask_lens[i] = (uint8_t)snprintf(p->masks[i], sizeof *p->masks, "[redacted:%s]", plan_rule(p, i).id);
+    return true;
+}
+
+size_t plan_marker_at_start(const struct plan *p, struct slice text)
+{
+    if (text.len < 12 || memcmp(text.data, "[redacted:", 10) != 0) return 0;
+    for (size_t i = 0; i < p->rule_count; i++) {
+        struct slice mask = plan_mask(p, (uint32_t)i);
+        if (text.len >= mask.len && memcmp(text.data, mask.data, mask.len) == 0) return mask.len;
+    }
+    return 0;
+}
+
+/* --- Traits of keys ------------------------------------------------------------------------------------------------------------ */
+
+static bool joined_equals_any(struct slice key, const char *const *names)
+{
+    char joined[40];
+    size_t len = 0;
+    for (size_t i = 0; i < key.len; i++) {
+        if (!ascii_is_alnum(key.data[i])) continue;
+        if (len == sizeof joined) return false;
+        joined[len++] = ascii_lower(key.data[i]);
+    }
+    for (; *names != NULL; names++)
+        if (slice_equal(slice_of(joined, len), slice_from(*names))) return true;
+    return false;
+}
+
+static const char *const environment_names[] = {
+    "environmentvariables", "env", "envs", "environ", "environment", "envvars", "environmentvars", "appsettings",
+    "osenviron", "processenv", "containerenv", "enviromentvariables", NULL,
+};
+static const char *const listing_names[] = {
+    "secrets", "passwords", "credentials", "secretvalues", "keys", "listkeys", "accesskeys", "notebookaccesskeys", NULL,
+};
+static const char *const run_variables[] = {
+    "azuremlrunid", "azuremlrootrunid", "azuremlparentrunid", "azuremlexperimentid", "azuremlexperimentname", "mlflowrunid",
+    "mlflowexperimentname", "mlflowexperimentid", NULL,
+};
+static const char *const pair_names[] = {"name", "key", "variable", NULL};
+static const char *const pair_values[] = {"value", "stringvalue", NULL};   /* the second: OpenTelemetry's AnyValue */
+
+uint32_t plan_traits(const void *context, struct slice key)
+{
+    const struct plan *p = context;
+    uint32_t traits = places_column(p->policy.places, name_set_find(p->names, key));
+    enum sensitivity s = name_sensitivity(key);
+    if (name_list_has(&p->policy.secret_names, key)) s = NAME_STRONG;
+    if (name_list_has(&p->policy.plain_names, key)) s = NAME_PLAIN;
+    if (s == NAME_STRONG) traits |= TRAIT_STRONG;
+    if (s == NAME_WEAK) traits |= TRAIT_WEAK;
+    if (joined_equals_any(key, environment_names)) traits |= TRAIT_ENVIRONMENT;
+    bool authorization = joined_equals_any(key, (const char *const[]){"authorization", "authorizationd", NULL});
+    if (joined_equals_any(key, listing_names) || (s == NAME_STRONG && !authorization)) traits |= TRAIT_LISTING;
+    if (joined_equals_any(key, run_variables)) traits |= TRAIT_RUN_VARIABLE;
+    if (joined_equals_any(key, pair_names)) traits |= TRAIT_PAIR_NAME;
+    if (joined_equals_any(key, pair_values)) traits |= TRAIT_PAIR_VALUE;
+    if (name_is_identity(key)) traits |= TRAIT_IDENTITY;
+    if (name_list_has(&p->policy.harmless, key)) traits |= TRAIT_HARMLESS;
+    return traits;
+}
+
+/* --- Life ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool check_disabled(const struct plan *p, struct error *err)
+{
+    for (size_t i = 0; i < p->policy.disabled_rules.count; i++) {
+        const char *id = p->policy.disabled_rules.names[i];
+        bool found = false;
+        for (size_t r = 0; r < rules_count(p->rules) && !found; r++) found = strcmp(plan_rule(p, r).id, id) == 0;
+        if (!found) return error_set(err, ERROR_USAGE, "policy %s: there is no rule '%s' to disable", p->policy.name, id);
+    }
+    return true;
+}
+
+struct plan *plan_new(const char *policy, const struct keyring *keyring, struct error *err)
+{
+    struct plan *p = calloc(1, sizeof *p);
+    if (p == NULL || (p->names = name_set_new()) == NULL) {
+        error_set(err, ERROR_MEMORY, "no memory for the policy");
+        plan_free(p);
+        return NULL;
+    }
+    p->keyring = keyring;
+    if (policy_load(&p->policy, p->names, policy, err) &&
+        load_rules(p, err) && make_masks(p, err) && check_disabled(p, err))
+        return p;
+    plan_free(p);
+    return NULL;
+}
+
+void plan_free(struct plan *p)
+{
+    if (p == NULL) return;
+    policy_release(&p->policy);
+    rules_free(p->rules);
+    name_set_free(p->names);
+    free(p->masks);
+    free(p->mask_lens);
+    free(p);
+}
+
+/* --- Description ------------------------------------------------------------------------------------------------------------------- */
+
+size_t plan_rule_count(const struct plan *p) { return p->rule_count; }
+
+struct rule_info plan_rule(const struct plan *p, size_t number)
+{
+    size_t catalogue = rules_count(p->rules);
+    if (number < catalogue) {
+        struct rule_view v = rules_get(p->rules, number);
+        return (struct rule_info){.id = v.id, .title = v.title, .action = action_text(p->policy.actions[v.class_]),
+                                  .enabled = rule_enabled(&p->policy, v.id, v.class_), .example = v.example};
+    }
+    size_t e = number - catalogue;
+    enum rule_action action = p->policy.actions[engine_rules[e].class_];
+    return (struct rule_info){.id = engine_rules[e].id, .title = engine_rules[e].title, .action = action_text(action),
+                              .enabled = action != ACTION_KEEP};
+}
+
+void plan_describe(const struct plan *p, FILE *out)
+{
+    size_t enabled = 0;
+    for (size_t i = 0; i < p->rule_count; i++) enabled += plan_rule(p, i).enabled;
+    fprintf(out, "policy %s: %zu rules, %zu of them at work\n", p->policy.name, p->rule_count, enabled);
+    for (int i = 0; i < RULE_CLASS_COUNT; i++) {
+        bool values = i == RULE_CLASS_ENVIRONMENT && !p->policy.whole_environment;
+        fprintf(out, "  %-20s %s%s\n", class_text((enum rule_class)i), action_text(p->policy.actions[i]),
+                values && p->policy.actions[i] == ACTION_MASK ? "-values" : "");
+    }
+    fprintf(out, "  harmless variables  ");
+    for (size_t i = 0; i < p->policy.harmless.count; i++) fprintf(out, " %s", p->policy.harmless.names[i]);
+    fprintf(out, "\npseudonym key %s\n", keyring_id(p->keyring));
+}

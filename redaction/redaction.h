@@ -1,0 +1,135 @@
+/* Records to clean records: the only door between raw bytes and anything that leaves.
+ *
+ * A policy (what is sensitive and what becomes of it), the rule catalogue and the pseudonym keys are compiled once into
+ * a `struct plan`, const from then on and shared by all threads. Each worker thread has a `struct redactor` of its own
+ * and turns batches into clean batches with it.
+ *
+ * (1) A clean batch can only be made by redact_batch(). Encoders and sinks take nothing else.
+ * (2) Every record of a batch ends once: as a clean record or as a withheld one.
+ * (3) What cannot be examined in full is withheld.
+ * (4) A clean record is its original text plus spans; bytes outside spans are untouched. */
+#ifndef LETHE_REDACTION_REDACTION_H
+#define LETHE_REDACTION_REDACTION_H
+
+#include "base/batch.h"
+#include "base/error.h"
+#include "parser/document.h"
+#include "parser/kinds.h"
+
+#define REDACTION_MAX_RECORD (1024 * 1024)   /* default of --max-record: bytes */
+
+/* --- Pseudonym keys --------------------------------------------------------------------------------------------------- */
+
+struct keyring;
+
+/* Reads a key file: JSON as lethe keygen writes it, mode 0600 or stricter (else refused). */
+MUST_USE struct keyring *keyring_load(const char *path, struct error *);
+/* A fresh random key that lives as long as the process. */
+MUST_USE struct keyring *keyring_ephemeral(struct error *);
+void keyring_free(struct keyring *);
+/* Writes a new key file, mode 0600; refuses to overwrite one. */
+MUST_USE bool keyring_generate(const char *path, struct error *);
+const char *keyring_id(const struct keyring *);   /* of the key that writes: "K7QM", part of each pseudonym */
+
+/* --- Plan ------------------------------------------------------------------------------------------------------------- */
+
+struct plan;
+
+/* `policy`: "standard", "hbi" or the path of a policy file. The keyring is borrowed and must outlive the plan. */
+MUST_USE struct plan *plan_new(const char *policy, const struct keyring *, struct error *);
+void plan_free(struct plan *);
+
+/* What the plan would do, as text for `lethe check`. */
+void plan_describe(const struct plan *, FILE *);
+
+/* Rules in the order of the catalogue, for listings and for naming counters. Besides the catalogue there are rules of
+ * the engine itself, such as `name` (a sensitive field name), `environment`, `run-id` and `echo`. */
+struct rule_info {
+    const char *id, *title, *action;     /* "azure-storage-key", "Azure Storage account key", "mask" */
+    bool        enabled;
+    struct slice example;                /* one that matches; empty for engine rules. Invented, safe to print */
+};
+size_t           plan_rule_count(const struct plan *);
+struct rule_info plan_rule(const struct plan *, size_t number);
+
+/* --- Clean batches ---------------------------------------------------------------------------------------------------- */
+
+/* text[start..end) is to be written as `replacement`. Sorted, apart from one another. */
+struct span {
+    uint32_t     start, end;
+    struct slice replacement;
+};
+
+enum piece {
+    PIECE_RECORD,     /* one record */
+    PIECE_MEMBER,     /* keep_container: a member beside the records of a streamed container */
+    PIECE_GLUE,       /* keep_container: what stands around them */
+};
+
+/* One piece of output. With keep_container a document that was not streamed is one PIECE_RECORD, container and all. */
+struct clean_record {
+    enum piece          piece;
+    const struct tape  *tape;          /* NULL for glue */
+    uint32_t            node;          /* of the record in the tape */
+    struct slice        text;          /* raw bytes of that node (or document, or glue) */
+    const struct span  *spans;         /* offsets count from text.data */
+    size_t              span_count;
+    struct kind_facts   kind;
+    bool                element;       /* as in struct document */
+    bool                opens;
+    uint64_t            offset, line;  /* in the input */
+};
+
+struct withheld_record {
+    enum refusal refusal;
+    uint64_t     offset, line;     /* of the record's first byte in the input */
+    uint64_t     fault_at;         /* of the fault, as near as is known */
+};
+
+struct clean_batch {
+    const struct clean_record    *records;
+    size_t                        count;
+    const struct withheld_record *withheld;
+    size_t                        withheld_count;
+    uint64_t                      sequence;
+    struct key_cache             *keys;       /* that resolved the keys of all tapes, for kind_field() */
+};
+
+/* --- Work ------------------------------------------------------------------------------------------------------------- */
+
+struct redactor_options {
+    bool     keep_container;
+    size_t   max_record;    /* bytes */
+    unsigned max_depth;     /* default PARSER_DEFAULT_DEPTH */
+};
+
+struct redactor;
+
+MUST_USE struct redactor *redactor_new(const struct plan *, const struct redactor_options *, struct error *);
+void redactor_free(struct redactor *);
+
+/* The clean batch and all it points to belong to the redactor and to the batch: valid until the next call with this
+ * redactor, and as long as the batch is not cleared. */
+const struct clean_batch *redact_batch(struct redactor *, const struct batch *);
+
+/* --- Counting --------------------------------------------------------------------------------------------------------- */
+
+/* What a redactor has done so far. Add up those of all threads with tally_add(). */
+struct tally {
+    uint64_t  records;                    /* read: clean + redacted + withheld */
+    uint64_t  clean, redacted;
+    uint64_t  withheld[REFUSAL_COUNT];
+    uint64_t  kinds[KIND_COUNT];
+    uint64_t  repaired[REPAIR_COUNT];
+    uint64_t *redactions;                 /* by rule number; plan_rule_count() of them */
+    size_t    rule_count;
+};
+
+const struct tally *redactor_tally(const struct redactor *);
+MUST_USE bool tally_init(struct tally *, const struct plan *);
+void tally_release(struct tally *);
+void tally_add(struct tally *total, const struct tally *part);
+uint64_t tally_withheld(const struct tally *);     /* all reasons */
+uint64_t tally_redactions(const struct tally *);   /* all rules */
+
+#endif

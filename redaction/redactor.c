@@ -1,0 +1,356 @@
+#include "redaction/engine.h"
+
+#include <stdlib.h>
+
+#define ARENA_BLOCK (256 * 1024)
+#define ARENA_MAX (48 * 1024 * 1024)
+
+/* --- Life ------------------------------------------------------------------------------------------------------------------ */
+
+struct redactor *redactor_new(const struct plan *plan, const struct redactor_options *options, struct error *err)
+{
+    struct redactor *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        error_set(err, ERROR_MEMORY, "no memory for a worker");
+        return NULL;
+    }
+    r->plan = plan;
+    r->options = *options;
+    arena_init(&r->arena, ARENA_BLOCK, ARENA_MAX);
+    r->keys = key_cache_new(plan->names, plan_traits, plan);
+    r->scratch = rules_scratch_new(plan->rules);
+    r->pseudonymiser = pseudonymiser_new(plan->keyring);
+    r->rule_done = calloc(plan->rule_count, sizeof *r->rule_done);
+    bool parser = parser_init(&r->parser, 2 * options->max_record + 64, options->max_depth);
+    if (parser && r->keys && r->scratch && r->pseudonymiser && r->rule_done && tally_init(&r->tally, plan)) return r;
+    error_set(err, ERROR_MEMORY, "no memory for a worker");
+    redactor_free(r);
+    return NULL;
+}
+
+void redactor_free(struct redactor *r)
+{
+    if (r == NULL) return;
+    parser_release(&r->parser);
+    key_cache_free(r->keys);
+    rules_scratch_free(r->scratch);
+    pseudonymiser_free(r->pseudonymiser);
+    tally_release(&r->tally);
+    arena_release(&r->arena);
+    free(r->rule_done);
+    free(r->jobs);
+    free(r->views);
+    free(r->leaves);
+    free(r->scan);
+    free(r->records);
+    free(r->withheld);
+    free(r);
+}
+
+const struct tally *redactor_tally(const struct redactor *r) { return &r->tally; }
+
+/* Makes room for `count` items, or stops the program: a record that cannot even be counted cannot be withheld. */
+static void *room_for(void *items, size_t count, size_t *capacity, size_t item_bytes)
+{
+    if (count <= *capacity) return items;
+    size_t wanted = count + count / 2 + 64;
+    void *grown = reallocarray(items, wanted, item_bytes);
+    CHECK(grown != NULL);
+    *capacity = wanted;
+    return grown;
+}
+
+/* --- Open and walk --------------------------------------------------------------------------------------------------------- */
+
+static struct job *add_job(struct redactor *r, const struct document *d, const struct record *source)
+{
+    r->jobs = room_for(r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs);
+    struct job *j = &r->jobs[r->job_count++];
+    *j = (struct job){.source = *source, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
+                      .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD};
+    return j;
+}
+
+static void walk_record(struct redactor *r, uint32_t job)
+{
+    struct job *j = &r->jobs[job];
+    const struct tape *t = j->source.tape;
+    const struct node *n = &t->nodes[j->source.node];
+    j->budget = BUDGET_FACTOR * (size_t)(n->end - n->start) + BUDGET_BASE;
+    if (n->end - n->start > r->options.max_record + 16) {   /* 16: the text around a line that became {"message": ...} */
+        j->refusal = REFUSAL_LENGTH;
+        return;
+    }
+    j->kind = kind_recognise(t, j->source.node, r->keys);
+    uint32_t view = view_add(r, (struct view){.text = t->text, .tape = t, .parent = NO_VIEW, .job = job});
+    if (view != NO_VIEW) walk(r, view, j->source.node, &root_context);
+}
+
+/* The members of a container that are not its records, for keep_container. */
+static void walk_around(struct redactor *r, const struct document *d, const struct opened_document *o)
+{
+    struct record whole = {.tape = o->tape, .offset = d->offset, .line = d->line};
+    struct job *j = add_job(r, d, &whole);
+    uint32_t job = (uint32_t)(j - r->jobs);
+    j->around = true;
+    j->budget = BUDGET_FACTOR * o->tape->text.len + BUDGET_BASE;
+    uint32_t view = view_add(r, (struct view){.text = o->tape->text, .tape = o->tape, .parent = NO_VIEW, .job = job});
+    if (view != NO_VIEW) walk_between(r, view, o->records, o->count);
+}
+
+static void open_document(struct redactor *r, const struct batch *b, const struct document *d)
+{
+    struct opened_document *o = arena_take(&r->arena, sizeof *o);
+    CHECK(o != NULL);
+    document_open(&r->parser, b, d, &r->arena, o);
+    r->tally.repaired[o->repair] += o->repair != REPAIR_NONE;
+    const struct tape *resolved = NULL;
+    bool names_known = true;
+    for (size_t i = 0; i < o->count; i++) {
+        struct job *j = add_job(r, d, &o->records[i]);
+        j->document = o;
+        j->wrapper = d->len > 0 && b->data[d->start] == '{';
+        if (j->refusal != REFUSAL_NONE) continue;
+        if (j->source.tape != resolved) names_known = names_resolve(r->keys, resolved = j->source.tape);
+        if (!names_known) j->refusal = REFUSAL_KEYS;
+        else walk_record(r, (uint32_t)(r->job_count - 1));
+    }
+    if (r->options.keep_container && o->container && o->tape != NULL && names_known) walk_around(r, d, o);
+}
+
+static void add_glue(struct redactor *r, const struct batch *b, const struct document *d)
+{
+    struct job *j = add_job(r, d, &(struct record){.offset = d->offset, .line = d->line});
+    j->piece = PIECE_GLUE;
+    j->opens = d->opens;
+    j->glue = slice_of(b->data + d->start, d->len);
+}
+
+/* --- Scan and read ----------------------------------------------------------------------------------------------------------- */
+
+static uint32_t leaf_end(const struct redactor *r, size_t leaf)
+{
+    return (leaf + 1 < r->leaf_count ? r->leaves[leaf + 1].at : (uint32_t)r->scan_len) - 1;
+}
+
+static struct finding rule_finding(const struct redactor *r, uint32_t rule)
+{
+    struct rule_view v = rules_get(r->plan->rules, rule);
+    return (struct finding){.rule = rule, .class_ = v.class_, .action = r->plan->policy.actions[v.class_], .echo = true};
+}
+
+/* A finding of the catalogue at scan[from, to). */
+static void found(struct redactor *r, size_t leaf, uint32_t rule, uint32_t from, uint32_t to)
+{
+    struct leaf *l = &r->leaves[leaf];
+    l->key_slot = 0;
+    replace_text(r, l->view, l->from + from - l->at, l->from + to - l->at, rule_finding(r, rule));
+}
+
+static void read_hit(struct redactor *r, size_t leaf, struct reading *t, struct rule_hit hit)
+{
+    struct leaf *l = &r->leaves[leaf];
+    uint32_t from, to, end = hit.end - l->at, catalogue = (uint32_t)rules_count(r->plan->rules);
+    if (hit.number >= catalogue) {
+        uint32_t done = t->done, listed = t->variables_done;
+        text_read_hit(r, t, r->plan->text_patterns[hit.number - catalogue], end);
+        if (t->done != done || t->variables_done != listed) l->key_slot = 0;
+        return;
+    }
+    if (r->rule_done[hit.number].leaf == leaf + 1 && end <= r->rule_done[hit.number].to) return;
+    if (!rule_span(r->plan->rules, hit.number, t->text, end, &from, &to)) return;
+    r->rule_done[hit.number].leaf = (uint32_t)leaf + 1;
+    r->rule_done[hit.number].to = to;
+    found(r, leaf, hit.number, l->at + from, l->at + to);
+}
+
+static bool scan_texts(struct redactor *r)
+{
+    const struct rule_hit *hits;
+    size_t count, leaf = 0;
+    if (r->leaf_count == 0) return true;
+    if (!rules_scan(r->plan->rules, r->scratch, slice_of(r->scan, r->scan_len), &hits, &count)) return false;
+    struct reading t = {.view = NO_VIEW};
+    for (size_t i = 0; i < count; i++) {
+        while (hits[i].end > leaf_end(r, leaf)) {
+            if (++leaf == r->leaf_count) return true;
+            t.view = NO_VIEW;
+        }
+        struct leaf *l = &r->leaves[leaf];
+        if (hits[i].end <= l->at) continue;   /* ends on a separator */
+        if (t.view == NO_VIEW)
+            t = (struct reading){.text = slice_of(r->scan + l->at, leaf_end(r, leaf) - l->at), .view = l->view, .from = l->from};
+        read_hit(r, leaf, &t, hits[i]);
+    }
+    return true;
+}
+
+/* The leaf that holds scan[from, to), or leaf_count. */
+static size_t leaf_of(const struct redactor *r, uint32_t from, uint32_t to)
+{
+    size_t low = 0, high = r->leaf_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (r->leaves[middle].at <= from) low = middle;
+        else high = middle;
+    }
+    return to <= leaf_end(r, low) ? low : r->leaf_count;
+}
+
+/* Formats that no literal announces, found in the whole buffer at once: the separators are in none of their alphabets. */
+static void find_without_literal(struct redactor *r)
+{
+    struct slice text = slice_of(r->scan, r->scan_len);
+    struct rules_cursor cursor = {0};
+    uint32_t rule, from, to;
+    while (rules_next(r->plan->rules, text, &cursor, &rule, &from, &to)) {
+        size_t leaf = leaf_of(r, from, to);
+        if (leaf < r->leaf_count) found(r, leaf, rule, from, to);
+    }
+}
+
+#define DIGIT_RUN 11   /* shortest run of digits, blanks and dashes that may be a card or personal number */
+
+static bool in_digit_run(char c) { return ascii_is_digit(c) || c == '-' || c == ' '; }
+
+static void find_digits(struct redactor *r)
+{
+    struct slice text = slice_of(r->scan, r->scan_len);
+    for (size_t i = DIGIT_RUN - 1; i < text.len; i += DIGIT_RUN) {
+        if (!in_digit_run(text.data[i])) continue;
+        size_t from = i, to = i + 1;
+        while (from > 0 && in_digit_run(text.data[from - 1])) from--;
+        while (to < text.len && in_digit_run(text.data[to])) to++;
+        i = to;
+        uint32_t rule, first, end;
+        while (from < to && !ascii_is_digit(text.data[from])) from++;
+        if (to - from < DIGIT_RUN - 1) continue;
+        while (from < to && rules_digits(r->plan->rules, text, (uint32_t)from, &rule, &first, &end)) {
+            size_t leaf = leaf_of(r, first, end);
+            if (leaf < r->leaf_count) found(r, leaf, rule, first, end);
+            from = end;
+            while (from < to && !ascii_is_digit(text.data[from])) from++;
+        }
+    }
+}
+
+/* Keys without a finding need not be looked at again. One with an escape is, since its decoded text is where an echo is
+ * found. */
+static void remember_keys(struct redactor *r)
+{
+    for (size_t i = 0; i < r->leaf_count; i++) {
+        if (r->leaves[i].key_slot == 0) continue;
+        struct key_entry *e = key_cache_get(r->keys, r->leaves[i].key_slot);
+        e->examined = memchr(e->raw.data, '\\', e->raw.len) == NULL;
+    }
+}
+
+static void work(struct redactor *r)
+{
+    if (scan_texts(r)) {
+        if (r->leaf_count > 0) {
+            find_without_literal(r);
+            find_digits(r);
+        }
+    } else {
+        for (size_t i = 0; i < r->job_count; i++) job_refuse(r, (uint32_t)i, REFUSAL_MEMORY);
+    }
+    if (r->keys_gathered) remember_keys(r);
+    uint32_t all_views = (uint32_t)r->view_count;
+    for (uint32_t i = 0; i < r->job_count; i++) {
+        struct job *j = &r->jobs[i];
+        if (j->needles == NULL || j->refusal != REFUSAL_NONE || j->around) continue;
+        echo(r, i, j->view, i + 1 < r->job_count ? r->jobs[i + 1].view : all_views);
+    }
+}
+
+/* --- Finish -------------------------------------------------------------------------------------------------------------------- */
+
+void withhold(struct redactor *r, const struct job *j)
+{
+    r->withheld = room_for(r->withheld, r->out.withheld_count + 1, &r->withheld_capacity, sizeof *r->withheld);
+    r->withheld[r->out.withheld_count++] = (struct withheld_record){j->refusal, j->source.offset, j->source.line,
+                                                                    j->source.refusal ? j->source.fault_at : j->source.offset};
+    r->tally.withheld[j->refusal]++;
+}
+
+struct clean_record *add_record(struct redactor *r)
+{
+    r->records = room_for(r->records, r->out.count + 1, &r->record_capacity, sizeof *r->records);
+    return &r->records[r->out.count++];
+}
+
+/* The bytes of a record in its document: of a string with its quotes. */
+static void extent_of_node(const struct node *n, uint32_t *start, uint32_t *end)
+{
+    uint32_t quote = n->type == NODE_STRING;
+    *start = n->start - quote;
+    *end = n->end + quote;
+}
+
+void count_record(struct redactor *r, const struct job *j, size_t span_count)
+{
+    r->tally.records++;
+    if (j->refusal != REFUSAL_NONE) return;
+    r->tally.kinds[j->kind.kind]++;
+    if (span_count > 0) r->tally.redacted++;
+    else r->tally.clean++;
+}
+
+/* One record as a line of its own. */
+void finish_record(struct redactor *r, uint32_t job)
+{
+    const struct span *spans;
+    size_t count = r->jobs[job].refusal == REFUSAL_NONE ? spans_finish(r, job, &spans) : 0;
+    struct job *j = &r->jobs[job];
+    count_record(r, j, count);
+    if (j->refusal != REFUSAL_NONE) {
+        withhold(r, j);
+        return;
+    }
+    uint32_t start, end;
+    extent_of_node(&j->source.tape->nodes[j->source.node], &start, &end);
+    if (j->piece == PIECE_MEMBER) {   /* without the braces that made an object of it */
+        start++;
+        end--;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ((struct span *)spans)[i].start -= start;
+        ((struct span *)spans)[i].end -= start;
+    }
+    *add_record(r) = (struct clean_record){.piece = j->piece, .tape = j->source.tape, .node = j->source.node,
+                                           .text = slice_sub(j->source.tape->text, start, end), .spans = count ? spans : NULL,
+                                           .span_count = count, .kind = j->kind, .element = j->element, .offset = j->source.offset,
+                                           .line = j->source.line};
+}
+
+static void finish_glue(struct redactor *r, const struct job *j)
+{
+    *add_record(r) = (struct clean_record){.piece = PIECE_GLUE, .text = j->glue, .element = false, .opens = j->opens,
+                                           .offset = j->source.offset, .line = j->source.line};
+}
+
+const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b)
+{
+    arena_clear(&r->arena);
+    key_cache_trim(r->keys);
+    r->job_count = r->view_count = r->leaf_count = r->scan_len = 0;
+    r->keys_gathered = false;
+    memset(r->rule_done, 0, r->plan->rule_count * sizeof *r->rule_done);
+    r->out = (struct clean_batch){.sequence = b->sequence};
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->documents[i].form == DOCUMENT_GLUE) add_glue(r, b, &b->documents[i]);
+        else open_document(r, b, &b->documents[i]);
+    }
+    work(r);
+    for (uint32_t i = 0; i < r->job_count;) {
+        struct job *j = &r->jobs[i];
+        if (j->piece == PIECE_GLUE) finish_glue(r, j), i++;
+        else if (r->options.keep_container && j->document != NULL && j->document->container && !j->element)
+            i = finish_container(r, i);
+        else finish_record(r, i++);
+    }
+    r->out.records = r->records;
+    r->out.withheld = r->withheld;
+    return &r->out;
+}

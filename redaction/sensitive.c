@@ -1,0 +1,166 @@
+#include "redaction/sensitive.h"
+
+#include "redaction/verify.h"
+
+#define MAX_NAME 128
+
+/* A name as words: lower case, with a space before, between and after them (" db password "), and joined
+ * ("dbpassword"). */
+struct words {
+    char   spaced[2 * MAX_NAME + 2], joined[MAX_NAME];
+    size_t spaced_len, joined_len;
+};
+
+static bool begins_word(struct slice name, size_t i)
+{
+    if (i == 0) return true;
+    char c = name.data[i], before = name.data[i - 1];
+    bool upper = c >= 'A' && c <= 'Z', before_upper = before >= 'A' && before <= 'Z';
+    if (!ascii_is_alnum(before)) return true;
+    if (upper && !before_upper) return true;   /* dbPassword */
+    bool after_lower = i + 1 < name.len && name.data[i + 1] >= 'a' && name.data[i + 1] <= 'z';
+    return upper && before_upper && after_lower;   /* APIKey */
+}
+
+static void split(struct slice name, struct words *w)
+{
+    if (name.len > MAX_NAME) name = slice_sub(name, name.len - MAX_NAME, name.len);
+    w->spaced_len = w->joined_len = 0;
+    w->spaced[w->spaced_len++] = ' ';
+    for (size_t i = 0; i < name.len; i++) {
+        if (!ascii_is_alnum(name.data[i])) continue;
+        if (begins_word(name, i) && w->spaced[w->spaced_len - 1] != ' ') w->spaced[w->spaced_len++] = ' ';
+        w->spaced[w->spaced_len++] = w->joined[w->joined_len++] = ascii_lower(name.data[i]);
+    }
+    if (w->spaced[w->spaced_len - 1] != ' ') w->spaced[w->spaced_len++] = ' ';
+}
+
+static bool contains(const char *text, size_t len, const char *part)
+{
+    return memmem(text, len, part, strlen(part)) != NULL;
+}
+
+static bool any_contained(const char *text, size_t len, const char *const *parts)
+{
+    for (; *parts != NULL; parts++)
+        if (contains(text, len, *parts)) return true;
+    return false;
+}
+
+static bool ends_with_any(const char *text, size_t len, const char *const *tails)
+{
+    for (; *tails != NULL; tails++) {
+        size_t tail_len = strlen(*tails);
+        if (len >= tail_len && memcmp(text + len - tail_len, *tails, tail_len) == 0) return true;
+    }
+    return false;
+}
+
+/* In the joined form; what they stand in does not matter (`MyPasswordHere`). */
+static const char *const strong_parts[] = {
+    "password", "passwd", "passphrase", "passwort", "kennwort", "secret", "apikey", "accesskey", "accountkey", "sharedkey",
+    "privatekey", "subscriptionkey", "signingkey", "encryptionkey", "decryptionkey", "storagekey", "functionskey",
+    "functionkey", "masterkey", "hostkey", "sshkey", "licensekey", "licencekey", "connectionstring", "connstr",
+    "authorization", "authtoken", "accesstoken", "refreshtoken", "idtoken", "bearertoken", "sastoken", "sessiontoken",
+    "runtoken", "securitytoken", "xsrftoken", "csrftoken", "apitoken", "identityheader", "userpwd", "credential",
+    "clientassertion", "azurewebjobsstorage", "clientcertificate", "privatepem", "accesspat", "trackingtoken",
+    "xmstokenaad", "xmsclientprincipal", "saskey", "zumoauth", NULL,
+};
+
+/* Last words, with the space before. */
+static const char *const strong_tails[] = {
+    " pwd ", " pass ", " cookie ", " cookies ", " token ", " bearer ", " jwt ", " sas ", " pat ", " otp ", " pin code ",
+    " security key ", " auth key ", " webhook url ", NULL,
+};
+
+static const char *const weak_tails[] = {
+    " key ", " key 1 ", " key 2 ", " key primary ", " key secondary ", " key1 ", " key2 ", " keys ", " tokens ", " sig ", " signature ", " code ", " auth ", " cert ",
+    " certificate ", " pfx ", " pem ", " nonce ", " salt ", " session ", " sid ", " session id ", " ticket ", " assertion ",
+    " hmac ", " value ", NULL,
+};
+
+/* Names that only speak about a secret. Last words, or parts in the joined form. */
+static const char *const plain_tails[] = {
+    " name ", " names ", " id ", " ids ", " version ", " versions ", " type ", " types ", " kind ", " uri ", " endpoint ",
+    " url ", " count ", " counts ", " length ", " size ", " expiry ", " expires ", " expires in ", " expires on ", " expired ",
+    " expiration ", " path ", " format ", " algorithm ", " policy ", " policies ", " enabled ", " disabled ", " required ", " age ",
+    " issuer ", " scope ", " scopes ", " date ", " time ", " set ", " changed ", " usage ", " limit ", " provider ", " source ",
+    " status ", " state ", " hint ", " mode ", " field ", " index ", " prefix ", " store ", " vault ", " rotation ", " audience ",
+    " exists ", " valid ", " reference ", " ref ", " permissions ", " expire ", " ms ", " lifetime ", NULL,
+};
+static const char *const plain_parts[] = {
+    "publickey", "keyvault", "foreignkey", "sortkey", "partitionkey", "rowkey", "keyword", "maxtoken", "mintoken",
+    "tokentype", "tokencount", "tokenusage", "prompttoken", "completiontoken", "totaltoken", "monkey", "routingkey",
+    "primarykeycolumn", "hotkey", "keyboard", "statuscode", "responsecode", "resultcode", "errorcode", "exitcode",
+    "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", NULL,
+};
+
+enum sensitivity name_sensitivity(struct slice name)
+{
+    struct words w;
+    split(name, &w);
+    if (w.joined_len < 2) return NAME_PLAIN;
+    if (any_contained(w.joined, w.joined_len, plain_parts)) return NAME_PLAIN;
+    if (slice_equal(slice_of(w.joined, w.joined_len), SLICE("webhookurl"))) return NAME_STRONG;
+    if (ends_with_any(w.spaced, w.spaced_len, plain_tails) &&
+        !ends_with_any(w.spaced, w.spaced_len, (const char *const[]){" session id ", " webhook url ", NULL}))
+        return NAME_PLAIN;
+    if (any_contained(w.joined, w.joined_len, strong_parts)) return NAME_STRONG;
+    bool alone = memchr(w.spaced + 1, ' ', w.spaced_len - 2) == NULL;   /* one word: `token` alone is weak */
+    if (ends_with_any(w.spaced, w.spaced_len, strong_tails))
+        return alone && ends_with_any(w.spaced, w.spaced_len, (const char *const[]){" token ", " pat ", " sas ", NULL})
+                   ? NAME_WEAK : NAME_STRONG;
+    return ends_with_any(w.spaced, w.spaced_len, weak_tails) && !(alone && contains(w.spaced, w.spaced_len, " value "))
+               ? NAME_WEAK : NAME_PLAIN;
+}
+
+bool name_is_identity(struct slice name)
+{
+    static const char *const parts[] = {
+        " user name ", " username ", " user id ", " userid ", " user oid ", " user object id ", " user principal name ", " upn ",
+        " principal id ", " principal name ", " object id ", " suser ", " duser ", " suid ", " duid ", " usr name ", " caller ",
+        " login ", " full name ", " display name user ", " email ", " e mail ", " mail ", " enduser id ", " end user id ", NULL,
+    };
+    struct words w;
+    split(name, &w);
+    return any_contained(w.spaced, w.spaced_len, parts);
+}
+
+/* --- Values -------------------------------------------------------------------------------------------------------------- */
+
+struct counts {
+    size_t upper, lower, digit, hex, dot, dash, slash, other;
+};
+
+static struct counts count(struct slice v)
+{
+    struct counts n = {0};
+    for (size_t i = 0; i < v.len; i++) {
+        char c = v.data[i];
+        if (c >= 'A' && c <= 'Z') n.upper++;
+        else if (c >= 'a' && c <= 'z') n.lower++;
+        else if (ascii_is_digit(c)) n.digit++;
+        else if (c == '.') n.dot++;
+        else if (c == '-' || c == '_') n.dash++;
+        else if (c == '/') n.slash++;
+        else if (c == '+' || c == '=' || c == '~' || c == '%' || c == ':' || c == '!' || c == '*' || c == '$' || c == '@') n.other++;
+        else n.other += v.len;   /* white space, brackets, quotes: not a credential */
+    }
+    return n;
+}
+
+bool looks_like_credential(struct slice v)
+{
+    if (v.len < 12 || v.len > 8192) return false;
+    struct counts n = count(v);
+    if (n.other >= v.len) return false;
+    if (looks_like_guid(v) || looks_like_placeholder(v)) return false;
+    if (n.digit == 0 || n.upper + n.lower == 0) return v.len >= 40 && n.upper > 4 && n.lower > 4 && n.slash < 2 && n.dot == 0;
+    if (n.digit + n.dot + n.dash >= v.len - 2) return false;               /* dates, versions, numbers */
+    if (v.data[0] == '/' && n.slash >= 2) return false;                    /* paths */
+    if (memmem(v.data, v.len, "://", 3) != NULL) return false;
+    if (n.slash > v.len / 8 && n.upper == 0) return false;
+    if (n.dash + n.dot > v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;   /* words-with-dashes-01 */
+    if (v.len >= 19 && v.data[4] == '-' && v.data[7] == '-' && v.data[10] == 'T') return false;   /* ISO time */
+    return entropy(v) >= (v.len < 20 ? 3.0 : 3.2);
+}

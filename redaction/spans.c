@@ -1,0 +1,286 @@
+#include "redaction/engine.h"
+
+#include <stdlib.h>
+
+/* --- What stands in place of a value --------------------------------------------------------------------------------------- */
+
+bool is_ours(struct redactor *r, struct slice text)
+{
+    return plan_marker_at_start(r->plan, text) == text.len || pseudonym_is_ours(r->pseudonymiser, text);
+}
+
+static struct slice keep_copy(struct redactor *r, const char *data, size_t len)
+{
+    char *copy = arena_take(&r->arena, len);
+    if (copy == NULL) return (struct slice){0};
+    memcpy(copy, data, len);
+    return slice_of(copy, len);
+}
+
+/* A value as it is pseudonymised: spellings that mean the same get one pseudonym. Case does not matter in any of the kinds
+ * (resource ids repeat run names in upper case), nor do the dashes of a GUID. */
+static struct slice canonical(struct slice value, char *out, size_t capacity)
+{
+    while (value.len > 0 && value.data[0] == ' ') value = slice_sub(value, 1, value.len);
+    while (value.len > 0 && value.data[value.len - 1] == ' ') value.len--;
+    if (value.len > capacity) return value;
+    bool guid = value.len == 36 && value.data[8] == '-' && value.data[13] == '-' && value.data[18] == '-' && value.data[23] == '-';
+    size_t len = 0;
+    for (size_t i = 0; i < value.len; i++)
+        if (!guid || value.data[i] != '-') out[len++] = ascii_lower(value.data[i]);
+    return slice_of(out, len);
+}
+
+/* The address in `value`, which may have a port ("1.2.3.4:80", "[::1]:80"). */
+static struct slice address_part(struct slice value)
+{
+    if (value.len > 0 && value.data[0] == '[') {
+        const char *close = memchr(value.data, ']', value.len);
+        if (close != NULL) return slice_of(value.data + 1, (size_t)(close - value.data) - 1);
+    }
+    const char *colon = memchr(value.data, ':', value.len);
+    bool one_colon = colon != NULL && memchr(colon + 1, ':', value.len - (size_t)(colon - value.data) - 1) == NULL;
+    return one_colon ? slice_of(value.data, (size_t)(colon - value.data)) : value;
+}
+
+static enum pseudonym_kind pseudonym_kind(enum rule_class class_)
+{
+    switch (class_) {
+    case RULE_CLASS_RUN_ID: return PSEUDONYM_RUN;
+    case RULE_CLASS_RESOURCE_NAME: return PSEUDONYM_NAME;
+    case RULE_CLASS_INSTRUMENTATION_KEY: case RULE_CLASS_ENVELOPE_KEY: return PSEUDONYM_IKEY;
+    default: return PSEUDONYM_USER;
+    }
+}
+
+/* Keeps the network part of an address: 24 bits of IPv4, 48 of IPv6. */
+static struct slice truncated_address(struct redactor *r, struct slice address)
+{
+    size_t groups = 0;
+    bool v6 = memchr(address.data, ':', address.len) != NULL;
+    for (size_t i = 0; i < address.len; i++) {
+        if (address.data[i] != (v6 ? ':' : '.') || ++groups < 3) continue;
+        char out[PSEUDONYM_MAX];
+        if (i + 2 > sizeof out) break;
+        memcpy(out, address.data, i + 1);
+        out[i + 1] = v6 ? ':' : '0';
+        return keep_copy(r, out, i + 2);
+    }
+    return SLICE("0.0.0.0");
+}
+
+static struct slice replacement_for(struct redactor *r, struct slice value, struct finding f)
+{
+    char out[PSEUDONYM_MAX], folded[512];
+    size_t len = 0;
+    if (f.action == ACTION_DROP) return SLICE("");
+    if (f.action == ACTION_MASK) return plan_mask(r->plan, f.rule);
+    if (f.class_ == RULE_CLASS_IP_ADDRESS) {
+        struct slice address = address_part(value);
+        if (f.action == ACTION_TRUNCATE) return truncated_address(r, address);
+        len = pseudonym_write_ip(r->pseudonymiser, address, out);
+    }
+    if (len == 0)
+        len = pseudonym_write(r->pseudonymiser, pseudonym_kind(f.class_), canonical(value, folded, sizeof folded), out);
+    return keep_copy(r, out, len);
+}
+
+/* --- Quotes around a whole node ----------------------------------------------------------------------------------------------- */
+
+/* Writes `text` as it must stand in the text around an encoding. Returns the new length, 0 if there is no room. */
+static size_t encode_quotes(enum encoding e, const char *text, size_t len, char *out, size_t capacity)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        const char *as = NULL;
+        if (text[i] == '"') as = e == ENCODING_PERCENT ? "%22" : e == ENCODING_HTML ? "&quot;" : "\\\"";
+        else if (text[i] == '\\') as = e == ENCODING_PERCENT ? "%5C" : e == ENCODING_HTML ? "\\" : "\\\\";
+        size_t as_len = as != NULL ? strlen(as) : 1;
+        if (n + as_len > capacity) return 0;
+        memcpy(out + n, as != NULL ? as : text + i, as_len);
+        n += as_len;
+    }
+    return n;
+}
+
+#define MAX_QUOTED 2048   /* two quotes behind eight levels of backslashes, and the replacement */
+
+/* The replacement in quotes, encoded for every level between the view and the document. */
+static struct slice quoted_for(struct redactor *r, uint32_t view, struct slice replacement)
+{
+    char one[MAX_QUOTED], two[MAX_QUOTED];
+    size_t len = (size_t)snprintf(one, sizeof one, "\"%.*s\"", (int)replacement.len, replacement.data);
+    for (const struct view *v = &r->views[view]; v->parent != NO_VIEW; v = &r->views[v->parent]) {
+        if (v->encoding == ENCODING_BASE64) return replacement;
+        len = encode_quotes((enum encoding)v->encoding, one, len, two, sizeof two);
+        if (len == 0) return (struct slice){0};
+        memcpy(one, two, len);
+    }
+    return keep_copy(r, one, len);
+}
+
+/* --- Adding ----------------------------------------------------------------------------------------------------------------------- */
+
+/* Maps the range back through the views and remembers it with the record. */
+static void add_span(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f, struct slice replacement,
+                     bool whole_node)
+{
+    size_t first = from, end = to;
+    uint32_t job = r->views[view].job;
+    for (const struct view *v = &r->views[view]; v->parent != NO_VIEW; v = &r->views[v->parent]) {
+        if (v->encoding == ENCODING_BASE64) whole_node = false;
+        encoding_map_back((enum encoding)v->encoding, view_piece(&r->views[v->parent], v->from, v->to), &first, &end);
+        first += v->from;
+        end += v->from;
+    }
+    struct span_item *item = arena_take(&r->arena, sizeof *item);
+    if (item == NULL || (replacement.data == NULL)) {
+        job_refuse(r, job, REFUSAL_MEMORY);
+        return;
+    }
+    *item = (struct span_item){.next = r->jobs[job].spans, .start = (uint32_t)first, .end = (uint32_t)end, .rule = f.rule,
+                               .action = f.action, .echo = f.rule == plan_engine_rule(r->plan, ENGINE_ECHO),
+                               .whole_node = whole_node, .replacement = replacement};
+    r->jobs[job].spans = item;
+}
+
+struct finding engine_finding(const struct redactor *r, enum engine_rule rule)
+{
+    static const enum rule_class classes[] = {
+#define ENGINE_RULE(id, name, title, class_) RULE_CLASS_##class_,
+#include "redaction/engine_rules.def"
+    };
+    return (struct finding){.rule = plan_engine_rule(r->plan, rule), .class_ = classes[rule],
+                            .action = r->plan->policy.actions[classes[rule]], .echo = true};
+}
+
+/* Words and numbers are too common to be looked for elsewhere. */
+static bool worth_an_echo(struct slice text, enum rule_class class_)
+{
+    if (text.len < MIN_ECHO || text.len > 4096) return false;
+    bool digit = false, letter = false;
+    for (size_t i = 0; i < text.len; i++) {
+        digit |= ascii_is_digit(text.data[i]);
+        letter |= ascii_is_alpha(text.data[i]) || (unsigned char)text.data[i] >= 0x80;
+    }
+    if (class_ == RULE_CLASS_ENVIRONMENT) return looks_like_credential(text);
+    return letter && (digit || class_ != RULE_CLASS_RUN_ID || memchr(text.data, '_', text.len) || memchr(text.data, '-', text.len));
+}
+
+static void add_needle(struct redactor *r, struct job *j, struct slice text, struct slice replacement, struct finding f)
+{
+    for (const struct needle *n = j->needles; n != NULL; n = n->next)
+        if (slice_equal(n->text, text)) return;
+    struct needle *n = arena_take(&r->arena, sizeof *n);
+    if (n == NULL) {
+        job_refuse(r, (uint32_t)(j - r->jobs), REFUSAL_MEMORY);
+        return;
+    }
+    bool secret = f.class_ == RULE_CLASS_SECRET || f.class_ == RULE_CLASS_ENVIRONMENT;
+    *n = (struct needle){.next = j->needles, .text = text, .replacement = replacement, .action = f.action,
+                         .whole_words = !secret, .caseless = !secret};
+    j->needles = n;
+}
+
+/* A GUID also occurs without its dashes, and the other way round. */
+static void add_needles(struct redactor *r, struct job *j, struct slice text, struct slice replacement, struct finding f)
+{
+    char other[36];
+    char folded[36];
+    add_needle(r, j, text, replacement, f);
+    if (f.class_ == RULE_CLASS_SECRET || (text.len != 36 && text.len != 32)) return;
+    struct slice bare = canonical(text, folded, sizeof folded);
+    if (bare.len != 32) return;
+    for (size_t i = 0; i < 32; i++)
+        if (!ascii_is_digit(bare.data[i]) && (bare.data[i] < 'a' || bare.data[i] > 'f')) return;
+    if (text.len == 36) {
+        add_needle(r, j, keep_copy(r, bare.data, 32), replacement, f);
+    } else {
+        snprintf(other, sizeof other, "%.8s-%.4s-%.4s-%.4s", bare.data, bare.data + 8, bare.data + 12, bare.data + 16);
+        memcpy(other + 23, "-", 1);
+        memcpy(other + 24, bare.data + 20, 12);
+        add_needle(r, j, keep_copy(r, other, 36), replacement, f);
+    }
+}
+
+static bool allowed(const struct redactor *r, struct slice text)
+{
+    const struct name_list *list = &r->plan->policy.allowed;
+    for (size_t i = 0; i < list->count; i++)
+        if (slice_equal(slice_from(list->names[i]), text)) return true;
+    return false;
+}
+
+bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f)
+{
+    struct slice text = view_piece(&r->views[view], from, to);
+    if (f.action == ACTION_KEEP || text.len == 0 || is_ours(r, text) || allowed(r, text)) return false;
+    struct slice replacement = replacement_for(r, text, f);
+    if (slice_equal(replacement, text)) return false;
+    add_span(r, view, from, to, f, replacement, false);
+    if (f.echo && worth_an_echo(text, f.class_)) add_needles(r, &r->jobs[r->views[view].job], text, replacement, f);
+    return true;
+}
+
+void replace_with(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f, struct slice replacement)
+{
+    add_span(r, view, from, to, f, replacement, false);
+}
+
+void replace_node(struct redactor *r, uint32_t view, uint32_t node, struct finding f)
+{
+    if (f.action == ACTION_KEEP) return;
+    const struct node n = r->views[view].tape->nodes[node];
+    struct slice replacement = f.action == ACTION_DROP
+                                   ? SLICE("null")
+                                   : quoted_for(r, view, replacement_for(r, view_piece(&r->views[view], n.start, n.end), f));
+    add_span(r, view, n.start, n.end, f, replacement, true);
+}
+
+/* --- Finishing ---------------------------------------------------------------------------------------------------------------------- */
+
+static int by_start(const void *a, const void *b)
+{
+    const struct span_item *const *x = a, *const *y = b;
+    if ((*x)->start != (*y)->start) return (*x)->start < (*y)->start ? -1 : 1;
+    return (*x)->end > (*y)->end ? -1 : (*x)->end < (*y)->end;
+}
+
+/* Whether the replacement of b rather than that of a stands for both. A whole node's must, since its quotes were
+ * replaced as well; else the stricter one; a mask may hide more than asked, never less. */
+static bool prevails(const struct span_item *b, const struct span_item *a)
+{
+    if (a->whole_node || b->whole_node) return !a->whole_node;
+    if (b->action != a->action) return b->action > a->action;
+    return a->echo && !b->echo;   /* name the rule that found it */
+}
+
+size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans)
+{
+    struct job *j = &r->jobs[job];
+    size_t count = 0, kept = 0;
+    for (const struct span_item *i = j->spans; i != NULL; i = i->next) count++;
+    *spans = NULL;
+    if (count == 0) return 0;
+    struct span *out = arena_take(&r->arena, count * sizeof *out);
+    struct span_item **items = arena_take(&r->arena, count * sizeof *items);
+    if (out == NULL || items == NULL) {
+        job_refuse(r, job, REFUSAL_MEMORY);
+        return 0;
+    }
+    count = 0;
+    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[count++] = i;
+    qsort(items, count, sizeof *items, by_start);
+    for (size_t i = 0; i < count;) {
+        const struct span_item *winner = items[i];
+        uint32_t start = winner->start, end = winner->end;
+        for (i++; i < count && items[i]->start < end; i++) {
+            if (items[i]->end > end) end = items[i]->end;
+            if (prevails(items[i], winner)) winner = items[i];
+        }
+        if (winner->rule != NO_RULE) r->tally.redactions[winner->rule]++;
+        out[kept++] = (struct span){start, end, winner->replacement};
+    }
+    *spans = out;
+    return kept;
+}

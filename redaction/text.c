@@ -1,0 +1,363 @@
+/* Names in free text: `password=...`, `"api_key": "..."`, `Authorization: Bearer ...`, `--token ...`, lists of environment
+ * variables, run names in paths, query parameters. The automaton finds where something may begin; here it is read.
+ *
+ * Every byte of a text is read a bounded number of times, whatever the text: a weak name's value ends at the first byte
+ * that no credential holds, and what has been removed is not read again (`done`). */
+#include "redaction/engine.h"
+#include "redaction/verify.h"
+
+#define MAX_NAME_BYTES 80
+
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+static bool is_line_end(char c) { return c == '\n' || c == '\r' || c == '\0'; }
+
+static bool is_name_byte(char c) { return ascii_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '$'; }
+
+static bool is_quote(char c) { return c == '"' || c == '\''; }
+
+static void remove_range(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
+{
+    if (from >= to) return;
+    if (replace_text(r, t->view, t->from + from, t->from + to, f) && to > t->done) t->done = to;
+}
+
+/* --- Values ---------------------------------------------------------------------------------------------------------------- */
+
+/* How far a value reaches. */
+enum extent {
+    EXTENT_TOKEN,         /* to white space, a comma, a bracket, a quote, & or ; */
+    EXTENT_CONNECTION,    /* as a token, but over ; and , */
+    EXTENT_LINE,          /* to the end of the line, as headers do */
+    EXTENT_CREDENTIAL,    /* as long as credentials are made of such bytes */
+};
+
+static bool is_credential_byte(char c)
+{
+    return ascii_is_alnum(c) || c == '+' || c == '/' || c == '_' || c == '-' || c == '.' || c == '~' || c == '%' || c == '!' ||
+           c == '*' || c == '$' || c == '@';
+}
+
+static bool ends_token(char c, enum extent extent)
+{
+    if (is_blank(c) || is_line_end(c) || is_quote(c)) return true;
+    if (extent == EXTENT_CONNECTION) return c == '<' || c == '>';
+    return c == ',' || c == ';' || c == '&' || c == ')' || c == '}' || c == '<' || c == '>' || c == '|' || c == '`';
+}
+
+static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
+{
+    uint32_t end = at;
+    if (extent == EXTENT_LINE) {
+        while (end < text.len && !is_line_end(text.data[end]) && text.data[end] != '"' && text.data[end] != '\'') end++;
+        while (end > at && is_blank(text.data[end - 1])) end--;
+        return end;
+    }
+    if (extent == EXTENT_CREDENTIAL) {
+        while (end < text.len && is_credential_byte(text.data[end])) end++;
+        for (int pad = 0; pad < 2 && end < text.len && text.data[end] == '='; pad++) end++;
+        return end;
+    }
+    while (end < text.len && !ends_token(text.data[end], extent)) end++;
+    if (end > at && text.data[end - 1] == '\\') end--;   /* the escape of a quote that follows */
+    return end;
+}
+
+/* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
+static uint32_t quoted_end(struct slice text, uint32_t at, char quote)
+{
+    for (; at < text.len && !is_line_end(text.data[at]); at++) {
+        if (text.data[at] == '\\') at++;
+        else if (text.data[at] == quote) break;
+    }
+    return at < text.len ? at : (uint32_t)text.len;
+}
+
+/* The value that begins at or shortly after `at`. False: there is none. */
+static bool find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
+{
+    if (at < text.len && text.data[at] == '>' ) at++;   /* `=>`; also the end of an XML tag */
+    for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
+    while (at < text.len && text.data[at] == '\\') at++;   /* before an escaped quote */
+    if (at >= text.len || is_line_end(text.data[at])) return false;
+    if (is_quote(text.data[at])) {
+        *from = at + 1;
+        *to = quoted_end(text, at + 1, text.data[at]);
+    } else {
+        *from = at;
+        *to = unquoted_end(text, at, extent);
+    }
+    while (*to > *from && text.data[*to - 1] == '\\') (*to)--;
+    return *from < *to;
+}
+
+/* Words that follow `password:` in prose. */
+static bool is_common_word(struct slice value)
+{
+    static const char *const words[] = {
+        "required", "invalid", "expired", "incorrect", "missing", "not", "is", "was", "must", "the", "failed", "changed",
+        "reset", "empty", "wrong", "ok", "set", "unset", "redacted", "hidden", "masked", "none", "null", "true", "false", "nil",
+        "undefined", "yes", "no", "for", "and", "or", "a", "an", "to", "of", "in", "on", "bearer", "basic", "string", "str",
+        "authentication", "protected", "unknown", "error", "ok.", "expired.", "invalid.", "required.", "None", "optional", NULL,
+    };
+    for (const char *const *w = words; *w != NULL; w++)
+        if (slice_equal_nocase(slice_from(*w), value)) return true;
+    return false;
+}
+
+static bool says_nothing(struct slice value)
+{
+    return is_common_word(value) || (value.len <= 64 && looks_like_placeholder(value));
+}
+
+/* --- Assignments ----------------------------------------------------------------------------------------------------------- */
+
+/* The name whose last byte is at or before `at` (exclusive), over closing quotes and blanks. */
+static struct slice name_before(struct slice text, uint32_t at)
+{
+    while (at > 0 && (is_blank(text.data[at - 1]) || is_quote(text.data[at - 1]) || text.data[at - 1] == '\\' || text.data[at - 1] == ']'))
+        at--;
+    uint32_t from = at;
+    while (from > 0 && at - from < MAX_NAME_BYTES && is_name_byte(text.data[from - 1])) from--;
+    while (from < at && (text.data[from] == '-' || text.data[from] == '.' || text.data[from] == '$')) from++;
+    return slice_sub(text, from, at);
+}
+
+static bool contains_nocase(struct slice text, const char *part)
+{
+    size_t len = strlen(part);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (slice_equal_nocase(slice_of(text.data + i, len), slice_of(part, len))) return true;
+    return false;
+}
+
+static enum extent extent_of(struct slice name)
+{
+    if (contains_nocase(name, "authorization") || contains_nocase(name, "cookie")) return EXTENT_LINE;
+    if (contains_nocase(name, "connectionstring") || contains_nocase(name, "connection_string") ||
+        contains_nocase(name, "connstr") || contains_nocase(name, "webjobsstorage"))
+        return EXTENT_CONNECTION;
+    return EXTENT_TOKEN;
+}
+
+static enum sensitivity sensitivity_in_text(const struct redactor *r, struct slice name)
+{
+    if (name_list_has(&r->plan->policy.plain_names, name)) return NAME_PLAIN;
+    if (name_list_has(&r->plan->policy.secret_names, name)) return NAME_STRONG;
+    return name_sensitivity(name);
+}
+
+static void read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)
+{
+    enum sensitivity s = sensitivity_in_text(r, name);
+    uint32_t from, to;
+    if (s == NAME_PLAIN || !find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
+    struct slice value = slice_sub(t->text, from, to);
+    if (is_ours(r, value)) return;
+    if (s == NAME_WEAK ? !looks_like_credential(value) : says_nothing(value)) return;
+    remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
+static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
+{
+    char sign = t->text.data[end - 1];
+    struct slice name = name_before(t->text, end - 1);
+    if (name.len == 0) return;
+    if (sign == '>') {   /* <password>...</password> */
+        size_t start = (size_t)(name.data - t->text.data);
+        if (start == 0 || (t->text.data[start - 1] != '<' && t->text.data[start - 1] != ':')) return;
+    }
+    read_value(r, t, name, end);
+}
+
+static void read_option(struct redactor *r, struct reading *t, uint32_t end)
+{
+    struct slice name = name_before(t->text, end - 1);
+    size_t start = (size_t)(name.data - t->text.data);
+    if (start < 1 || t->text.data[start - 1] != '-' || (start >= 2 && ascii_is_alnum(t->text.data[start - 2]))) return;
+    if (end < t->text.len && t->text.data[end] == '-') return;   /* the next option */
+    read_value(r, t, name, end);
+}
+
+/* --- Lists of environment variables ---------------------------------------------------------------------------------------- */
+
+static bool is_variable_byte(char c) { return c == '_' || (c >= 'A' && c <= 'Z') || ascii_is_digit(c); }
+
+/* NAME=value, export NAME=value, 'NAME': 'value' at `at`: the name, and where its value begins. */
+static bool variable_at(struct slice text, uint32_t at, struct slice *name, uint32_t *value)
+{
+    uint32_t from = at;
+    bool quoted = from < text.len && is_quote(text.data[from]);
+    if (quoted) from++;
+    uint32_t to = from;
+    while (to < text.len && is_variable_byte(text.data[to])) to++;
+    if (to - from < 2 || ascii_is_digit(text.data[from])) return false;
+    *name = slice_sub(text, from, to);
+    if (quoted && (to >= text.len || text.data[to++] != text.data[at])) return false;
+    if (!quoted && to < text.len && text.data[to] == '=') {
+        *value = to + 1;
+        return true;
+    }
+    while (to < text.len && is_blank(text.data[to])) to++;
+    if (to >= text.len || text.data[to] != ':') return false;
+    *value = to + 1;
+    return quoted || (to + 1 < text.len && text.data[to + 1] == ' ');
+}
+
+static uint32_t skip_between_variables(struct slice text, uint32_t at)
+{
+    for (; at < text.len; at++) {
+        char c = text.data[at];
+        if (is_blank(c) || c == '\n' || c == '\r' || c == ',' || c == ';' || c == '{' || c == '[' || c == '(' || c == ':' || c == '\\') continue;
+        if (text.len - at > 7 && memcmp(text.data + at, "export ", 7) == 0) at += 6;
+        else if (text.len - at > 3 && memcmp(text.data + at, "-e ", 3) == 0) at += 2;
+        else break;
+    }
+    return at;
+}
+
+void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
+{
+    struct slice name;
+    uint32_t value, from, to;
+    if (at < t->variables_done) return;
+    for (;;) {
+        at = skip_between_variables(t->text, at);
+        if (!variable_at(t->text, at, &name, &value)) break;
+        at = value;
+        if (!find_value(t->text, value, extent_of(name), &from, &to)) continue;
+        at = to < t->text.len && is_quote(t->text.data[to]) ? to + 1 : to;
+        uint32_t traits = plan_traits(r->plan, name);
+        if (traits & TRAIT_HARMLESS) continue;
+        enum engine_rule rule = traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT;
+        remove_range(r, t, from, to, engine_finding(r, rule));
+    }
+    if (at > t->variables_done) t->variables_done = at;
+}
+
+/* `export X=1`, `-e X=1`, `AZUREML_X=1`, or a line `X=1` that another such line follows or precedes. */
+static void read_export(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end - 2;
+    while (at > 0 && is_variable_byte(t->text.data[at - 1])) at--;
+    bool line = at > 0 && t->text.data[at - 1] == '\n';
+    struct slice name;
+    uint32_t value;
+    if (!variable_at(t->text, at, &name, &value) || t->text.data[value - 1] != '=') return;
+    if (line && !slice_equal(slice_sub(name, 0, name.len < 8 ? name.len : 8), SLICE("AZUREML_"))) {
+        const char *next = memchr(t->text.data + value, '\n', t->text.len - value);
+        uint32_t ignored;
+        struct slice other;
+        if (next == NULL || !variable_at(t->text, (uint32_t)(next - t->text.data) + 1, &other, &ignored)) return;
+    }
+    text_read_variables(r, t, at);
+}
+
+/* --- Run names, addresses, query parameters --------------------------------------------------------------------------------- */
+
+/* .../runs/<name>; jobs and experiments only within a workspace, since other things have jobs too. */
+static void read_run_path(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t to = end;
+    while (to < t->text.len && is_name_byte(t->text.data[to])) to++;
+    if (to == end || to - end > 256) return;
+    struct slice before = slice_sub(t->text, end > 300 ? end - 300 : 0, end);
+    if (!contains_nocase(before, "/workspaces/") && !contains_nocase(before, "/experiments/") && !contains_nocase(before, "ml.azure.com") &&
+        !contains_nocase(before, "azureml"))
+        return;
+    remove_range(r, t, end, to, engine_finding(r, ENGINE_RUN));
+}
+
+static void read_address(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from = end, to = end;
+    while (from > 0 && (ascii_is_digit(t->text.data[from - 1]) || t->text.data[from - 1] == '.') && end - from < 16) from--;
+    while (to < t->text.len && (ascii_is_digit(t->text.data[to]) || t->text.data[to] == '.') && to - end < 4) to++;
+    while (to > from && t->text.data[to - 1] == '.') to--;
+    if (to <= t->done || (from > 0 && ascii_is_alnum(t->text.data[from - 1]))) return;
+    char out[PSEUDONYM_MAX];
+    if (pseudonym_write_ip(r->pseudonymiser, slice_sub(t->text, from, to), out) == 0) return;
+    remove_range(r, t, from, to, engine_finding(r, ENGINE_ADDRESS));
+}
+
+/* ?a=1&b=2: every value. */
+static void read_query(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end - 1;
+    while (at < t->text.len) {
+        uint32_t name = at;
+        while (at < t->text.len && (is_name_byte(t->text.data[at]) || t->text.data[at] == '%')) at++;
+        if (at == name || at >= t->text.len || t->text.data[at] != '=') return;
+        uint32_t from = ++at;
+        while (at < t->text.len && !ends_token(t->text.data[at], EXTENT_TOKEN) && t->text.data[at] != '#') at++;
+        remove_range(r, t, from, at, engine_finding(r, ENGINE_QUERY));
+        if (at >= t->text.len || t->text.data[at] != '&') return;
+        at++;
+    }
+}
+
+/* A password that spells the word in disguise: the whole word around it. */
+static void read_disguised(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from = end, to = end;
+    while (from > 0 && end - from < 64 && !ends_token(t->text.data[from - 1], EXTENT_TOKEN) && t->text.data[from - 1] != '=') from--;
+    while (to < t->text.len && to - end < 64 && !ends_token(t->text.data[to], EXTENT_TOKEN)) to++;
+    remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
+static bool is_upper_letter(struct slice text, uint32_t at)
+{
+    unsigned char c = at < text.len ? (unsigned char)text.data[at] : 0;
+    bool latin = c == 0xc3 && at + 1 < text.len && (unsigned char)text.data[at + 1] >= 0x80 && (unsigned char)text.data[at + 1] <= 0x9e;
+    return (c >= 'A' && c <= 'Z') || latin;
+}
+
+static uint32_t word_end(struct slice text, uint32_t at)
+{
+    while (at < text.len && (ascii_is_alpha(text.data[at]) || (unsigned char)text.data[at] >= 0x80 || text.data[at] == '\'')) at++;
+    return at;
+}
+
+/* "by Maja Lindqvist": two or three words in capitals after a word that announces somebody. */
+static void read_person(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end, to = end, words = 0;
+    if (at < t->text.len && t->text.data[at] == ' ') at++;
+    uint32_t from = at;
+    while (words < 3 && is_upper_letter(t->text, at)) {
+        uint32_t stop = word_end(t->text, at);
+        if (stop - at < 2) break;
+        words++;
+        to = stop;
+        at = stop < t->text.len && (t->text.data[stop] == ' ' || t->text.data[stop] == '-') ? stop + 1 : stop;
+        if (at == stop) break;
+    }
+    if (words >= 2) remove_range(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
+}
+
+static void read_caller(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from, to;
+    if (!name_is_identity(name_before(t->text, end - 1)) && t->text.data[end - 1] == ':') return;
+    if (find_value(t->text, end, EXTENT_TOKEN, &from, &to) && !is_common_word(slice_sub(t->text, from, to)))
+        remove_range(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
+}
+
+void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern pattern, uint32_t end)
+{
+    if (end < t->done) return;
+    switch (pattern) {
+    case TEXT_ASSIGNMENT:
+    case TEXT_NUMBERED: read_assignment(r, t, end); break;
+    case TEXT_OPTION: read_option(r, t, end); break;
+    case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;
+    case TEXT_EXPORT: read_export(r, t, end); break;
+    case TEXT_RUN_PATH: read_run_path(r, t, end); break;
+    case TEXT_ADDRESS: read_address(r, t, end); break;
+    case TEXT_QUERY: read_query(r, t, end); break;
+    case TEXT_DISGUISED: read_disguised(r, t, end); break;
+    case TEXT_PERSON: read_person(r, t, end); break;
+    case TEXT_CALLER: read_caller(r, t, end); break;
+    case TEXT_PATTERN_COUNT: break;
+    }
+}

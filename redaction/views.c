@@ -1,0 +1,194 @@
+#include "redaction/engine.h"
+
+#include <stdlib.h>
+
+void job_refuse(struct redactor *r, uint32_t job, enum refusal why)
+{
+    if (r->jobs[job].refusal == REFUSAL_NONE) r->jobs[job].refusal = why;
+}
+
+/* Makes room for one more item in a growing array. */
+static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes)
+{
+    if (count < *capacity) return true;
+    size_t wanted = *capacity ? 2 * *capacity : 1024;
+    void *grown = reallocarray(*items, wanted, item_bytes);
+    if (grown == NULL) return false;
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+uint32_t view_add(struct redactor *r, struct view view)
+{
+    if (!grow((void **)&r->views, r->view_count, &r->view_capacity, sizeof *r->views)) {
+        job_refuse(r, view.job, REFUSAL_MEMORY);
+        return NO_VIEW;
+    }
+    r->views[r->view_count] = view;
+    return (uint32_t)r->view_count++;
+}
+
+static bool scan_room(struct redactor *r, size_t bytes)
+{
+    if (r->scan_len + bytes <= r->scan_capacity) return true;
+    size_t wanted = 2 * (r->scan_len + bytes);
+    char *grown = wanted < UINT32_MAX ? realloc(r->scan, wanted) : NULL;
+    if (grown == NULL) return false;
+    r->scan = grown;
+    r->scan_capacity = wanted;
+    return true;
+}
+
+void gather(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot)
+{
+    struct view *v = &r->views[view];
+    size_t len = to - from;
+    if (!grow((void **)&r->leaves, r->leaf_count, &r->leaf_capacity, sizeof *r->leaves) || !scan_room(r, len + 1)) {
+        job_refuse(r, v->job, REFUSAL_MEMORY);
+        return;
+    }
+    r->leaves[r->leaf_count++] = (struct leaf){(uint32_t)r->scan_len, view, from, key_slot};
+    memcpy(r->scan + r->scan_len, v->text.data + from, len);
+    r->scan_len += len;
+    r->scan[r->scan_len++] = '\0';
+}
+
+/* A buffer for decoding `len` bytes, counted against the record's budget. */
+static char *decode_buffer(struct redactor *r, uint32_t job, size_t len)
+{
+    struct job *j = &r->jobs[job];
+    if (len > j->budget) {
+        job_refuse(r, job, REFUSAL_BUDGET);
+        return NULL;
+    }
+    j->budget -= len;
+    char *out = arena_take(&r->arena, len + PARSER_PADDING);
+    if (out == NULL) job_refuse(r, job, REFUSAL_MEMORY);
+    return out;
+}
+
+/* The piece of a view decoded, as a view of its own. */
+static uint32_t decoded_view(struct redactor *r, uint32_t parent, uint32_t from, uint32_t to, enum encoding encoding)
+{
+    const struct view p = r->views[parent];
+    if (p.depth == MAX_NESTING) {
+        job_refuse(r, p.job, REFUSAL_DEPTH);
+        return NO_VIEW;
+    }
+    char *out = decode_buffer(r, p.job, to - from);
+    if (out == NULL) return NO_VIEW;
+    size_t len = encoding_decode(encoding, view_piece(&p, from, to), out);
+    memset(out + len, 0, PARSER_PADDING);
+    arena_trim(&r->arena, out, len + PARSER_PADDING);
+    return view_add(r, (struct view){.text = slice_of(out, len), .parent = parent, .from = from, .to = to, .job = p.job,
+                                     .encoding = (uint8_t)encoding, .depth = (uint8_t)(p.depth + 1)});
+}
+
+uint32_t string_view(struct redactor *r, uint32_t view, const struct node *n, uint32_t *from, uint32_t *to)
+{
+    *from = n->start;
+    *to = n->end;
+    if (!(n->facts & FACT_ESCAPE)) return view;
+    uint32_t decoded = decoded_view(r, view, n->start, n->end, ENCODING_STRING);
+    if (decoded == NO_VIEW) return NO_VIEW;
+    *from = 0;
+    *to = (uint32_t)r->views[decoded].text.len;
+    return decoded;
+}
+
+static bool begins_as_json(struct slice text)
+{
+    size_t i = 0;
+    while (i < text.len && (text.data[i] == ' ' || text.data[i] == '\n' || text.data[i] == '\t' || text.data[i] == '\r')) i++;
+    return i < text.len && (text.data[i] == '{' || text.data[i] == '[');
+}
+
+/* Walks text[from, to) if it is JSON. A piece of a tape's string becomes a view of its own, so that what is written there
+ * is escaped for the string around it. */
+static bool examine_json(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, const struct context *context)
+{
+    const struct view v = r->views[view];
+    struct slice text = view_piece(&v, from, to);
+    size_t at;
+    struct tape *tape = arena_take(&r->arena, sizeof *tape);
+    if (tape == NULL) {
+        job_refuse(r, v.job, REFUSAL_MEMORY);
+        return true;
+    }
+    enum parse_status status = parser_parse(&r->parser, text, &r->arena, tape, &at);
+    if (status == PARSE_DEPTH || status == PARSE_MEMORY || status == PARSE_TOO_LONG) {
+        job_refuse(r, v.job, status == PARSE_DEPTH ? REFUSAL_DEPTH : status == PARSE_MEMORY ? REFUSAL_MEMORY : REFUSAL_LENGTH);
+        return true;
+    }
+    if (status != PARSE_OK) return false;
+    if (!names_resolve(r->keys, tape)) {
+        job_refuse(r, v.job, REFUSAL_KEYS);
+        return true;
+    }
+    uint32_t json = view;
+    if (v.tape != NULL)
+        json = view_add(r, (struct view){.text = text, .parent = view, .from = from, .to = to, .job = v.job,
+                                         .encoding = ENCODING_STRING, .depth = v.depth});
+    if (json == NO_VIEW) return true;
+    r->views[json].tape = tape;
+    walk(r, json, 0, context);
+    return true;
+}
+
+/* Base64 in the text: each run that decodes to readable text is examined. */
+static void examine_base64(struct redactor *r, uint32_t view, uint32_t from, uint32_t to)
+{
+    struct view v = r->views[view];
+    struct slice text = view_piece(&v, from, to);
+    size_t at = 0, end, len;
+    while (at < text.len && r->jobs[v.job].refusal == REFUSAL_NONE) {
+        size_t most = (text.len - at) / 4 * 3 + 3;
+        char *out = arena_take(&r->arena, most + PARSER_PADDING);
+        if (out == NULL) {
+            job_refuse(r, v.job, REFUSAL_MEMORY);
+            return;
+        }
+        bool found = base64_next(text, &at, &end, out, &len);
+        arena_trim(&r->arena, out, found ? len + PARSER_PADDING : 0);
+        if (!found) return;
+        memset(out + len, 0, PARSER_PADDING);
+        if (v.depth == MAX_NESTING || len > r->jobs[v.job].budget) {
+            job_refuse(r, v.job, v.depth == MAX_NESTING ? REFUSAL_DEPTH : REFUSAL_BUDGET);
+            return;
+        }
+        r->jobs[v.job].budget -= len;
+        uint32_t decoded = view_add(r, (struct view){.text = slice_of(out, len), .parent = view, .from = from + (uint32_t)at,
+                                                     .to = from + (uint32_t)end, .job = v.job, .encoding = ENCODING_BASE64,
+                                                     .depth = (uint8_t)(v.depth + 1)});
+        if (decoded == NO_VIEW) return;
+        examine(r, decoded, 0, (uint32_t)len, ALL_FACTS, &root_context);
+        at = end;
+    }
+}
+
+/* The encoding to undo next. One is enough: what it leaves encoded is found in the decoded text. */
+static enum encoding encoding_of(struct slice text, uint8_t facts)
+{
+    if (facts & FACT_ENCODED) {
+        if (encoding_occurs(ENCODING_PERCENT, text)) return ENCODING_PERCENT;
+        if (encoding_occurs(ENCODING_HTML, text)) return ENCODING_HTML;
+    }
+    if ((facts & FACT_ESCAPE) && encoding_occurs(ENCODING_BACKSLASH, text)) return ENCODING_BACKSLASH;
+    return ENCODING_NONE;
+}
+
+void examine(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *context)
+{
+    if (to - from < MIN_TEXT || r->jobs[r->views[view].job].refusal != REFUSAL_NONE) return;
+    struct slice text = view_piece(&r->views[view], from, to);
+    if (begins_as_json(text) && examine_json(r, view, from, to, context)) return;
+    gather(r, view, from, to, 0);
+    if (facts == 0) return;
+    enum encoding encoding = encoding_of(text, facts);
+    if (encoding != ENCODING_NONE) {
+        uint32_t decoded = decoded_view(r, view, from, to, encoding);
+        if (decoded != NO_VIEW) examine(r, decoded, 0, (uint32_t)r->views[decoded].text.len, ALL_FACTS, context);
+    }
+    if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
+}

@@ -1,0 +1,314 @@
+/* Walks the tape of a record once: decides by place and by name, and gathers all other text for the scan. */
+#include "redaction/engine.h"
+#include "redaction/verify.h"
+
+const struct context root_context = {.state = PLACES_ROOT};
+
+/* A value on its way to a decision. */
+struct value {
+    uint32_t view, node;
+    uint32_t traits;          /* of its key; 0 for elements of arrays without one */
+};
+
+static const struct node *node_of(const struct redactor *r, uint32_t view, uint32_t node)
+{
+    return &r->views[view].tape->nodes[node];
+}
+
+static struct finding place_finding(const struct redactor *r, const struct place *p)
+{
+    static const enum engine_rule rules[RULE_CLASS_COUNT] = {
+        [RULE_CLASS_SECRET] = ENGINE_NAME, [RULE_CLASS_ENVIRONMENT] = ENGINE_ENVIRONMENT, [RULE_CLASS_RUN_ID] = ENGINE_RUN,
+        [RULE_CLASS_IDENTITY] = ENGINE_IDENTITY, [RULE_CLASS_EMAIL] = ENGINE_IDENTITY,
+        [RULE_CLASS_NATIONAL_ID] = ENGINE_IDENTITY, [RULE_CLASS_CARD] = ENGINE_NAME,
+        [RULE_CLASS_RESOURCE_NAME] = ENGINE_RESOURCE_NAME, [RULE_CLASS_IP_ADDRESS] = ENGINE_ADDRESS,
+        [RULE_CLASS_MODEL_DATA] = ENGINE_MODEL_DATA, [RULE_CLASS_QUERY] = ENGINE_QUERY,
+        [RULE_CLASS_INSTRUMENTATION_KEY] = ENGINE_IKEY, [RULE_CLASS_ENVELOPE_KEY] = ENGINE_ENVELOPE_KEY,
+    };
+    struct finding f = engine_finding(r, p->by_policy ? ENGINE_PATH : rules[p->class_]);
+    f.action = p->action;
+    return f;
+}
+
+/* --- Values by name ------------------------------------------------------------------------------------------------------- */
+
+/* Values that announce that there is none: under a strong name they say something and give nothing away. */
+static bool says_nothing(struct slice text)
+{
+    return text.len == 0 || (text.len <= 64 && looks_like_placeholder(text));
+}
+
+/* How a variable's value is treated. The stricter of environment and run id would be the mask, but a pseudonym of the run
+ * joins this record with the others of the run and gives as little away. */
+static struct finding variable_finding(const struct redactor *r, uint32_t traits)
+{
+    return engine_finding(r, traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT);
+}
+
+/* Whether the name of the value decides, and what. */
+static bool decide_by_name(const struct redactor *r, uint32_t traits, struct slice text, const struct context *c,
+                           struct finding *f)
+{
+    bool listed = c->listing && (traits & (TRAIT_WEAK | TRAIT_PAIR_VALUE));
+    bool weak = (traits & TRAIT_WEAK) || (c->listing && !(traits & TRAIT_PAIR_NAME));
+    *f = engine_finding(r, ENGINE_NAME);
+    if ((traits & TRAIT_STRONG) || listed) return !says_nothing(text);
+    return weak && looks_like_credential(text);
+}
+
+/* --- Strings -------------------------------------------------------------------------------------------------------------- */
+
+/* Length of NAME in a text "NAME=value" where NAME is spelt like an environment variable, or 0. */
+static size_t variable_name(struct slice text)
+{
+    size_t i = 0;
+    while (i < text.len && (text.data[i] == '_' || (text.data[i] >= 'A' && text.data[i] <= 'Z') || (i > 0 && ascii_is_digit(text.data[i]))))
+        i++;
+    return i >= 2 && i < text.len && text.data[i] == '=' ? i : 0;
+}
+
+/* An element "NAME=value" of an array. */
+static bool walk_assignment(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, const struct context *c)
+{
+    struct slice text = view_piece(&r->views[view], from, to);
+    size_t len = variable_name(text);
+    if (len == 0 && c->environment) {
+        const char *equals = memchr(text.data, '=', text.len);
+        len = equals == NULL ? 0 : (size_t)(equals - text.data);
+    }
+    if (len == 0) return false;
+    uint32_t traits = plan_traits(r->plan, slice_sub(text, 0, len));
+    if (traits & TRAIT_HARMLESS) return false;
+    replace_text(r, view, from + (uint32_t)len + 1, to, variable_finding(r, traits));
+    return true;
+}
+
+static void walk_string(struct redactor *r, struct value v, const struct place *place, const struct context *c, bool element)
+{
+    const struct node n = *node_of(r, v.view, v.node);
+    uint32_t from, to, view;
+    bool by_name = (v.traits & (TRAIT_STRONG | TRAIT_WEAK | TRAIT_ENVIRONMENT | TRAIT_IDENTITY)) || c->listing;
+    bool variable = c->environment && !element;
+    if (!place && !by_name && !variable && !element && !(n.facts & FACT_ESCAPE)) {
+        struct context inside = {.state = c->state, .inherited = c->inherited, .traits = v.traits};
+        examine(r, v.view, n.start, n.end, n.facts, &inside);
+        return;
+    }
+    view = string_view(r, v.view, &n, &from, &to);
+    if (view == NO_VIEW) return;
+    struct slice text = view_piece(&r->views[view], from, to);
+    struct finding f;
+    bool done = false;
+    if (variable && !(v.traits & TRAIT_HARMLESS)) done = replace_text(r, view, from, to, variable_finding(r, v.traits));
+    else if (decide_by_name(r, v.traits, text, c, &f)) done = replace_text(r, view, from, to, f);
+    if (!done && place != NULL) done = replace_text(r, view, from, to, place_finding(r, place));
+    if (!done && (v.traits & TRAIT_IDENTITY)) done = replace_text(r, view, from, to, engine_finding(r, ENGINE_IDENTITY));
+    if (!done && element) done = walk_assignment(r, view, from, to, c);
+    if (done || is_ours(r, text)) return;
+    if (v.traits & TRAIT_ENVIRONMENT) text_read_variables(r, &(struct reading){.text = text, .view = view, .from = from}, 0);
+    struct context inside = {.state = c->state, .inherited = c->inherited, .listing = c->listing, .traits = v.traits};
+    examine(r, view, from, to, view == v.view ? n.facts : ALL_FACTS, &inside);
+}
+
+/* --- Other scalars --------------------------------------------------------------------------------------------------------- */
+
+#define MIN_NUMBER_DIGITS 11   /* shorter ones are neither cards nor personal numbers */
+
+static void walk_number(struct redactor *r, struct value v, const struct place *place, const struct context *c)
+{
+    const struct node n = *node_of(r, v.view, v.node);
+    struct slice text = view_piece(&r->views[v.view], n.start, n.end);
+    if ((v.traits & TRAIT_STRONG) || (c->environment && !(v.traits & TRAIT_HARMLESS))) {
+        replace_node(r, v.view, v.node, variable_finding(r, v.traits));
+    } else if (place != NULL) {
+        replace_node(r, v.view, v.node, place_finding(r, place));
+    } else if (text.len >= MIN_NUMBER_DIGITS) {
+        uint32_t rule, from, to;
+        if (!rules_digits(r->plan->rules, text, 0, &rule, &from, &to)) return;
+        struct rule_view info = rules_get(r->plan->rules, rule);
+        replace_node(r, v.view, v.node,
+                     (struct finding){.rule = rule, .class_ = info.class_, .action = r->plan->policy.actions[info.class_]});
+    }
+}
+
+/* --- Objects and arrays ------------------------------------------------------------------------------------------------- */
+
+/* `env` and `environment` are also the names of other things; a set of variables has at least one that is spelt like
+ * one, or is an array of {name, value} pairs or of NAME=value texts. */
+static bool holds_variables(const struct redactor *r, uint32_t view, uint32_t node)
+{
+    const struct tape *t = r->views[view].tape;
+    const struct node *n = &t->nodes[node];
+    for (uint32_t k = node + 1; k < n->next; k = t->nodes[k].next) {
+        const struct node *m = &t->nodes[k];
+        if (n->type == NODE_OBJECT) {
+            struct slice key = slice_of(t->text.data + m->start, m->end - m->start);
+            bool upper = key.len >= 2;
+            for (size_t i = 0; i < key.len && upper; i++) upper = key.data[i] < 'a' || key.data[i] > 'z';
+            if (upper && ascii_is_alpha(key.data[0])) return true;
+        } else if (m->type == NODE_OBJECT) {
+            return true;
+        } else if (m->type == NODE_STRING && memchr(t->text.data + m->start, '=', m->end - m->start) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_environment(const struct redactor *r, struct value v)
+{
+    return (v.traits & TRAIT_ENVIRONMENT) && r->plan->policy.actions[RULE_CLASS_ENVIRONMENT] != ACTION_KEEP &&
+           holds_variables(r, v.view, v.node);
+}
+
+/* Whether a place takes a container as a whole. */
+static bool takes_whole(const struct place *p)
+{
+    return p->action >= ACTION_MASK && (p->by_policy || (p->deep && p->class_ == RULE_CLASS_MODEL_DATA));
+}
+
+static void walk_value(struct redactor *r, struct value v, const struct context *c, bool element);
+
+/* The value of a {name, value} pair: what the text under `name` says of it. */
+static uint32_t pair_traits(struct redactor *r, uint32_t view, uint32_t object)
+{
+    const struct tape *t = r->views[view].tape;
+    for (uint32_t k = object + 1; k < t->nodes[object].next; k = t->nodes[k].next) {
+        const struct key_entry *e = key_cache_get(r->keys, t->nodes[k].name);
+        const struct node *n = &t->nodes[k + 1];
+        if (!(e->traits & TRAIT_PAIR_NAME) || n->type != NODE_STRING) continue;
+        struct slice name = slice_of(t->text.data + n->start, n->end - n->start);
+        uint32_t traits = plan_traits(r->plan, name) & (TRAIT_STRONG | TRAIT_WEAK | TRAIT_HARMLESS | TRAIT_RUN_VARIABLE);
+        bool variable = name.len >= 2;
+        for (size_t i = 0; i < name.len && variable; i++)
+            variable = name.data[i] == '_' || (name.data[i] >= 'A' && name.data[i] <= 'Z') || ascii_is_digit(name.data[i]);
+        return traits | (variable && !ascii_is_digit(name.data[0]) ? TRAIT_ENVIRONMENT : 0);
+    }
+    return 0;
+}
+
+/* In a pair the name says what the value is, whatever stands around it. */
+static void walk_pair_value(struct redactor *r, struct value v, uint32_t object, const struct context *c)
+{
+    struct context pair = *c;
+    uint32_t traits = pair_traits(r, v.view, object);
+    pair.environment = c->environment || (traits & TRAIT_ENVIRONMENT);
+    v.traits |= traits & ~(uint32_t)TRAIT_ENVIRONMENT;
+    walk_value(r, v, &pair, false);
+}
+
+/* Gathers the text of a key that has not been examined before; returns what is known of it. */
+static const struct key_entry *examine_key(struct redactor *r, uint32_t view, const struct node *key)
+{
+    const struct key_entry *e = key_cache_get(r->keys, key->name);
+    if (e->examined) return e;
+    uint32_t from, to, key_view = string_view(r, view, key, &from, &to);
+    if (key_view == NO_VIEW) return e;
+    gather(r, key_view, from, to, key->name);
+    r->keys_gathered = true;
+    return e;
+}
+
+static void walk_object(struct redactor *r, uint32_t view, uint32_t object, const struct context *c, bool pairs_only)
+{
+    const struct tape *t = r->views[view].tape;
+    uint32_t job = r->views[view].job, end = t->nodes[object].next;
+    struct context inner = *c;
+    for (uint32_t k = object + 1; k < end && r->jobs[job].refusal == REFUSAL_NONE; k = t->nodes[k].next) {
+        const struct key_entry *e = examine_key(r, view, &t->nodes[k]);
+        struct value v = {view, k + 1, e->traits};
+        inner.state = places_step(r->plan->policy.places, c->state, (uint16_t)(e->traits & TRAIT_COLUMN));
+        inner.environment = c->environment && !pairs_only;
+        if (e->traits & TRAIT_PAIR_VALUE) {
+            inner.environment = c->environment;
+            walk_pair_value(r, v, object, &inner);
+        } else {
+            walk_value(r, v, &inner, false);
+        }
+    }
+}
+
+static void walk_container(struct redactor *r, struct value v, const struct place *place, const struct context *c)
+{
+    struct context inner = *c;
+    if (place != NULL && takes_whole(place)) {
+        replace_node(r, v.view, v.node, place_finding(r, place));
+        return;
+    }
+    if (is_environment(r, v)) {
+        if (r->plan->policy.whole_environment) {
+            replace_node(r, v.view, v.node, engine_finding(r, ENGINE_ENVIRONMENT));
+            return;
+        }
+        inner.environment = true;
+    }
+    inner.inherited = place != NULL && place->deep ? place : c->inherited;
+    inner.listing = c->listing || (v.traits & TRAIT_LISTING);
+    const struct tape *t = r->views[v.view].tape;
+    const struct node n = t->nodes[v.node];
+    if (n.type == NODE_OBJECT) {
+        walk_object(r, v.view, v.node, &inner, false);
+        return;
+    }
+    uint32_t job = r->views[v.view].job;
+    for (uint32_t e = v.node + 1; e < n.next && r->jobs[job].refusal == REFUSAL_NONE; e = t->nodes[e].next) {
+        if (t->nodes[e].type == NODE_OBJECT && inner.environment) walk_object(r, v.view, e, &inner, true);
+        else walk_value(r, (struct value){v.view, e, v.traits & (TRAIT_STRONG | TRAIT_WEAK)}, &inner, true);
+    }
+}
+
+static void walk_value(struct redactor *r, struct value v, const struct context *c, bool element)
+{
+    const struct place *place = places_find(r->plan->policy.places, c->state);
+    if (place == NULL) place = c->inherited;
+    if (place != NULL && place->action == ACTION_KEEP) place = NULL;
+    switch (node_of(r, v.view, v.node)->type) {
+    case NODE_STRING: walk_string(r, v, place, c, element); break;
+    case NODE_NUMBER: walk_number(r, v, place, c); break;
+    case NODE_OBJECT:
+    case NODE_ARRAY: walk_container(r, v, place, c); break;
+    default: break;   /* true, false and null say nothing */
+    }
+}
+
+void walk(struct redactor *r, uint32_t view, uint32_t node, const struct context *context)
+{
+    walk_value(r, (struct value){view, node, context->traits}, context, false);
+}
+
+/* --- Containers --------------------------------------------------------------------------------------------------------- */
+
+/* The records of a container that lie ahead. */
+struct ahead {
+    const struct record *records;
+    size_t               count;
+};
+
+static void walk_skeleton(struct redactor *r, struct value v, const struct context *c, struct ahead *ahead)
+{
+    const struct tape *t = r->views[v.view].tape;
+    uint32_t end = t->nodes[v.node].next;
+    if (ahead->count > 0 && ahead->records->node == v.node) {
+        ahead->records++;
+        ahead->count--;
+        return;
+    }
+    if (ahead->count == 0 || ahead->records->node >= end) {
+        walk_value(r, v, c, false);
+        return;
+    }
+    for (uint32_t n = v.node + 1; n < end; n = t->nodes[n].next) {
+        struct context inner = *c;
+        struct value child = {v.view, n, 0};
+        if (t->nodes[n].type == NODE_KEY) {
+            child = (struct value){v.view, n + 1, examine_key(r, v.view, &t->nodes[n])->traits};
+            inner.state = places_step(r->plan->policy.places, c->state, (uint16_t)(child.traits & TRAIT_COLUMN));
+        }
+        walk_skeleton(r, child, &inner, ahead);
+    }
+}
+
+void walk_between(struct redactor *r, uint32_t view, const struct record *records, size_t count)
+{
+    walk_skeleton(r, (struct value){view, 0, 0}, &root_context, &(struct ahead){records, count});
+}

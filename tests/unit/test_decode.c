@@ -1,0 +1,105 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "redaction/decode.h"
+
+#include <stdlib.h>
+
+static const struct {
+    enum encoding encoding;
+    const char   *text, *decoded;
+} cases[] = {
+    {ENCODING_PERCENT, "a%2Bb%2fc", "a+b/c"},
+    {ENCODING_PERCENT, "100%, %zz %4", "100%, %zz %4"},
+    {ENCODING_PERCENT, "%e2%82%ac", "\xe2\x82\xac"},
+    {ENCODING_HTML, "&quot;a&quot; &amp;lt; &#39;&#x27;", "\"a\" &lt; ''"},
+    {ENCODING_HTML, "a&b=1&copy &#; &#x; &#9999999;", "a&b=1&copy &#; &#x; &#9999999;"},
+    {ENCODING_HTML, "&#8364;", "\xe2\x82\xac"},
+    {ENCODING_BACKSLASH, "\\\"k\\\": \\u0041\\x42\\n", "\"k\": AB\n"},
+    {ENCODING_BACKSLASH, "\\ud83e\\uddea \\u12 \\q \\", "\xf0\x9f\xa7\xaa \\u12 \\q \\"},
+    {ENCODING_STRING, "p\\u0041ss\\/\\\"\\b", "pAss/\"\b"},
+};
+
+static void each_encoding_decodes_its_units_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char padded[256] = {0}, out[256] = {0};
+        memcpy(padded, cases[i].text, strlen(cases[i].text));
+        size_t len = encoding_decode(cases[i].encoding, slice_of(padded, strlen(cases[i].text)), out);
+        out[len] = '\0';
+        assert_string_equal(out, cases[i].decoded);
+    }
+}
+
+/* Whatever range of the decoded text is asked for: decoding the bytes it maps to gives that range, and at most the rest
+ * of the characters at its edges. */
+static void a_range_maps_back_to_the_bytes_that_give_it(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t len = strlen(cases[i].decoded);
+        struct slice text = slice_from(cases[i].text);
+        char padded[256] = {0};
+        memcpy(padded, text.data, text.len);
+        text.data = padded;
+        for (size_t from = 0; from < len; from++) {
+            for (size_t to = from + 1; to <= len; to++) {
+                size_t first = from, end = to;
+                char again[256] = {0}, copy[256] = {0};
+                encoding_map_back(cases[i].encoding, text, &first, &end);
+                assert_true(first < end && end <= text.len);
+                memcpy(copy, text.data + first, end - first);
+                size_t again_len = encoding_decode(cases[i].encoding, slice_of(copy, end - first), again);
+                assert_non_null(memmem(again, again_len, cases[i].decoded + from, to - from));
+                assert_true(again_len <= to - from + 6);
+            }
+        }
+    }
+}
+
+static void a_unit_is_taken_whole(void **state)
+{
+    (void)state;
+    size_t from = 1, to = 2;
+    encoding_map_back(ENCODING_PERCENT, SLICE("a%2Bb"), &from, &to);
+    assert_int_equal(from, 1);
+    assert_int_equal(to, 4);
+}
+
+static void base64_is_found_when_it_holds_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *decoded;
+    } runs[] = {
+        {"x cGFzc3dvcmQ9aHVudGVyMjIyMg== y", "password=hunter2222"},
+        {"cGFzc3dvcmQ9aHVudGVyMjIyMg", "password=hunter2222"},
+        {"8f14e45fceea167a5a36dedd4bea2543", NULL},                     /* a hash */
+        {"MACHINELEARNINGSERVICESWORKSPACES", NULL},
+        {"c2hvcnQ=", NULL},
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        char out[128];
+        size_t at = 0, end, len;
+        bool found = base64_next(slice_from(runs[i].text), &at, &end, out, &len);
+        assert_int_equal(found, runs[i].decoded != NULL);
+        if (!found) continue;
+        assert_int_equal(len, strlen(runs[i].decoded));
+        assert_memory_equal(out, runs[i].decoded, len);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_encoding_decodes_its_units_and_leaves_the_rest),
+        cmocka_unit_test(a_range_maps_back_to_the_bytes_that_give_it),
+        cmocka_unit_test(a_unit_is_taken_whole),
+        cmocka_unit_test(base64_is_found_when_it_holds_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "redaction/sensitive.h"
+
+static void names_that_announce_a_secret_are_told_from_those_that_speak_about_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char      *name;
+        enum sensitivity expected;
+    } names[] = {
+        {"password", NAME_STRONG}, {"DB_PASSWORD", NAME_STRONG}, {"dbPassword", NAME_STRONG}, {"db-pwd", NAME_STRONG},
+        {"adminUserPassword", NAME_STRONG}, {"client_secret", NAME_STRONG}, {"clientSecret", NAME_STRONG},
+        {"AZURE_STORAGE_CONNECTION_STRING", NAME_STRONG}, {"connectionString", NAME_STRONG}, {"AccountKey", NAME_STRONG},
+        {"userStorageKey", NAME_STRONG}, {"sasToken", NAME_STRONG}, {"access_token", NAME_STRONG}, {"AZUREML_RUN_TOKEN", NAME_STRONG},
+        {"Authorization", NAME_STRONG}, {"Set-Cookie", NAME_STRONG}, {"Ocp-Apim-Subscription-Key", NAME_STRONG},
+        {"x-functions-key", NAME_STRONG}, {"api-key", NAME_STRONG}, {"APIKey", NAME_STRONG}, {"OPENAI_API_KEY", NAME_STRONG},
+        {"sshPrivateKey", NAME_STRONG}, {"MSI_SECRET", NAME_STRONG}, {"IDENTITY_HEADER", NAME_STRONG},
+        {"key", NAME_WEAK}, {"token", NAME_WEAK}, {"code", NAME_WEAK}, {"sig", NAME_WEAK}, {"primaryKey", NAME_WEAK},
+        {"secondaryKey", NAME_WEAK}, {"key1", NAME_WEAK},
+        {"SharedAccessKeyName", NAME_PLAIN}, {"passwordLastSet", NAME_PLAIN}, {"token_type", NAME_PLAIN},
+        {"token_endpoint", NAME_PLAIN}, {"publicKey", NAME_PLAIN}, {"keyVaultId", NAME_PLAIN}, {"key_id", NAME_PLAIN},
+        {"statusCode", NAME_PLAIN}, {"resultCode", NAME_PLAIN}, {"max_tokens", NAME_PLAIN}, {"keyword", NAME_PLAIN},
+        {"secret_name", NAME_PLAIN}, {"monkey", NAME_PLAIN}, {"partitionKey", NAME_PLAIN}, {"author", NAME_PLAIN},
+        {"message", NAME_PLAIN}, {"name", NAME_PLAIN}, {"", NAME_PLAIN}, {"a", NAME_PLAIN}, {"compass", NAME_PLAIN},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (name_sensitivity(slice_from(names[i].name)) != names[i].expected)
+            fail_msg("%s is taken for %d", names[i].name, name_sensitivity(slice_from(names[i].name)));
+}
+
+static void only_long_mixed_values_look_like_credentials(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        bool        expected;
+    } values[] = {
+        {"q8Zr2LmK0vXwPb7NcYtD4fGh", true}, {"8c1f02b7a94e4d3c9b5a6f7e8d9c0b1a", true}, {"Zk3/9sdf+Qw8eRt5Yu7i==", true},
+        {"448325ee-0763-4067-aecd-ee4149f3cddc", false}, {"2026-11-22T04:00:00.1234567Z", false}, {"12345678901234567890", false},
+        {"/subscriptions/x/resourceGroups/rg-01", false}, {"westeurope", false}, {"https://host.example/path/1234567", false},
+        {"production-cluster-01", false}, {"short1A", false}, {"two words 12345678", false}, {"1.27.0.20261122", false},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (looks_like_credential(slice_from(values[i].value)) != values[i].expected) fail_msg("%s", values[i].value);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_that_announce_a_secret_are_told_from_those_that_speak_about_one),
+        cmocka_unit_test(only_long_mixed_values_look_like_credentials),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
