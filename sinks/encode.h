@@ -1,0 +1,38 @@
+/* Clean records to bytes: the only place that writes output bytes. The spans of a record are applied while its text is
+ * copied, once.
+ *
+ * Formats:
+ *   original  the record's own bytes with its spans replaced; line breaks between tokens are left out, so that one
+ *             record is one line
+ *   flat      one level: the fields of the kinds table under their names, then everything else under its path with dots
+ *
+ * Thread: an encoder belongs to one thread; several may work at once. */
+#ifndef LETHE_SINKS_ENCODE_H
+#define LETHE_SINKS_ENCODE_H
+
+#include "redaction/redaction.h"
+
+enum format { FORMAT_ORIGINAL, FORMAT_FLAT };
+
+bool        format_find(const char *name, enum format *);   /* "original", "flat" */
+const char *format_text(enum format);
+
+/* Bytes ready to be written, in order. With keep_container, `joint` is the offset at which a comma must be put if the
+ * container already has an element from an earlier batch; SIZE_MAX: nowhere. See encode_batch(). */
+struct encoded {
+    char  *data;
+    size_t len, capacity;
+    size_t joint;
+    enum { CONTAINER_SAME, CONTAINER_EMPTY, CONTAINER_FILLED } after;   /* what the writer then knows of the open container */
+};
+
+struct encoder;
+
+MUST_USE struct encoder *encoder_new(enum format, bool keep_container);
+void encoder_free(struct encoder *);
+
+/* Replaces out's contents; out grows as needed and is released with encoded_release(). False: no memory. */
+MUST_USE bool encode_batch(struct encoder *, const struct clean_batch *, struct encoded *out);
+void encoded_release(struct encoded *);
+
+#endif
