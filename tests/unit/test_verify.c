@@ -1,0 +1,312 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "redaction/checksum.h"
+#include "redaction/finders.h"
+#include "redaction/verify.h"
+
+#include <stdio.h>
+
+/* --- Checksums: published vectors, and keys of invented bytes whose sums a separate program worked out ----------------- */
+
+static void marvin32_gives_the_published_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t      len;
+        uint64_t    hash;
+    } cases[] = {
+        {"", 0, 0x30ED35C100CD3C7D},
+        {"\xAF", 1, 0x48E73FC77D75DDC1},
+        {"\xE7\x0F", 2, 0xB5F6E1FC485DBFF8},
+        {"\x37\xF4\x95", 3, 0xF0B07C789B8CF7E8},
+        {"\x86\x42\xDC\x59", 4, 0x7008F2E87E9CF556},
+        {"\x15\x3F\xB7\x98\x26", 5, 0xE6C08C6DA2AFA997},
+        {"\x09\x32\xE6\x24\x6C\x47", 6, 0x6F04BF1A5EA24060},
+        {"\xAB\x42\x7E\xA8\xD1\x0F\xC7", 7, 0xE11847E4F0678C41},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_true(marvin32(slice_of(cases[i].bytes, cases[i].len), 0x004FB61A001BDBCC) == cases[i].hash);
+}
+
+static void crc32_gives_the_published_check_value(void **state)
+{
+    (void)state;
+    assert_int_equal(crc32_of(SLICE("123456789")), 0xCBF43926);
+    assert_int_equal(crc32_of(SLICE("")), 0);
+}
+
+/* The valid secret passes; with one character of its random part changed it does not. */
+static void assert_guards(bool (*valid)(struct slice), const char *secret)
+{
+    char changed[128];
+    struct slice s = slice_from(secret);
+    assert_true(valid(s));
+    memcpy(changed, s.data, s.len);
+    changed[10] = changed[10] == 'b' ? 'c' : 'b';
+    assert_false(valid(slice_of(changed, s.len)));
+    assert_false(valid(slice_sub(s, 0, s.len - 4)));
+}
+
+static void checksums_of_identifiable_keys_are_recognised(void **state)
+{
+    (void)state;
+    assert_guards(his_checksum_valid, "Ik2zwEQHfwcepYyNGfB51YbmwxAscRuzOl8G5UBBBpiA84YrNbuBhOwc8fjOWOrOwd8S7Ba16j7p+AStFntirg==");
+    assert_guards(his_checksum_valid, "GLou3SHvV5utg79bg16qMTSl4f28gZl2C+AEhO07hGg=");
+    assert_guards(his_checksum_valid, "ePvzZaqLXj4sxrvXFcqgGxKh1ZXfuBeCTt2nllZpKK+ACRCrgA/o");
+    assert_guards(his_checksum_valid, "gOAxMi63jOZgW82kWd6Rqjm9uAYy20948vgzIhxjNb8De3XkjM8gaf0WaWAiinynVdmBzOoLjlL3ACDbsyYHbQ==");
+    assert_guards(cask_checksum_valid, "Fzjz207QC18rEF3BcAwwRPRHznLWSEKKQh8KqRptSdsUfeHBTYVaJQQJ99BCACAAAAAAAAAAAAABACOG3HwA");
+}
+
+static void checksums_of_tokens_are_recognised(void **state)
+{
+    (void)state;
+    assert_guards(entra_checksum_valid, "Ab38Q~yMQGQ5ugN9mb0BOBZJCu9Kctgrbi1OoaJk");
+    assert_guards(github_checksum_valid, "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");
+    assert_guards(devops_checksum_valid, "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga");
+}
+
+/* The test vectors of RFC 4648, section 10, and the two alphabets. */
+static void base64_decodes_both_alphabets_with_or_without_padding(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *bytes;
+    } cases[] = {{"Zm9vYmFy", "foobar"}, {"Zm9vYg==", "foob"}, {"Zm9vYg", "foob"}, {"Zm8=", "fo"}, {"Pz8/", "???"}, {"Pz8_", "???"}, {"Zm9v!", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char out[16];
+        size_t len = base64_decode(slice_from(cases[i].text), out, sizeof out);
+        assert_int_equal(len, strlen(cases[i].bytes));
+        assert_memory_equal(out, cases[i].bytes, len);
+    }
+    unsigned char small[2];
+    assert_int_equal(base64_decode(SLICE("Zm9vYmFy"), small, sizeof small), 2);
+}
+
+/* --- Looks ---------------------------------------------------------------------------------------------------------------- */
+
+static void entropy_counts_bits_per_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double      bits;
+    } cases[] = {{"", 0}, {"aaaa", 0}, {"abab", 1}, {"abcd", 2}, {"aabbccddeeffgghh", 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double bits = entropy(slice_from(cases[i].text));
+        assert_true(bits > cases[i].bits - 1e-9 && bits < cases[i].bits + 1e-9);
+    }
+}
+
+static void luhn_accepts_the_usual_test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *digits;
+        bool        valid;
+    } cases[] = {{"4111111111111111", true}, {"378282246310005", true}, {"79927398713", true}, {"79927398710", false},
+                 {"4111111111111112", false}, {"0", true}, {"", false}, {"4111-1111", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) assert_int_equal(luhn_valid(slice_from(cases[i].digits)), cases[i].valid);
+}
+
+static void guids_are_told_by_their_form(void **state)
+{
+    (void)state;
+    assert_true(looks_like_guid(SLICE("5e2a7c10-93bd-4f6e-a1c8-0d4b7f3e9a25")));
+    assert_true(looks_like_guid(SLICE("5E2A7C10-93BD-4F6E-A1C8-0D4B7F3E9A25")));
+    assert_false(looks_like_guid(SLICE("5e2a7c1093bd4f6ea1c80d4b7f3e9a25")));
+    assert_false(looks_like_guid(SLICE("5e2a7c10-93bd-4f6e-a1c8-0d4b7f3e9a2g")));
+    assert_false(looks_like_guid(SLICE("5e2a7c10-93bd-4f6e-a1c8-0d4b7f3e9a255")));
+}
+
+static void placeholders_are_told_from_secrets(void **state)
+{
+    (void)state;
+    static const char *const placeholders[] = {"", "<password>", "${DB_PASSWORD}", "$(secret)", "$SECRET_2", "{{token}}", "%PASSWORD%", "********",
+                                               "xxxxxxxx", "XXXX", "...", "null", "None", "changeme", "[redacted:jwt]", "your-key-here", "0000"};
+    static const char *const secrets[] = {"hunter2", "password", "$ecret", "aaaaaaaa", "nullable1", "x1x1", "Changeme1", "pa<ss>", "$2b$12$x", "11111111"};
+    for (size_t i = 0; i < sizeof placeholders / sizeof *placeholders; i++)
+        if (!looks_like_placeholder(slice_from(placeholders[i]))) fail_msg("'%s' is a placeholder", placeholders[i]);
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        if (looks_like_placeholder(slice_from(secrets[i]))) fail_msg("'%s' is none", secrets[i]);
+}
+
+/* --- Verifiers ------------------------------------------------------------------------------------------------------------ */
+
+static void verifiers_judge_the_span(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *verifier, *text;
+        double      argument;
+        bool        stands;
+    } cases[] = {
+        {"entropy", "abcdefgh", 3, true},         {"entropy", "aabbccdd", 2.5, false},
+        {"min-length", "12345678", 8, true},      {"min-length", "1234567", 8, false},
+        {"not-guid", "5e2a7c10-93bd-4f6e-a1c8-0d4b7f3e9a25", 0, false},
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a25", 0, false},
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a2g", 0, true},
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a2", 0, true},
+        {"has-digit", "abc1", 0, true},           {"has-digit", "abc", 0, false},
+        {"has-letter", "1a", 0, true},            {"has-letter", "12", 0, false},
+        {"mixed", "aB3", 0, true},                {"mixed", "ab3", 0, false},
+        {"mixed-or-hex", "sk-5e2a7c1093bd4f6ea1c80d4b7f3e9a25", 0, true},
+        {"mixed-or-hex", "sk-a-long-name-of-a-thing-in-words-2", 0, false},
+        {"one-case", "oy2abc", 0, true},          {"one-case", "oy2aBc", 0, false},
+        {"credential", "authentication", 0, false}, {"credential", "Required", 0, false},
+        {"credential", "a1b2", 0, true},          {"credential", "qWeRtY", 0, true},
+        {"base64", "Zm9vYmFy", 6, true},          {"base64", "Zm9v", 6, false},
+        {"basic-credentials", "bWFqYTpwdw==", 0, true}, {"basic-credentials", "authentication", 0, false},
+        {"user-password", "maja:hunter2", 0, true}, {"user-password", "maja", 0, false}, {"user-password", "maja:$PW", 0, false},
+        {"run-id", "search", 0, false},           {"run-id", "nightly-4", 0, true}, {"run-id", "4711", 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct verifier *verifier = verifier_find(slice_from(cases[i].verifier));
+        assert_non_null(verifier);
+        struct slice text = slice_from(cases[i].text);
+        uint32_t from = 0, to = (uint32_t)text.len;
+        if (verifier->check(text, &from, &to, cases[i].argument) != cases[i].stands)
+            fail_msg("%s of '%s' is not %d", cases[i].verifier, cases[i].text, cases[i].stands);
+    }
+}
+
+/* `hit` is what the pattern matched; `result` what the verifier makes of it, or NULL. */
+static void verifiers_move_the_span(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *verifier, *text, *hit, *result;
+    } cases[] = {
+        {"after-colon", "SharedKey st:c2ln", "st:c2ln", "c2ln"},
+        {"jwt", "t=eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.;", "eyJh", "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ."},
+        {"jwt", "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln more", "eyJh", "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln"},
+        {"jwt", "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn.x", "eyJh", "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn"},
+        {"jwt", "eyJub3Rqc29uYXRhbGw.eyJhIjoiYmNkZWYifQ", "eyJu", NULL},
+        {"jwt", "eyJhbGciOiJub25lIn0", "eyJh", NULL},
+        {"jwt", "xeyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ", "eyJh", NULL},
+        {"pem", "a -----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\nb", "PRIVATE KEY",
+         "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----"},
+        {"pem", "-----BEGIN EC PRIVATE KEY-----\nQUJD\nQUJD", "PRIVATE KEY", "-----BEGIN EC PRIVATE KEY-----\nQUJD\nQUJD"},
+        {"pem", "-----BEGIN A PRIVATE KEY-----\nQQ\n-----BEGIN B PRIVATE KEY-----\nUQ", "PRIVATE KEY", "-----BEGIN A PRIVATE KEY-----\nQQ\n"},
+        {"pem", "the PRIVATE KEY", "PRIVATE KEY", NULL},
+        {"sk-before", "k=sk-aaaaaaaaaaaaaaaaaaaaT3BlbkFJbbbb", "T3BlbkFJbbbb", "sk-aaaaaaaaaaaaaaaaaaaaT3BlbkFJbbbb"},
+        {"sk-before", "k=aaaaaaaaaaaaaaaaaaaaaaaT3BlbkFJbbbb", "T3BlbkFJbbbb", NULL},
+        {"entra-token", "t=0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", "0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb"},
+        {"entra-token", "t=1.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.5.Agbbbb", ".Agbbbb", "1.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.5.Agbbbb"},
+        {"entra-token", "www.example.com.Agbbbb", ".Agbbbb", NULL},
+        {"workspace-job", "/workspaces/ws/jobs/j1", "j1", "j1"},
+        {"workspace-job", "/batch/ws/jobs/j1", "j1", NULL},
+        {"workspace-job", "/jobs/j1", "j1", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice text = slice_from(cases[i].text);
+        uint32_t from = (uint32_t)(strstr(cases[i].text, cases[i].hit) - cases[i].text);
+        uint32_t to = from + (uint32_t)strlen(cases[i].hit);
+        bool stands = verifier_find(slice_from(cases[i].verifier))->check(text, &from, &to, 0);
+        if (stands != (cases[i].result != NULL) ||
+            (stands && !slice_equal(slice_sub(text, from, to), slice_from(cases[i].result))))
+            fail_msg("case %zu (%s): [%u, %u)", i, cases[i].verifier, from, to);
+    }
+}
+
+/* --- Finders -------------------------------------------------------------------------------------------------------------- */
+
+static const struct finder *finder(const char *name)
+{
+    for (size_t i = 0; finders[i].name; i++)
+        if (strcmp(finders[i].name, name) == 0) return &finders[i];
+    return NULL;
+}
+
+/* The place lies between `before` and `after`; `result` is the text found, or NULL. */
+static void finders_judge_a_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *finder, *before, *after, *result;
+    } cases[] = {
+        {"card-number", "", "4111111111111111", "4111111111111111"},
+        {"card-number", "", "4111 1111 1111 1111", "4111 1111 1111 1111"},
+        {"card-number", "2025-11-23 ", "4111111111111111 ok", "4111111111111111"},
+        {"card-number", "", "3782-822463-10005", "3782-822463-10005"},
+        {"card-number", "", "41111 111111 11111", NULL},
+        {"card-number", "x", "4111111111111111", NULL},
+        {"card-number", "0.", "4111111111111111", NULL},
+        {"card-number", "", "4111111111111111.5", NULL},
+        {"card-number", "", "1700000000000001", NULL},
+        {"card-number", "", "638123456789012344", NULL},
+        {"card-number", "", "41111111111111111115", NULL},
+        {"personal-number", "", "640823-3234", "640823-3234"},
+        {"personal-number", "", "19640823-3234", "19640823-3234"},
+        {"personal-number", "", "640883-3231", "640883-3231"},     /* a coordination number: the day plus 60 */
+        {"personal-number", "", "641323-3237", NULL},
+        {"personal-number", "", "640823-3235", NULL},
+        {"personal-number", "", "640823-3234-1", NULL},
+        {"personal-number", "a-", "640823-3234", NULL},
+        {"friendly-run-name", "job calm_pear", "_k3v9x2mzq1.", "calm_pear_k3v9x2mzq1"},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1_12", "calm_pear_k3v9x2mzq1_12"},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzqa", NULL},
+        {"friendly-run-name", "calm_pear", "_1234567890", NULL},
+        {"friendly-run-name", "pear", "_k3v9x2mzq1", NULL},
+        {"timed-run-name", "a_b-c", "_1795319000_9f3c21ab", "a_b-c_1795319000_9f3c21ab"},
+        {"timed-run-name", "a", "_1795319000_9f3c21a", NULL},
+        {"timed-run-name", "", "_1795319000_9f3c21ab", NULL},
+        {"email", "<maja.berg", "@contoso.example>", "maja.berg@contoso.example"},
+        {"email", "maja", "@localhost", NULL},
+        {"email", "", "@contoso.example", NULL},
+        {"url-password", "amqp://u:p@ss", "@host/v", "p@ss"},
+        {"url-password", "amqp://u:p", "@ss@host/v", NULL},
+        {"url-password", "https://host:443/a", "@b", NULL},
+        {"url-password", "https://maja", "@host", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+        uint32_t from = 0, to = 0;
+        snprintf(text, sizeof text, "%s%s", cases[i].before, cases[i].after);
+        bool found = finder(cases[i].finder)->find(slice_from(text), (uint32_t)strlen(cases[i].before), &from, &to);
+        if (found != (cases[i].result != NULL) ||
+            (found && !slice_equal(slice_of(text + from, to - from), slice_from(cases[i].result))))
+            fail_msg("case %zu: '%s' gives [%u, %u)", i, text, from, to);
+    }
+}
+
+static void a_run_of_52_is_found_wherever_it_stands(void **state)
+{
+    (void)state;
+    char text[400];
+    for (uint32_t at = 0; at < 300; at++) {
+        uint32_t from, to;
+        memset(text, '-', sizeof text);
+        memset(text + at, 'q', 52);
+        assert_true(find_base32_run(slice_of(text, sizeof text), 0, &from, &to));
+        assert_int_equal(from, at);
+        assert_int_equal(to, at + 52);
+        assert_false(find_base32_run(slice_of(text, sizeof text), to, &from, &to));
+        text[at + 20] = '1';
+        assert_false(find_base32_run(slice_of(text, sizeof text), 0, &from, &to));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(marvin32_gives_the_published_values),
+        cmocka_unit_test(crc32_gives_the_published_check_value),
+        cmocka_unit_test(checksums_of_identifiable_keys_are_recognised),
+        cmocka_unit_test(checksums_of_tokens_are_recognised),
+        cmocka_unit_test(base64_decodes_both_alphabets_with_or_without_padding),
+        cmocka_unit_test(entropy_counts_bits_per_byte),
+        cmocka_unit_test(luhn_accepts_the_usual_test_numbers),
+        cmocka_unit_test(guids_are_told_by_their_form),
+        cmocka_unit_test(placeholders_are_told_from_secrets),
+        cmocka_unit_test(verifiers_judge_the_span),
+        cmocka_unit_test(verifiers_move_the_span),
+        cmocka_unit_test(finders_judge_a_place),
+        cmocka_unit_test(a_run_of_52_is_found_wherever_it_stands),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
