@@ -1,0 +1,120 @@
+/* lethe redact: exported logs in, clean logs out. Options to settings, then the pipeline, then the summary. */
+#include "commands.h"
+#include "pipeline.h"
+#include "sinks/output.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#define MAX_JOBS 1024
+#define LEAST_RECORD 1024
+#define MOST_RECORD (512u << 20)
+#define MOST_DEPTH 100000
+
+static unsigned cores(void)
+{
+    cpu_set_t ours;
+    int       count = sched_getaffinity(0, sizeof ours, &ours) == 0 ? CPU_COUNT(&ours) : 1;
+    return count < 1 ? 1 : (unsigned)count;
+}
+
+static bool read_numbers(const struct options *options, struct pipeline_options *p, struct error *err)
+{
+    size_t jobs = cores(), depth = 0;
+    bool   sound = (!option_given(options, OPTION_JOBS) || option_number(options, OPTION_JOBS, 1, MAX_JOBS, &jobs, err)) &&
+                 option_bytes(options, OPTION_MAX_RECORD, LEAST_RECORD, MOST_RECORD, &p->max_record, err) &&
+                 option_number(options, OPTION_MAX_DEPTH, 1, MOST_DEPTH, &depth, err);
+    p->jobs = (unsigned)jobs;
+    p->max_depth = (unsigned)depth;
+    return sound;
+}
+
+static bool ends_in_json(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 5 && strcmp(path + len - 5, ".json") == 0;
+}
+
+static bool read_options(const struct options *options, struct pipeline_options *p, struct error *err)
+{
+    const char *format = option_text(options, OPTION_FORMAT), *report = option_text(options, OPTION_REPORT);
+    const char *output = option_text(options, OPTION_OUTPUT);
+    *p = (struct pipeline_options){
+        .keep_container = option_given(options, OPTION_KEEP_CONTAINER),
+        .strict = option_given(options, OPTION_STRICT),
+        .resume = option_given(options, OPTION_RESUME),
+    };
+    if (!format_find(format, &p->format)) return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original and flat", format);
+    if (p->format == FORMAT_FLAT && p->keep_container)
+        return error_set(err, ERROR_USAGE, "--keep-container goes with --format original only");
+    if (report != NULL && !ends_in_json(report))
+        return error_set(err, ERROR_USAGE, "the report '%s' should end in .json; there is no other format yet", report);
+    if (p->resume && (output == NULL || strcmp(output, OUTPUT_STDOUT) == 0))
+        return error_set(err, ERROR_USAGE, "--resume needs a file or folder given with -o");
+    return read_numbers(options, p, err);
+}
+
+static bool collect_inputs(const struct options *options, const struct destination *d, struct input_list *inputs, struct error *err)
+{
+    static const char *const standard_input[] = {INPUT_STDIN};
+    const char *const       *paths = (const char *const *)options->paths;
+    size_t                   count = options->path_count;
+    if (count == 0 && isatty(STDIN_FILENO)) return error_set(err, ERROR_USAGE, "nothing to read: give a file, a folder or -");
+    if (count == 0) {
+        paths = standard_input;
+        count = 1;
+    }
+    return inputs_collect(inputs, paths, count, d->has_folder ? &d->folder : NULL, err);
+}
+
+static bool check_report(const char *report, const struct destination *d, const struct input_list *inputs, struct error *err)
+{
+    struct stat status;
+    if (report != NULL && strcmp(report, d->path) == 0) return error_set(err, ERROR_USAGE, "the report '%s' is also the output", report);
+    if (report == NULL || stat(report, &status) != 0) return true;
+    for (size_t i = 0; i < inputs->count; i++)
+        if (input_is_file(&inputs->items[i], &status)) return error_set(err, ERROR_USAGE, "the report '%s' is also an input", report);
+    return true;
+}
+
+/* The run, and what is told of it. Returns the exit code, or -1 and an error if it could not begin. */
+static int redact(const struct options *options, const struct pipeline_options *p, const struct setup *setup,
+                  const struct input_list *inputs, const struct destination *d, struct console *console, struct error *err)
+{
+    const char            *report = option_text(options, OPTION_REPORT);
+    const struct run_facts facts = {setup->plan, option_text(options, OPTION_POLICY), keyring_id(setup->keys), inputs};
+    struct run_result      result;
+    int                    code = -1;
+    if (!option_given(options, OPTION_KEY_FILE) && !console->quiet)
+        console_message(console, "no --key-file: pseudonyms hold for this run only");
+    if (run_result_init(&result, inputs->count, setup->plan, err) && pipeline_run(p, setup->plan, inputs, d, console, &result, err)) {
+        struct error report_error = {0};
+        code = run_result_exit_code(&result);
+        if (report != NULL && !report_write(report, &result, &facts, &report_error)) {
+            console_message(console, "%s", report_error.text);
+            code = EXIT_INCOMPLETE;
+        }
+        if (!console->quiet && !result.unwanted) report_print(stderr, &result, &facts, console->colour);
+    }
+    run_result_release(&result);
+    return code;
+}
+
+int command_redact(const struct options *options)
+{
+    struct error            err = {0};
+    struct pipeline_options p;
+    struct setup            setup = {0};
+    struct destination      d;
+    struct input_list       inputs = {0};
+    struct console          console;
+    int                     code = -1;
+    console_init(&console, option_given(options, OPTION_QUIET), option_given(options, OPTION_VERBOSE));
+    destination_init(&d, option_text(options, OPTION_OUTPUT));
+    if (read_options(options, &p, &err) && collect_inputs(options, &d, &inputs, &err) && destination_check(&d, &inputs, &err) &&
+        check_report(option_text(options, OPTION_REPORT), &d, &inputs, &err) && setup_load(&setup, options, &err))
+        code = redact(options, &p, &setup, &inputs, &d, &console, &err);
+    setup_release(&setup);
+    inputs_release(&inputs);
+    return code >= 0 ? code : command_failed(&err);
+}

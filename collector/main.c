@@ -1,0 +1,168 @@
+/* The program: finds the command, reads its options, runs it. */
+#include "commands.h"
+
+#include "console.h"
+#include "parser/parser.h"
+#include "sinks/unfinished.h"
+
+#include <cjson/cJSON.h>
+#include <hs.h>
+#include <isa-l.h>
+#include <libfyaml.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+struct command {
+    const char *name, *arguments, *summary;
+    unsigned    takes;   /* options, by FOR_ */
+    int       (*run)(const struct options *);
+    const char *more;    /* printed after the options */
+};
+
+static const struct command commands[] = {
+    {"redact", "[PATH... or -]", "read exported logs, write clean ones", FOR_REDACT, command_redact,
+     "A PATH is a file, a folder (all files below it), a quoted pattern, or - for standard input. Packed files (gzip) are\n"
+     "recognised by content. JSON Lines, arrays, {\"records\":[...]} and plain text are recognised, too.\n"
+     "\n"
+     "Examples:\n"
+     "  lethe redact export/ > clean.ndjson\n"
+     "  lethe redact export/ -o clean/ --key-file lethe.key --report report.json\n"
+     "  lethe redact 'logs/*.json.gz' -o clean.ndjson.gz --policy hbi\n"
+     "  az monitor activity-log list | lethe redact -\n"
+     "\n"
+     "Exit codes:\n"
+     "  0  done\n"
+     "  1  some input could not be read or some output not written; the rest was done\n"
+     "  2  wrong usage, policy or key file; nothing was done\n"
+     "  3  done, but some records could not be examined and were withheld\n"},
+    {"rules", "[RULE...]", "list what is looked for, or show rules in detail", FOR_RULES, command_rules,
+     "Examples:\n"
+     "  lethe rules\n"
+     "  lethe rules azure-storage-key\n"},
+    {"check", "", "read policy and key file, say what would be done", FOR_CHECK, command_check,
+     "Example:\n"
+     "  lethe check --policy our-policy.yaml --key-file lethe.key\n"},
+    {"keygen", "-o FILE", "make a key file for pseudonyms", FOR_KEYGEN, command_keygen,
+     "With the same key file equal names get equal pseudonyms in every run and on every machine. Keep it as secret as the\n"
+     "logs themselves: who has it can test guesses. An existing file is never overwritten.\n"
+     "\n"
+     "Example:\n"
+     "  lethe keygen -o lethe.key\n"},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void print_overview(FILE *out)
+{
+    fputs("lethe redacts Azure ML logs: secrets, environment values and identities go, the rest stays as it is.\n\n"
+          "Usage: lethe COMMAND [OPTION...] [PATH...]\n\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+    fputs("  help      show the help of a command\n\n"
+          "Try:\n"
+          "  lethe redact export/ > clean.ndjson\n"
+          "  lethe help redact\n"
+          "  lethe --version\n", out);
+}
+
+static void print_help(const struct command *c)
+{
+    printf("lethe %s: %s\n\nUsage: lethe %s [OPTION...]%s%s\n\nOptions:\n", c->name, c->summary, c->name, *c->arguments ? " " : "",
+           c->arguments);
+    options_print(stdout, c->takes);
+    printf("\n%s", c->more);
+}
+
+static void print_version(void)
+{
+    printf("lethe %s (%s build)\n", LETHE_VERSION, LETHE_BUILD_TYPE);
+    printf("  json kernel  %s\n", index_select()->name);
+    printf("  vectorscan   %s\n", hs_version());
+    printf("  openssl      %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
+    printf("  isa-l        %d.%d.%d\n", ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION);
+    printf("  libfyaml     %s\n", fy_library_version());
+    printf("  cjson        %s\n", cJSON_Version());
+}
+
+static int unknown_command(const char *name)
+{
+    struct error err = {0};
+    const char  *names[COMMAND_COUNT + 2] = {"help"};
+    for (size_t i = 0; i < COMMAND_COUNT; i++) names[i + 1] = commands[i].name;
+    const char *nearest = nearest_name(name, names);
+    if (nearest != NULL)
+        error_set(&err, ERROR_USAGE, "unknown command '%s'; did you mean '%s'?", name, nearest);
+    else
+        error_set(&err, ERROR_USAGE, "unknown command '%s'; try lethe --help", name);
+    return command_failed(&err);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    struct options options;
+    struct error   err = {0};
+    int            code = EXIT_DONE;
+    if (!options_parse(&options, c->takes, argc, argv, &err))
+        code = command_failed(&err);
+    else if (option_given(&options, OPTION_HELP))
+        print_help(c);
+    else
+        code = c->run(&options);
+    options_release(&options);
+    return code;
+}
+
+static int help(const char *name)
+{
+    const struct command *c = name ? find_command(name) : NULL;
+    if (name != NULL && c == NULL) return unknown_command(name);
+    if (c != NULL)
+        print_help(c);
+    else
+        print_overview(stdout);
+    return EXIT_DONE;
+}
+
+/* Raw records are in our memory: no core file, no debugger of another process of the same user. */
+static void protect_memory(void)
+{
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static bool is_one_of(const char *text, const char *a, const char *b) { return strcmp(text, a) == 0 || strcmp(text, b) == 0; }
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (is_one_of(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0) return help(argc > 2 ? argv[2] : NULL);
+    if (is_one_of(argv[1], "--version", "-V")) {
+        print_version();
+        return EXIT_DONE;
+    }
+    const struct command *c = find_command(argv[1]);
+    return c ? run_command(c, argc - 2, argv + 2) : unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    protect_memory();
+    signal(SIGPIPE, SIG_IGN);   /* a closed pipe, or a file at its limit, is an error of write() */
+    signal(SIGXFSZ, SIG_IGN);
+    unfinished_watch_signals();
+    int code = run(argc, argv);
+    return fflush(stdout) == 0 || code != EXIT_DONE ? code : EXIT_INCOMPLETE;
+}

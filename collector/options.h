@@ -1,0 +1,51 @@
+/* The options of the command line. options.def holds every option once; parsing, defaults and help come from it.
+ *
+ * Accepted: --name VALUE, --name=VALUE, -o VALUE, -oVALUE; options and paths in any order; "--" ends the options; "-" is a
+ * path. Of an option given twice the last one counts. Names are not abbreviated. */
+#ifndef LETHE_COLLECTOR_OPTIONS_H
+#define LETHE_COLLECTOR_OPTIONS_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+/* Which command takes an option. */
+enum {
+    FOR_REDACT = 1 << 0,
+    FOR_KEYGEN = 1 << 1,
+    FOR_RULES = 1 << 2,
+    FOR_CHECK = 1 << 3,
+    FOR_ALL = FOR_REDACT | FOR_KEYGEN | FOR_RULES | FOR_CHECK,
+};
+
+enum option {
+#define OPTION(id, short_name, name, argument, standard, commands, help) OPTION_##id,
+#include "options.def"
+    OPTION_COUNT
+};
+
+struct options {
+    const char  *values[OPTION_COUNT];   /* NULL: not given; flags: "" */
+    const char **paths;                  /* arguments that are no options, in order */
+    size_t       path_count;
+};
+
+/* Reads the arguments after the command's name. The strings of argv are borrowed. */
+MUST_USE bool options_parse(struct options *, unsigned command, int argc, char **argv, struct error *);
+void options_release(struct options *);
+
+bool        option_given(const struct options *, enum option);
+const char *option_text(const struct options *, enum option);   /* the default when not given, which may be NULL */
+
+/* A whole number from `least` to `most`. */
+MUST_USE bool option_number(const struct options *, enum option, size_t least, size_t most, size_t *, struct error *);
+/* As option_number(); K, M and G after the number stand for powers of 1024. */
+MUST_USE bool option_bytes(const struct options *, enum option, size_t least, size_t most, size_t *, struct error *);
+
+/* The options of a command, for its help. */
+void options_print(FILE *, unsigned command);
+
+/* The name in `names` (ended by NULL) that was probably meant, or NULL if none is near. */
+const char *nearest_name(const char *given, const char *const *names);
+
+#endif

@@ -1,0 +1,413 @@
+/* N equal workers take batches from the inputs to the outputs.
+ *
+ *      input turn                                              output turn
+ *      (one worker)         (all workers at once)              (one worker, in order)
+ *      open, fill     -->   redact, encode                -->  open, write, complete, tell
+ *
+ * A worker runs one batch to its end while it is hot in the cache of its core. There are no queues and nothing is handed
+ * from core to core; only the two turns are shared.
+ *
+ * (1) Who holds the input turn owns the list position, the reader and the framer. Each batch filled there gets the next
+ *     sequence number and belongs to one input.
+ * (2) The output turn comes to batches in the order of their numbers; who holds it owns the output, the results and the
+ *     console. So the output has the order of the input, whatever the number of workers.
+ * (3) Every number given out takes its output turn, also when the run is stopped; so no worker waits for ever.
+ * (4) What happened while reading travels with the batch and is told in the output turn: messages come in input order.
+ * (5) Memory: one batch, one encoded text and one redactor for each worker.
+ * Thread: the caller's is the first worker; jobs - 1 more are started. */
+#include "pipeline.h"
+
+#include "progress.h"
+#include "sinks/output.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define BATCH_EXTRA (256 * 1024)   /* room beyond the longest record, so that short ones come in large batches */
+#define MESSAGES_PER_INPUT 20      /* withheld records told one by one, unless verbose */
+#define NO_INPUT SIZE_MAX
+
+struct pipeline {
+    const struct pipeline_options *options;
+    const struct plan             *plan;
+    const struct input_list       *inputs;
+    const struct destination      *destination;
+
+    /* Input turn */
+    pthread_mutex_t input_turn;
+    struct framer  *framer;
+    struct reader  *reader;          /* of inputs[current]; NULL between inputs */
+    size_t          current, next;
+    uint64_t        next_sequence;
+    uint64_t        passed_bytes;    /* sizes of the inputs that are behind us */
+
+    /* Output turn */
+    pthread_mutex_t output_lock;     /* guards turn */
+    pthread_cond_t  output_moves;
+    uint64_t        turn;            /* sequence number whose turn it is */
+    struct output  *output;
+    bool            container_filled;   /* the container being written has an element: the next needs a comma */
+    uint64_t        input_messages;
+    uint64_t        records;
+    struct progress progress;
+    struct console    *console;
+    struct run_result *result;
+
+    /* Set in the output turn, seen in the input turn */
+    atomic_bool   stopped;
+    atomic_size_t abandoned;         /* the input whose output failed: need not be read on */
+};
+
+/* Where a batch came from and how reading it ended. */
+struct portion {
+    size_t       input;
+    bool         first, last;   /* of its input */
+    bool         failed;        /* the input cannot be read on: `error` */
+    uint64_t     bytes;         /* of the input so far, unpacked */
+    uint64_t     position;      /* of all inputs so far, as their sizes count */
+    struct error error;
+};
+
+struct worker {
+    struct pipeline *p;
+    pthread_t        thread;
+    struct batch     batch;
+    struct redactor *redactor;
+    struct encoder  *encoder;
+    struct encoded   encoded;
+    struct portion   portion;
+    struct input_result counted;     /* what the redactor found in this batch */
+    const struct clean_batch *clean;
+    bool             encoded_all;    /* false: no memory for it */
+};
+
+/* --- Input turn ------------------------------------------------------------------------------------------------------- */
+
+static void close_input(struct pipeline *p)
+{
+    off_t size = p->inputs->items[p->current].size;
+    p->passed_bytes += size > 0 ? (uint64_t)size : 0;
+    reader_close(p->reader);
+    p->reader = NULL;
+}
+
+/* Goes to the next input that is to be read. False: there is none. */
+static bool next_input(struct pipeline *p)
+{
+    for (; p->next < p->inputs->count; p->next++) {
+        const struct input *input = &p->inputs->items[p->next];
+        if (!(p->options->resume && p->destination->mirror && destination_is_done(p->destination, input, 1))) break;
+        p->result->inputs[p->next].state = INPUT_SKIPPED;
+        p->passed_bytes += (uint64_t)input->size;
+    }
+    if (p->next == p->inputs->count) return false;
+    p->current = p->next++;
+    return true;
+}
+
+static void fill(struct pipeline *p, struct worker *w)
+{
+    struct portion *portion = &w->portion;
+    enum fill       filled = framer_fill(p->framer, &w->batch, &portion->error);
+    portion->failed = filled == FILL_FAILED;
+    portion->last = filled != FILL_SOME;
+    portion->bytes = framer_offset(p->framer);
+    portion->position = p->passed_bytes + reader_offset(p->reader);
+    if (portion->last) close_input(p);
+}
+
+/* Fills the worker's batch and gives it its number. False: all is read, or the run is stopped. */
+static bool take_portion(struct pipeline *p, struct worker *w)
+{
+    batch_clear(&w->batch);
+    w->portion = (struct portion){0};
+    if (atomic_load(&p->stopped)) return false;
+    if (p->reader != NULL && atomic_load(&p->abandoned) == p->current) close_input(p);
+    if (p->reader == NULL) {
+        if (!next_input(p)) return false;
+        w->portion.first = true;
+        p->reader = reader_open(&p->inputs->items[p->current], &w->portion.error);
+        if (p->reader != NULL) framer_reset(p->framer, reader_source(p->reader));
+    }
+    w->portion.input = p->current;
+    if (p->reader != NULL)
+        fill(p, w);
+    else
+        w->portion.failed = w->portion.last = true;
+    w->batch.sequence = p->next_sequence++;
+    return true;
+}
+
+static bool take_input(struct pipeline *p, struct worker *w)
+{
+    pthread_mutex_lock(&p->input_turn);
+    bool taken = take_portion(p, w);
+    pthread_mutex_unlock(&p->input_turn);
+    return taken;
+}
+
+/* --- At once ---------------------------------------------------------------------------------------------------------- */
+
+static void redact_and_encode(struct worker *w)
+{
+    const struct tally *tally = redactor_tally(w->redactor);
+    const uint64_t      records = tally->records, clean = tally->clean, redacted = tally->redacted;
+    w->clean = redact_batch(w->redactor, &w->batch);
+    w->counted = (struct input_result){.records = tally->records - records, .clean = tally->clean - clean,
+                                       .redacted = tally->redacted - redacted, .withheld = w->clean->withheld_count};
+    w->encoded_all = encode_batch(w->encoder, w->clean, &w->encoded);
+}
+
+/* --- Output turn ------------------------------------------------------------------------------------------------------ */
+
+static void stop(struct pipeline *p) { atomic_store(&p->stopped, true); }
+
+/* The output is lost. Nothing is said when its reader went away: whoever wrote `| head` wanted that. */
+static void output_failed(struct pipeline *p, const struct error *err)
+{
+    bool unwanted = p->output != NULL && output_unwanted(p->output);
+    if (p->output != NULL) output_abandon(p->output);
+    p->output = NULL;
+    p->result->outputs_failed = true;
+    p->result->unwanted = p->result->unwanted || unwanted;
+    if (!unwanted) console_message(p->console, "%s", err->text);
+    if (!p->destination->mirror) stop(p);
+}
+
+static bool open_output(struct pipeline *p, const struct input *input, struct error *err)
+{
+    char *path = destination_path(p->destination, input);
+    if (path == NULL) return error_set(err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
+    if (!p->destination->mirror || output_make_folders(path, err)) p->output = output_open(path, destination_is_gzip(path), err);
+    free(path);
+    return p->output != NULL;
+}
+
+/* Completes the output of these inputs. One that lacks what could not be read gets a time by which --resume knows it. */
+static bool close_output(struct pipeline *p, const struct input *inputs, size_t count, bool complete, struct error *err)
+{
+    const struct timespec undone = destination_undone_time(inputs, count);
+    struct output        *output = p->output;
+    if (!output_flush(output, err)) return false;
+    p->output = NULL;
+    p->result->bytes_out += output_bytes(output);
+    return output_finish(output, complete ? NULL : &undone, err);
+}
+
+static bool write_encoded(struct pipeline *p, const struct encoded *e, struct error *err)
+{
+    size_t joint = e->joint != SIZE_MAX && p->container_filled ? e->joint : 0;
+    if (joint > 0 && !output_write(p->output, slice_of(e->data, joint), err)) return false;
+    if (e->joint != SIZE_MAX && p->container_filled && !output_write(p->output, SLICE(","), err)) return false;
+    if (e->len > joint && !output_write(p->output, slice_of(e->data + joint, e->len - joint), err)) return false;
+    if (e->after != CONTAINER_SAME) p->container_filled = e->after == CONTAINER_FILLED;
+    return true;
+}
+
+static void tell_withheld(struct pipeline *p, const struct worker *w)
+{
+    const struct input *input = &p->inputs->items[w->portion.input];
+    size_t              most = p->options->strict ? 1 : MESSAGES_PER_INPUT;
+    if (w->portion.first) p->input_messages = 0;
+    for (size_t i = 0; i < w->clean->withheld_count; i++) {
+        const struct withheld_record *r = &w->clean->withheld[i];
+        if (p->input_messages++ >= most && !(p->console->verbose && !p->options->strict)) continue;
+        console_message(p->console, "%s:%llu: record withheld: %s (byte %llu)", input_name(input), (unsigned long long)r->line,
+                        refusal_explanation(r->refusal), (unsigned long long)(r->fault_at > r->offset ? r->fault_at : r->offset));
+    }
+    if (w->portion.last && p->input_messages > most && !p->console->verbose && !p->options->strict)
+        console_message(p->console, "%s: ... and %llu more withheld", input_name(input), (unsigned long long)(p->input_messages - most));
+}
+
+static void count(struct pipeline *p, const struct worker *w)
+{
+    struct input_result *total = &p->result->inputs[w->portion.input];
+    p->result->bytes_in += w->portion.bytes - total->bytes;
+    total->bytes = w->portion.bytes;
+    total->records += w->counted.records;
+    total->clean += w->counted.clean;
+    total->redacted += w->counted.redacted;
+    total->withheld += w->counted.withheld;
+    if (w->portion.failed) total->state = INPUT_FAILED;
+    p->records += w->counted.records;
+}
+
+/* Writes a portion to the output of its input; opens it before the first and completes it after the last. */
+static void write_portion(struct pipeline *p, const struct worker *w)
+{
+    const struct portion *portion = &w->portion;
+    const struct input   *input = &p->inputs->items[portion->input];
+    struct input_result  *result = &p->result->inputs[portion->input];
+    struct error          err = {0};
+    bool                  written = true, nothing = portion->first && portion->failed && w->batch.count == 0 && portion->bytes == 0;
+    if (nothing) return;   /* could not be opened: it has no output */
+    if (!w->encoded_all) written = error_set(&err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
+    if (portion->first) p->container_filled = false;
+    if (written && p->destination->mirror && portion->first) written = open_output(p, input, &err);
+    if (written) written = write_encoded(p, &w->encoded, &err);
+    if (written && p->destination->mirror && portion->last) written = close_output(p, input, 1, !portion->failed, &err);
+    if (!written) {
+        output_failed(p, &err);
+        result->state = INPUT_UNWRITTEN;
+        atomic_store(&p->abandoned, portion->input);
+    } else if (portion->last && !portion->failed)
+        result->state = INPUT_DONE;
+}
+
+/* What --strict stops at; nothing of the portion is written then. */
+static bool refused_by_strict(struct pipeline *p, const struct worker *w)
+{
+    if (!p->options->strict || (!w->portion.failed && w->clean->withheld_count == 0)) return false;
+    console_message(p->console, "stopped (--strict)");
+    if (p->output != NULL && strcmp(p->destination->path, OUTPUT_STDOUT) != 0) {
+        output_abandon(p->output);
+        p->output = NULL;
+    }
+    stop(p);
+    return true;
+}
+
+static void settle(struct pipeline *p, const struct worker *w)
+{
+    bool lost = atomic_load(&p->abandoned) == w->portion.input;
+    if (atomic_load(&p->stopped) || lost) return;
+    count(p, w);
+    tell_withheld(p, w);
+    if (w->portion.failed) console_message(p->console, "%s", w->portion.error.text);
+    if (!refused_by_strict(p, w)) write_portion(p, w);
+    progress_update(&p->progress, w->portion.position, p->records);
+}
+
+static void take_output_turn(struct pipeline *p, const struct worker *w)
+{
+    pthread_mutex_lock(&p->output_lock);
+    while (p->turn != w->batch.sequence) pthread_cond_wait(&p->output_moves, &p->output_lock);
+    pthread_mutex_unlock(&p->output_lock);
+    settle(p, w);
+    pthread_mutex_lock(&p->output_lock);
+    p->turn++;
+    pthread_cond_broadcast(&p->output_moves);
+    pthread_mutex_unlock(&p->output_lock);
+}
+
+/* --- Workers ---------------------------------------------------------------------------------------------------------- */
+
+static void *work(void *worker)
+{
+    struct worker *w = worker;
+    while (take_input(w->p, w)) {
+        redact_and_encode(w);
+        take_output_turn(w->p, w);
+    }
+    return NULL;
+}
+
+static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
+{
+    const struct pipeline_options *o = p->options;
+    const struct redactor_options  redaction = {o->keep_container, o->max_record, o->max_depth};
+    *w = (struct worker){.p = p};
+    w->redactor = redactor_new(p->plan, &redaction, err);
+    if (w->redactor == NULL) return false;
+    w->encoder = encoder_new(o->format, o->keep_container);
+    return (w->encoder != NULL && batch_init(&w->batch, o->max_record + BATCH_EXTRA)) || error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static void worker_release(struct worker *w)
+{
+    if (w->redactor != NULL) {
+        tally_add(&w->p->result->tally, redactor_tally(w->redactor));
+        redactor_free(w->redactor);
+    }
+    if (w->encoder != NULL) encoder_free(w->encoder);
+    encoded_release(&w->encoded);
+    batch_release(&w->batch);
+}
+
+/* Fewer threads than wished for, if the system has no more, is no error: the caller's thread is a worker, too. */
+static void run_workers(struct worker *workers, unsigned count)
+{
+    unsigned started = 1;
+    for (; started < count; started++) {
+        char name[16];
+        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0) break;
+        snprintf(name, sizeof name, "work:%u", started % 1000);
+        pthread_setname_np(workers[started].thread, name);
+    }
+    work(&workers[0]);
+    while (--started > 0) pthread_join(workers[started].thread, NULL);
+}
+
+/* --- The run ---------------------------------------------------------------------------------------------------------- */
+
+static uint64_t total_bytes(const struct input_list *inputs)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < inputs->count; i++) {
+        if (input_is_stdin(&inputs->items[i])) return 0;
+        total += (uint64_t)inputs->items[i].size;
+    }
+    return total;
+}
+
+/* One output for all inputs is opened before the first is read. False: the run is over. */
+static bool begin_common_output(struct pipeline *p)
+{
+    struct error err = {0};
+    if (p->destination->mirror) return true;
+    if (p->options->resume && destination_is_done(p->destination, p->inputs->items, p->inputs->count)) {
+        for (size_t i = 0; i < p->inputs->count; i++) p->result->inputs[i].state = INPUT_SKIPPED;
+        return false;
+    }
+    p->output = output_open(p->destination->path, destination_is_gzip(p->destination->path), &err);
+    if (p->output != NULL) return true;
+    p->result->outputs_failed = true;
+    console_message(p->console, "%s", err.text);
+    return false;
+}
+
+/* After the last worker: completes the common output. A run that --strict stopped leaves only standard output open. */
+static void end_common_output(struct pipeline *p)
+{
+    struct error err = {0};
+    bool         complete = run_result_inputs(p->result, INPUT_FAILED) == 0;
+    if (p->output != NULL && !close_output(p, p->inputs->items, p->inputs->count, complete, &err)) output_failed(p, &err);
+}
+
+static bool run(struct pipeline *p, struct error *err)
+{
+    unsigned       jobs = p->options->jobs, ready = 0;
+    struct worker *workers = calloc(jobs, sizeof *workers);
+    if (workers == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
+    bool begun = true;
+    while (begun && ready < jobs) begun = worker_init(&workers[ready++], p, err);
+    if (begun && begin_common_output(p)) {
+        run_workers(workers, jobs);
+        end_common_output(p);
+    }
+    console_clear(p->console);
+    while (ready > 0) worker_release(&workers[--ready]);
+    free(workers);
+    return begun;
+}
+
+bool pipeline_run(const struct pipeline_options *options, const struct plan *plan, const struct input_list *inputs,
+                  const struct destination *destination, struct console *console, struct run_result *result, struct error *err)
+{
+    const struct framer_options framing = {options->max_record, options->keep_container};
+    struct pipeline p = {
+        .options = options, .plan = plan, .inputs = inputs, .destination = destination, .console = console, .result = result,
+        .input_turn = PTHREAD_MUTEX_INITIALIZER, .output_lock = PTHREAD_MUTEX_INITIALIZER, .output_moves = PTHREAD_COND_INITIALIZER,
+        .abandoned = NO_INPUT, .framer = framer_new(&framing),
+    };
+    if (p.framer == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
+    double started = monotonic_seconds();
+    clock_gettime(CLOCK_REALTIME, &result->started);
+    progress_start(&p.progress, console, total_bytes(inputs));
+    bool begun = run(&p, err);
+    clock_gettime(CLOCK_REALTIME, &result->finished);
+    result->seconds = monotonic_seconds() - started;
+    if (p.reader != NULL) reader_close(p.reader);
+    framer_free(p.framer);
+    return begun;
+}
