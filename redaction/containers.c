@@ -45,8 +45,10 @@ static void cut_record(struct redactor *r, uint32_t around, uint32_t first, uint
     cut(r, around, t->nodes[node].start, t->nodes[node].end);
 }
 
-static void append_spans(struct job *to, struct span_item *spans)
+static void append_spans(struct job *to, struct job *from)
 {
+    struct span_item *spans = from->spans;
+    from->redacted = spans != NULL;
     while (spans != NULL) {
         struct span_item *next = spans->next;
         spans->next = to->spans;
@@ -79,19 +81,22 @@ uint32_t finish_container(struct redactor *r, uint32_t first)
     }
     struct job *around = &r->jobs[end];
     for (uint32_t i = first; i < end; i++) {
-        if (around->refusal != REFUSAL_NONE) job_refuse(r, i, around->refusal);
-        count_record(r, &r->jobs[i], r->jobs[i].spans != NULL);
-        if (r->jobs[i].refusal != REFUSAL_NONE) {
-            withhold(r, &r->jobs[i]);
-            cut_record(r, end, first, end, i);
-        } else {
-            append_spans(around, r->jobs[i].spans);
-        }
+        if (r->jobs[i].refusal != REFUSAL_NONE) cut_record(r, end, first, end, i);
+        else append_spans(around, &r->jobs[i]);
     }
     const struct span *spans = NULL;
     size_t count = around->refusal == REFUSAL_NONE ? spans_finish(r, end, &spans) : 0;
-    if (around->refusal == REFUSAL_NONE)
+    if (around->refusal == REFUSAL_NONE) {
         *add_record(r) = (struct clean_record){.piece = PIECE_RECORD, .tape = o->tape, .text = o->tape->text, .spans = spans,
                                                .span_count = count, .offset = around->source.offset, .line = around->source.line};
+    } else if (first == end) {   /* no record to be withheld: the container itself */
+        count_record(r, around, 0);
+        withhold(r, around);
+    }
+    for (uint32_t i = first; i < end; i++) {
+        if (around->refusal != REFUSAL_NONE) job_refuse(r, i, around->refusal);
+        count_record(r, &r->jobs[i], r->jobs[i].redacted);
+        if (r->jobs[i].refusal != REFUSAL_NONE) withhold(r, &r->jobs[i]);
+    }
     return end + 1;
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "parser/parser.h"
+#include "parser/runs.h"
 
 /* One unit of an encoding: how many source bytes it takes and which bytes it stands for. */
 struct unit {
@@ -155,9 +156,8 @@ bool encoding_occurs(enum encoding e, struct slice text)
     return false;
 }
 
-size_t encoding_decode(enum encoding e, struct slice text, char *out)
+static size_t decode_units(enum encoding e, struct slice text, char *out)
 {
-    if (e == ENCODING_STRING) return string_decode(text, out);
     size_t len = 0;
     for (size_t at = 0; at < text.len;) {
         size_t lead = next_lead(e, text, at);
@@ -216,16 +216,14 @@ void encoding_map_back(enum encoding e, struct slice text, size_t *from, size_t 
 
 /* --- Base64 ---------------------------------------------------------------------------------------------------------------- */
 
-#define MIN_RUN INDEX_RUN
+static const struct byte_class base64_class = BYTE_CLASS_BASE64;
 
-static signed char base64_value(unsigned char c)
+static uint32_t base64_value(unsigned char c)
 {
-    if (c >= 'A' && c <= 'Z') return (signed char)(c - 'A');
-    if (c >= 'a' && c <= 'z') return (signed char)(c - 'a' + 26);
-    if (c >= '0' && c <= '9') return (signed char)(c - '0' + 52);
-    if (c == '+' || c == '-') return 62;
-    if (c == '/' || c == '_') return 63;
-    return -1;
+    if (c >= 'a') return c - 'a' + 26u;
+    if (c >= 'A') return c == '_' ? 63 : c - 'A' + 0u;
+    if (c >= '0') return c - '0' + 52u;
+    return c == '+' || c == '-' ? 62 : 63;
 }
 
 static size_t base64_decode(struct slice run, char *out)
@@ -233,7 +231,7 @@ static size_t base64_decode(struct slice run, char *out)
     size_t len = 0;
     uint32_t bits = 0;
     for (size_t i = 0; i < run.len; i++) {
-        bits = bits << 6 | (uint32_t)base64_value((unsigned char)run.data[i]);
+        bits = bits << 6 | base64_value((unsigned char)run.data[i]);
         if (i % 4 == 0) continue;
         out[len++] = (char)(bits >> (6 - 2 * (i % 4)));
     }
@@ -249,30 +247,39 @@ static bool readable(struct slice text)
     return true;
 }
 
-bool base64_next(struct slice text, size_t *at, size_t *end, char *out, size_t *decoded_len)
+/* Nearly all runs in telemetry are paths, names and ids. The first two letters tell most of them: a readable first byte
+ * begins with 0x09..0x7e, and that of a path or a lower-case word does not. */
+static bool may_be_text(struct slice run)
 {
-    for (size_t i = *at; i + MIN_RUN <= text.len;) {
-        size_t stop = i;
-        while (stop < text.len && base64_value((unsigned char)text.data[stop]) >= 0) stop++;
-        if (stop - i < MIN_RUN) {
-            i = stop + 1;
-            continue;
-        }
-        char first[9];
-        base64_decode(slice_sub(text, i, i + 12), first);
-        size_t ascii = 0;
-        for (size_t k = 0; k < sizeof first; k++) ascii += (unsigned char)first[k] < 0x80;
-        struct slice run = slice_sub(text, i, stop);
-        if (ascii >= 8 && readable(slice_of(first, sizeof first))) {
-            *decoded_len = base64_decode(run, out);
-            if (readable(slice_of(out, *decoded_len))) {
-                while (stop < text.len && text.data[stop] == '=') stop++;
-                *at = i;
-                *end = stop;
-                return true;
-            }
-        }
-        i = stop + 1;
+    uint32_t first = base64_value((unsigned char)run.data[0]) << 2 | base64_value((unsigned char)run.data[1]) >> 4;
+    if (first < 0x09 || first > 0x7e || (first > 0x0d && first < 0x20)) return false;
+    char start[9];
+    size_t ascii = 0;
+    base64_decode(slice_sub(run, 0, 12), start);
+    for (size_t k = 0; k < sizeof start; k++) ascii += (unsigned char)start[k] < 0x80;
+    return ascii >= 8 && readable(slice_of(start, sizeof start));
+}
+
+bool base64_next(struct slice text, size_t *at, size_t *end)
+{
+    for (; run_next(&base64_class, text, INDEX_RUN, at, end); *at = *end) {
+        if (!may_be_text(slice_sub(text, *at, *end))) continue;
+        while (*end < text.len && text.data[*end] == '=') (*end)++;
+        return true;
     }
     return false;
+}
+
+static size_t decode_base64_text(struct slice run, char *out)
+{
+    while (run.len > 0 && run.data[run.len - 1] == '=') run.len--;
+    size_t len = base64_decode(run, out);
+    return readable(slice_of(out, len)) ? len : 0;
+}
+
+size_t encoding_decode(enum encoding e, struct slice text, char *out)
+{
+    if (e == ENCODING_STRING) return string_decode(text, out);
+    if (e == ENCODING_BASE64) return decode_base64_text(text, out);
+    return decode_units(e, text, out);
 }

@@ -26,14 +26,15 @@ const char *encoding_text(enum encoding);   /* "json-string", "percent", ... */
 /* True if text holds at least one unit that decodes to something else. PERCENT, HTML and BACKSLASH only. */
 bool encoding_occurs(enum encoding, struct slice text);
 
-/* Decodes into out, which needs room for text.len bytes and 32 more. Returns the decoded length. STRING, PERCENT, HTML, BACKSLASH. */
+/* Decodes into out, which needs room for text.len bytes and 32 more. Returns the decoded length. Of BASE64 that is 0 if
+ * what comes out is not readable text. */
 size_t encoding_decode(enum encoding, struct slice text, char *out);
 
 /* The bytes [*from, *to) of the decoded text as offsets into the encoded `text`. */
 void encoding_map_back(enum encoding, struct slice text, size_t *from, size_t *to);
 
-/* Finds the next run of base64 or base64url from *at on that decodes to readable text of at least 8 bytes. Returns false
- * if there is none; else the run is text[*at, *end) and its decoded bytes are in out (room for 3/4 of text.len). */
-bool base64_next(struct slice text, size_t *at, size_t *end, char *out, size_t *decoded_len);
+/* Finds the next run of base64 or base64url from *at on whose beginning decodes to readable text. Returns false if there is
+ * none; else the run, padding included, is text[*at, *end). */
+bool base64_next(struct slice text, size_t *at, size_t *end);
 
 #endif

@@ -2,6 +2,8 @@
  * percent-encoded, inside JSON text. Names and ids are found in any case. */
 #include "redaction/engine.h"
 
+#define MAX_SHARED 64   /* needles in neighbouring slots; more is an attack on the table */
+
 typedef uint8_t lanes __attribute__((vector_size(16)));
 typedef uint64_t words __attribute__((vector_size(16)));
 
@@ -60,17 +62,74 @@ static void add_echo(struct redactor *r, uint32_t view, uint32_t from, uint32_t 
     replace_with(r, view, from, to, f, n->replacement);
 }
 
-static void search(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct slice folded, const struct needle *n)
+/* A text to be searched: a view's, or the part of it that belongs to the record. */
+struct area {
+    uint32_t     view, from, to;
+    struct slice text, folded;     /* all of the view's; folded to lower case if a needle needs it */
+};
+
+static void found(struct redactor *r, const struct area *f, uint32_t from, const struct needle *n)
 {
-    const struct view v = r->views[view];
-    const char *text = n->caseless ? folded.data : v.text.data;
-    for (uint32_t at = from; at < to;) {
-        const char *found = find_bytes(text + at, to - at, n->text);
-        if (found == NULL) return;
-        uint32_t first = (uint32_t)(found - text), end = first + (uint32_t)n->text.len;
-        at = end;
-        if (n->whole_words && touches_word(v.text, first, end)) continue;
-        if (v.tape == NULL || inside_string(v.tape, first, end)) add_echo(r, view, first, end, n);
+    const struct tape *tape = r->views[f->view].tape;
+    uint32_t to = from + (uint32_t)n->text.len;
+    if (n->whole_words && touches_word(f->text, from, to)) return;
+    if (tape == NULL || inside_string(tape, from, to)) add_echo(r, f->view, from, to, n);
+}
+
+static void search_one(struct redactor *r, const struct area *f, const struct needle *n)
+{
+    const char *text = n->caseless ? f->folded.data : f->text.data;
+    for (uint32_t at = f->from; at < f->to;) {
+        const char *place = find_bytes(text + at, f->to - at, n->text);
+        if (place == NULL) return;
+        found(r, f, (uint32_t)(place - text), n);
+        at = (uint32_t)(place - text) + (uint32_t)n->text.len;
+    }
+}
+
+/* --- Many needles: a table by their first eight bytes, asked at every byte of the text ------------------------------------- */
+
+struct table {
+    const struct needle **slots;
+    size_t                mask;
+};
+
+static uint64_t first_eight(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static size_t slot_of(const struct table *t, uint64_t word) { return (size_t)(word * 0x9e3779b97f4a7c15u >> 32) & t->mask; }
+
+/* Equal needles are put in once. Those that share their first eight bytes stand in neighbouring slots. */
+static bool table_make(struct redactor *r, const struct job *j, struct table *t)
+{
+    size_t size = 64;
+    while (size < 4 * j->needle_count) size *= 2;
+    t->mask = size - 1;
+    t->slots = arena_take(&r->arena, size * sizeof(struct needle *));
+    if (t->slots == NULL) return false;
+    memset(t->slots, 0, size * sizeof(struct needle *));
+    for (const struct needle *n = j->needles; n != NULL; n = n->next) {
+        size_t s = slot_of(t, first_eight(n->text.data)), tries = 0;
+        while (t->slots[s] != NULL && !slice_equal(t->slots[s]->text, n->text) && tries++ < MAX_SHARED) s = (s + 1) & t->mask;
+        if (tries > MAX_SHARED) return false;
+        t->slots[s] = n;
+    }
+    return true;
+}
+
+static void search_many(struct redactor *r, const struct area *f, const struct table *t, bool caseless)
+{
+    const char *text = caseless ? f->folded.data : f->text.data;
+    for (uint32_t at = f->from; at + MIN_ECHO <= f->to; at++) {
+        for (size_t s = slot_of(t, first_eight(text + at)); t->slots[s] != NULL; s = (s + 1) & t->mask) {
+            const struct needle *n = t->slots[s];
+            if (n->caseless == caseless && n->text.len <= f->to - at && memcmp(text + at, n->text.data, n->text.len) == 0)
+                found(r, f, at, n);
+        }
     }
 }
 
@@ -82,28 +141,45 @@ static struct slice fold(struct redactor *r, struct slice text)
     return slice_of(out, text.len);
 }
 
-void echo(struct redactor *r, uint32_t job, uint32_t first, uint32_t end)
+/* The needles that are found in any case are folded once; true if there are any. */
+static bool fold_needles(struct redactor *r, uint32_t job)
 {
-    struct job *j = &r->jobs[job];
     bool caseless = false;
-    for (struct needle *n = j->needles; n != NULL; n = n->next) {
+    for (struct needle *n = r->jobs[job].needles; n != NULL; n = n->next) {
         if (!n->caseless) continue;
         caseless = true;
         n->text = fold(r, n->text);
         if (n->text.data == NULL) job_refuse(r, job, REFUSAL_MEMORY);
     }
+    return caseless;
+}
+
+static struct area area_of(const struct redactor *r, const struct job *j, uint32_t view)
+{
+    struct area f = {.view = view, .to = (uint32_t)r->views[view].text.len, .text = r->views[view].text};
+    if (r->views[view].parent == NO_VIEW) {   /* the record's part of the document */
+        f.from = j->source.tape->nodes[j->source.node].start;
+        f.to = j->source.tape->nodes[j->source.node].end;
+    }
+    return f;
+}
+
+void echo(struct redactor *r, uint32_t job, uint32_t first, uint32_t end)
+{
+    struct job *j = &r->jobs[job];
+    struct table table = {0};
+    bool caseless = fold_needles(r, job), many = j->needle_count > FEW_NEEDLES;
+    if (j->refusal == REFUSAL_NONE && many && !table_make(r, j, &table)) job_refuse(r, job, REFUSAL_BUDGET);
     for (uint32_t view = first; view < end && j->refusal == REFUSAL_NONE; view++) {
-        uint32_t from = 0, to = (uint32_t)r->views[view].text.len;
-        if (view == first && j->source.tape != NULL) {   /* the record's part of the document */
-            from = j->source.tape->nodes[j->source.node].start;
-            to = j->source.tape->nodes[j->source.node].end;
-        }
-        struct slice folded = {0};
-        if (caseless) folded = fold(r, r->views[view].text);
-        if (caseless && folded.data == NULL && to > 0) {
+        struct area f = area_of(r, j, view);
+        if (caseless) f.folded = fold(r, f.text);
+        if (f.text.len > 0 && caseless && f.folded.data == NULL) {
             job_refuse(r, job, REFUSAL_MEMORY);
-            return;
+        } else if (many) {
+            search_many(r, &f, &table, false);
+            if (caseless) search_many(r, &f, &table, true);
+        } else {
+            for (const struct needle *n = j->needles; n != NULL; n = n->next) search_one(r, &f, n);
         }
-        for (const struct needle *n = j->needles; n != NULL; n = n->next) search(r, view, from, to, folded, n);
     }
 }

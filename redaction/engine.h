@@ -20,6 +20,7 @@
 #define LETHE_REDACTION_ENGINE_H
 
 #include "redaction/decode.h"
+#include "redaction/memo.h"
 #include "redaction/plan.h"
 #include "redaction/pseudonym.h"
 
@@ -28,6 +29,8 @@
 #define BUDGET_BASE 65536        /* and so many more */
 #define MIN_TEXT 8               /* shorter texts hold neither a credential nor an assignment of one */
 #define MIN_ECHO 8
+#define MIN_MEMO 48              /* shorter texts are scanned faster than looked up */
+#define FEW_NEEDLES 8            /* up to so many are searched for one after another, more with a table */
 
 struct span_item {
     struct span_item *next;
@@ -59,10 +62,12 @@ struct job {
     enum piece        piece;
     bool              element, opens;
     bool              wrapper;         /* the document begins with a brace */
+    bool              redacted;        /* its spans went into those of its container */
     bool              around;          /* the nodes of a container that belong to no record */
     struct kind_facts kind;
     struct span_item *spans;
     struct needle    *needles;
+    size_t            needle_count;
     size_t            budget;
 };
 
@@ -90,6 +95,15 @@ struct leaf {
     uint32_t view;
     uint32_t from;
     uint16_t key_slot;      /* the text of a key not examined before: its slot; else 0 */
+    uint16_t recent_slot;   /* a value to be remembered with its key when nothing is found in it: the key's slot; else 0 */
+    bool     remember;      /* goes into the memo when nothing is found in it */
+    bool     dirty;         /* something was found */
+};
+
+/* The value that a key had last, if it was clean: many keys have few values. */
+struct recent_value {
+    uint8_t len;
+    char    text[63];
 };
 
 struct redactor {
@@ -99,6 +113,8 @@ struct redactor {
     struct key_cache       *keys;
     struct rules_scratch   *scratch;
     struct pseudonymiser   *pseudonymiser;
+    struct memo            *memo;
+    struct recent_value    *recent;    /* by key slot */
     struct arena            arena;
 
     struct job  *jobs;
@@ -112,7 +128,6 @@ struct redactor {
     struct {
         uint32_t leaf, to;
     } *rule_done;                      /* by rule: how far its last finding reached, and in which leaf */
-    bool         keys_gathered;
 
     struct clean_record    *records;
     size_t                  record_capacity;
@@ -139,6 +154,9 @@ uint32_t string_view(struct redactor *, uint32_t view, const struct node *, uint
 struct context;
 #define ALL_FACTS 0xff
 void examine(struct redactor *, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *);
+
+/* As examine(), for an unescaped value without facts that nothing is known of but its key. */
+void examine_plain(struct redactor *, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot, const struct context *);
 
 void job_refuse(struct redactor *, uint32_t job, enum refusal);
 

@@ -28,6 +28,8 @@ struct places {
     struct set   *sets;                 /* by state; while compiling */
     struct place *found;                /* by state */
     bool         *accepts;
+    place_state   elsewhere;            /* where a name of no path leads from every state, if that is one state */
+    bool          one_elsewhere;
 };
 
 struct places *places_new(void) { return calloc(1, sizeof(struct places)); }
@@ -187,6 +189,9 @@ bool places_compile(struct places *p, struct error *err)
     }
     free(p->sets);
     p->sets = NULL;
+    p->elsewhere = p->next[0];
+    p->one_elsewhere = true;
+    for (size_t s = 0; s < p->state_count; s++) p->one_elsewhere &= p->next[s * p->column_count] == p->elsewhere;
     return true;
 }
 
@@ -194,6 +199,7 @@ uint16_t places_column(const struct places *p, name_id name) { return name < p->
 
 place_state places_step(const struct places *p, place_state state, uint16_t column)
 {
+    if (column == 0 && p->one_elsewhere) return p->elsewhere;   /* most keys; spares a look at the table */
     return p->next[state * p->column_count + column];
 }
 

@@ -106,7 +106,7 @@ uint32_t plan_traits(const void *context, struct slice key)
     if (joined_equals_any(key, run_variables)) traits |= TRAIT_RUN_VARIABLE;
     if (joined_equals_any(key, pair_names)) traits |= TRAIT_PAIR_NAME;
     if (joined_equals_any(key, pair_values)) traits |= TRAIT_PAIR_VALUE;
-    if (name_is_identity(key)) traits |= TRAIT_IDENTITY;
+    if (p->policy.actions[RULE_CLASS_IDENTITY] != ACTION_KEEP && name_is_identity(key)) traits |= TRAIT_IDENTITY;
     if (name_list_has(&p->policy.harmless, key)) traits |= TRAIT_HARMLESS;
     return traits;
 }

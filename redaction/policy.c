@@ -92,6 +92,7 @@ static bool read_paths(struct policy *p, const struct yaml_node *paths, struct p
         struct slice text;
         struct error why = {0};
         if (!yaml_text(n, &text, err)) return false;
+        if (place.action == ACTION_KEEP) continue;   /* what is kept need not be found */
         if (!places_add(p->places, names, text, place, &why)) return yaml_fail(n, err, "%s", why.text);
     }
     return true;

@@ -1,3 +1,4 @@
+#include "parser/runs.h"
 #include "redaction/engine.h"
 
 #include <stdlib.h>
@@ -20,9 +21,11 @@ struct redactor *redactor_new(const struct plan *plan, const struct redactor_opt
     r->keys = key_cache_new(plan->names, plan_traits, plan);
     r->scratch = rules_scratch_new(plan->rules);
     r->pseudonymiser = pseudonymiser_new(plan->keyring);
+    r->memo = memo_new();
+    r->recent = calloc(KEY_CACHE_SLOTS + 1, sizeof *r->recent);
     r->rule_done = calloc(plan->rule_count, sizeof *r->rule_done);
     bool parser = parser_init(&r->parser, 2 * options->max_record + 64, options->max_depth);
-    if (parser && r->keys && r->scratch && r->pseudonymiser && r->rule_done && tally_init(&r->tally, plan)) return r;
+    if (parser && r->keys && r->scratch && r->pseudonymiser && r->memo && r->recent && r->rule_done && tally_init(&r->tally, plan)) return r;
     error_set(err, ERROR_MEMORY, "no memory for a worker");
     redactor_free(r);
     return NULL;
@@ -35,6 +38,8 @@ void redactor_free(struct redactor *r)
     key_cache_free(r->keys);
     rules_scratch_free(r->scratch);
     pseudonymiser_free(r->pseudonymiser);
+    memo_free(r->memo);
+    free(r->recent);
     tally_release(&r->tally);
     arena_release(&r->arena);
     free(r->rule_done);
@@ -94,6 +99,11 @@ static void walk_around(struct redactor *r, const struct document *d, const stru
     uint32_t job = (uint32_t)(j - r->jobs);
     j->around = true;
     j->budget = BUDGET_FACTOR * o->tape->text.len + BUDGET_BASE;
+    j->document = o;
+    if (!names_resolve(r->keys, o->tape)) {
+        j->refusal = REFUSAL_KEYS;
+        return;
+    }
     uint32_t view = view_add(r, (struct view){.text = o->tape->text, .tape = o->tape, .parent = NO_VIEW, .job = job});
     if (view != NO_VIEW) walk_between(r, view, o->records, o->count);
 }
@@ -101,11 +111,14 @@ static void walk_around(struct redactor *r, const struct document *d, const stru
 static void open_document(struct redactor *r, const struct batch *b, const struct document *d)
 {
     struct opened_document *o = arena_take(&r->arena, sizeof *o);
-    CHECK(o != NULL);
+    if (o == NULL) {
+        add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset});
+        return;
+    }
     document_open(&r->parser, b, d, &r->arena, o);
     r->tally.repaired[o->repair] += o->repair != REPAIR_NONE;
     const struct tape *resolved = NULL;
-    bool names_known = true;
+    bool names_known = false;
     for (size_t i = 0; i < o->count; i++) {
         struct job *j = add_job(r, d, &o->records[i]);
         j->document = o;
@@ -115,7 +128,7 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
         if (!names_known) j->refusal = REFUSAL_KEYS;
         else walk_record(r, (uint32_t)(r->job_count - 1));
     }
-    if (r->options.keep_container && o->container && o->tape != NULL && names_known) walk_around(r, d, o);
+    if (r->options.keep_container && o->container && o->tape != NULL) walk_around(r, d, o);
 }
 
 static void add_glue(struct redactor *r, const struct batch *b, const struct document *d)
@@ -143,7 +156,7 @@ static struct finding rule_finding(const struct redactor *r, uint32_t rule)
 static void found(struct redactor *r, size_t leaf, uint32_t rule, uint32_t from, uint32_t to)
 {
     struct leaf *l = &r->leaves[leaf];
-    l->key_slot = 0;
+    l->dirty = true;
     replace_text(r, l->view, l->from + from - l->at, l->from + to - l->at, rule_finding(r, rule));
 }
 
@@ -154,7 +167,7 @@ static void read_hit(struct redactor *r, size_t leaf, struct reading *t, struct 
     if (hit.number >= catalogue) {
         uint32_t done = t->done, listed = t->variables_done;
         text_read_hit(r, t, r->plan->text_patterns[hit.number - catalogue], end);
-        if (t->done != done || t->variables_done != listed) l->key_slot = 0;
+        l->dirty |= t->done != done || t->variables_done != listed;
         return;
     }
     if (r->rule_done[hit.number].leaf == leaf + 1 && end <= r->rule_done[hit.number].to) return;
@@ -211,36 +224,43 @@ static void find_without_literal(struct redactor *r)
 
 #define DIGIT_RUN 11   /* shortest run of digits, blanks and dashes that may be a card or personal number */
 
-static bool in_digit_run(char c) { return ascii_is_digit(c) || c == '-' || c == ' '; }
+/* The next digit of text[at, end), or end. */
+static uint32_t next_digit(struct slice text, size_t at, size_t end)
+{
+    while (at < end && !ascii_is_digit(text.data[at])) at++;
+    return (uint32_t)at;
+}
 
 static void find_digits(struct redactor *r)
 {
+    static const struct byte_class digits = BYTE_CLASS_DIGITS;
     struct slice text = slice_of(r->scan, r->scan_len);
-    for (size_t i = DIGIT_RUN - 1; i < text.len; i += DIGIT_RUN) {
-        if (!in_digit_run(text.data[i])) continue;
-        size_t from = i, to = i + 1;
-        while (from > 0 && in_digit_run(text.data[from - 1])) from--;
-        while (to < text.len && in_digit_run(text.data[to])) to++;
-        i = to;
+    for (size_t from = 0, to; run_next(&digits, text, DIGIT_RUN, &from, &to); from = to) {
         uint32_t rule, first, end;
-        while (from < to && !ascii_is_digit(text.data[from])) from++;
-        if (to - from < DIGIT_RUN - 1) continue;
-        while (from < to && rules_digits(r->plan->rules, text, (uint32_t)from, &rule, &first, &end)) {
+        uint32_t at = next_digit(text, from, to);
+        while (to - at >= DIGIT_RUN - 1 && rules_digits(r->plan->rules, text, at, &rule, &first, &end)) {
             size_t leaf = leaf_of(r, first, end);
             if (leaf < r->leaf_count) found(r, leaf, rule, first, end);
-            from = end;
-            while (from < to && !ascii_is_digit(text.data[from])) from++;
+            at = next_digit(text, end, to);
         }
     }
 }
 
-/* Keys without a finding need not be looked at again. One with an escape is, since its decoded text is where an echo is
- * found. */
-static void remember_keys(struct redactor *r)
+/* Texts and keys without a finding need not be looked at again. A key with an escape is, since its decoded text is where an
+ * echo is found. */
+static void remember_clean(struct redactor *r)
 {
     for (size_t i = 0; i < r->leaf_count; i++) {
-        if (r->leaves[i].key_slot == 0) continue;
-        struct key_entry *e = key_cache_get(r->keys, r->leaves[i].key_slot);
+        const struct leaf *l = &r->leaves[i];
+        if (l->dirty) continue;
+        if (l->remember) memo_add(r->memo, memo_key(r->memo, slice_sub(slice_of(r->scan, r->scan_len), l->at, leaf_end(r, i))));
+        if (l->recent_slot != 0) {
+            struct recent_value *recent = &r->recent[l->recent_slot];
+            recent->len = (uint8_t)(leaf_end(r, i) - l->at);
+            memcpy(recent->text, r->scan + l->at, recent->len);
+        }
+        if (l->key_slot == 0) continue;
+        struct key_entry *e = key_cache_get(r->keys, l->key_slot);
         e->examined = memchr(e->raw.data, '\\', e->raw.len) == NULL;
     }
 }
@@ -251,11 +271,11 @@ static void work(struct redactor *r)
         if (r->leaf_count > 0) {
             find_without_literal(r);
             find_digits(r);
+            remember_clean(r);
         }
     } else {
         for (size_t i = 0; i < r->job_count; i++) job_refuse(r, (uint32_t)i, REFUSAL_MEMORY);
     }
-    if (r->keys_gathered) remember_keys(r);
     uint32_t all_views = (uint32_t)r->view_count;
     for (uint32_t i = 0; i < r->job_count; i++) {
         struct job *j = &r->jobs[i];
@@ -303,14 +323,17 @@ void finish_record(struct redactor *r, uint32_t job)
     const struct span *spans;
     size_t count = r->jobs[job].refusal == REFUSAL_NONE ? spans_finish(r, job, &spans) : 0;
     struct job *j = &r->jobs[job];
-    count_record(r, j, count);
+    bool member = j->piece == PIECE_MEMBER;
+    if (!member || j->refusal != REFUSAL_NONE) count_record(r, j, count);
     if (j->refusal != REFUSAL_NONE) {
         withhold(r, j);
+        if (member)   /* the commas around it are written already */
+            *add_record(r) = (struct clean_record){.piece = PIECE_GLUE, .text = SLICE("\"lethe.withheld\":null")};
         return;
     }
     uint32_t start, end;
     extent_of_node(&j->source.tape->nodes[j->source.node], &start, &end);
-    if (j->piece == PIECE_MEMBER) {   /* without the braces that made an object of it */
+    if (member) {   /* without the braces that made an object of it */
         start++;
         end--;
     }
@@ -326,7 +349,7 @@ void finish_record(struct redactor *r, uint32_t job)
 
 static void finish_glue(struct redactor *r, const struct job *j)
 {
-    *add_record(r) = (struct clean_record){.piece = PIECE_GLUE, .text = j->glue, .element = false, .opens = j->opens,
+    *add_record(r) = (struct clean_record){.piece = PIECE_GLUE, .text = j->glue, .element = j->element, .opens = j->opens,
                                            .offset = j->source.offset, .line = j->source.line};
 }
 
@@ -335,9 +358,8 @@ const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b
     arena_clear(&r->arena);
     key_cache_trim(r->keys);
     r->job_count = r->view_count = r->leaf_count = r->scan_len = 0;
-    r->keys_gathered = false;
     memset(r->rule_done, 0, r->plan->rule_count * sizeof *r->rule_done);
-    r->out = (struct clean_batch){.sequence = b->sequence};
+    r->out = (struct clean_batch){.keys = r->keys, .sequence = b->sequence};
     for (size_t i = 0; i < b->count; i++) {
         if (b->documents[i].form == DOCUMENT_GLUE) add_glue(r, b, &b->documents[i]);
         else open_document(r, b, &b->documents[i]);

@@ -75,7 +75,7 @@ static const char *const strong_tails[] = {
 
 static const char *const weak_tails[] = {
     " key ", " key 1 ", " key 2 ", " key primary ", " key secondary ", " key1 ", " key2 ", " keys ", " tokens ", " sig ", " signature ", " code ", " auth ", " cert ",
-    " certificate ", " pfx ", " pem ", " nonce ", " salt ", " session ", " sid ", " session id ", " ticket ", " assertion ",
+    " certificate ", " pfx ", " pem ", " nonce ", " salt ", " session ", " session id ", " ticket ", " assertion ",
     " hmac ", " value ", NULL,
 };
 
@@ -92,14 +92,14 @@ static const char *const plain_parts[] = {
     "publickey", "keyvault", "foreignkey", "sortkey", "partitionkey", "rowkey", "keyword", "maxtoken", "mintoken",
     "tokentype", "tokencount", "tokenusage", "prompttoken", "completiontoken", "totaltoken", "monkey", "routingkey",
     "primarykeycolumn", "hotkey", "keyboard", "statuscode", "responsecode", "resultcode", "errorcode", "exitcode",
-    "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", NULL,
+    "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", "resultsignature", NULL,
 };
 
 enum sensitivity name_sensitivity(struct slice name)
 {
     struct words w;
     split(name, &w);
-    if (w.joined_len < 2) return NAME_PLAIN;
+    if (w.joined_len < 2 || slice_equal(slice_of(w.joined, w.joined_len), SLICE("ikey"))) return NAME_PLAIN;
     if (any_contained(w.joined, w.joined_len, plain_parts)) return NAME_PLAIN;
     if (slice_equal(slice_of(w.joined, w.joined_len), SLICE("webhookurl"))) return NAME_STRONG;
     if (ends_with_any(w.spaced, w.spaced_len, plain_tails) &&
@@ -149,6 +149,12 @@ static struct counts count(struct slice v)
     return n;
 }
 
+bool says_nothing(struct slice v)
+{
+    if (v.len > 10 && memcmp(v.data, "[redacted:", 10) == 0) return false;
+    return v.len == 0 || (v.len <= 64 && looks_like_placeholder(v));
+}
+
 bool looks_like_credential(struct slice v)
 {
     if (v.len < 12 || v.len > 8192) return false;
@@ -161,6 +167,7 @@ bool looks_like_credential(struct slice v)
     if (memmem(v.data, v.len, "://", 3) != NULL) return false;
     if (n.slash > v.len / 8 && n.upper == 0) return false;
     if (n.dash + n.dot > v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;   /* words-with-dashes-01 */
+    if (n.dash + n.dot > 0 && n.digit < v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;
     if (v.len >= 19 && v.data[4] == '-' && v.data[7] == '-' && v.data[10] == 'T') return false;   /* ISO time */
     return entropy(v) >= (v.len < 20 ? 3.0 : 3.2);
 }

@@ -17,6 +17,10 @@ enum sensitivity name_sensitivity(struct slice name);
 /* Whether a name announces a person or caller: `userName`, `suser`, `caller`, `objectId`. */
 bool name_is_identity(struct slice name);
 
+/* Whether a value under a strong name gives nothing away: empty, or a placeholder such as "<password>" or "********". What
+ * merely looks like a marker of lethe's is no placeholder. */
+bool says_nothing(struct slice value);
+
 /* Whether a value under a weak name is taken for a credential: long and mixed enough, and not a GUID, a number, a date,
  * a path, a host name, a version or a word. */
 bool looks_like_credential(struct slice value);

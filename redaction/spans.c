@@ -169,8 +169,9 @@ static bool worth_an_echo(struct slice text, enum rule_class class_)
 
 static void add_needle(struct redactor *r, struct job *j, struct slice text, struct slice replacement, struct finding f)
 {
-    for (const struct needle *n = j->needles; n != NULL; n = n->next)
-        if (slice_equal(n->text, text)) return;
+    if (j->needle_count < FEW_NEEDLES)
+        for (const struct needle *n = j->needles; n != NULL; n = n->next)
+            if (slice_equal(n->text, text)) return;
     struct needle *n = arena_take(&r->arena, sizeof *n);
     if (n == NULL) {
         job_refuse(r, (uint32_t)(j - r->jobs), REFUSAL_MEMORY);
@@ -180,6 +181,7 @@ static void add_needle(struct redactor *r, struct job *j, struct slice text, str
     *n = (struct needle){.next = j->needles, .text = text, .replacement = replacement, .action = f.action,
                          .whole_words = !secret, .caseless = !secret};
     j->needles = n;
+    j->needle_count++;
 }
 
 /* A GUID also occurs without its dashes, and the other way round. */

@@ -4,7 +4,6 @@
  * Every byte of a text is read a bounded number of times, whatever the text: a weak name's value ends at the first byte
  * that no credential holds, and what has been removed is not read again (`done`). */
 #include "redaction/engine.h"
-#include "redaction/verify.h"
 
 #define MAX_NAME_BYTES 80
 
@@ -105,11 +104,6 @@ static bool is_common_word(struct slice value)
     return false;
 }
 
-static bool says_nothing(struct slice value)
-{
-    return is_common_word(value) || (value.len <= 64 && looks_like_placeholder(value));
-}
-
 /* --- Assignments ----------------------------------------------------------------------------------------------------------- */
 
 /* The name whose last byte is at or before `at` (exclusive), over closing quotes and blanks. */
@@ -142,7 +136,7 @@ static enum extent extent_of(struct slice name)
 
 static enum sensitivity sensitivity_in_text(const struct redactor *r, struct slice name)
 {
-    if (name_list_has(&r->plan->policy.plain_names, name)) return NAME_PLAIN;
+    if (name_list_has(&r->plan->policy.plain_names, name) || name_list_has(&r->plan->policy.harmless, name)) return NAME_PLAIN;
     if (name_list_has(&r->plan->policy.secret_names, name)) return NAME_STRONG;
     return name_sensitivity(name);
 }
@@ -154,7 +148,7 @@ static void read_value(struct redactor *r, struct reading *t, struct slice name,
     if (s == NAME_PLAIN || !find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
     struct slice value = slice_sub(t->text, from, to);
     if (is_ours(r, value)) return;
-    if (s == NAME_WEAK ? !looks_like_credential(value) : says_nothing(value)) return;
+    if (s == NAME_WEAK ? !looks_like_credential(value) : is_common_word(value) || says_nothing(value)) return;
     remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 

@@ -48,7 +48,7 @@ void gather(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint1
         job_refuse(r, v->job, REFUSAL_MEMORY);
         return;
     }
-    r->leaves[r->leaf_count++] = (struct leaf){(uint32_t)r->scan_len, view, from, key_slot};
+    r->leaves[r->leaf_count++] = (struct leaf){.at = (uint32_t)r->scan_len, .view = view, .from = from, .key_slot = key_slot};
     memcpy(r->scan + r->scan_len, v->text.data + from, len);
     r->scan_len += len;
     r->scan[r->scan_len++] = '\0';
@@ -136,35 +136,31 @@ static bool examine_json(struct redactor *r, uint32_t view, uint32_t from, uint3
     return true;
 }
 
-/* Base64 in the text: each run that decodes to readable text is examined. */
+/* A run that may be base64: examined as what it decodes to, if that is readable text. */
+static void examine_run(struct redactor *r, uint32_t view, uint32_t from, uint32_t to)
+{
+    const struct view v = r->views[view];
+    if (v.depth == MAX_NESTING) {
+        job_refuse(r, v.job, REFUSAL_DEPTH);
+        return;
+    }
+    char *out = decode_buffer(r, v.job, to - from);
+    if (out == NULL) return;
+    size_t len = encoding_decode(ENCODING_BASE64, view_piece(&v, from, to), out);
+    memset(out + len, 0, PARSER_PADDING);
+    arena_trim(&r->arena, out, len + PARSER_PADDING);
+    if (len == 0) return;
+    uint32_t decoded = view_add(r, (struct view){.text = slice_of(out, len), .parent = view, .from = from, .to = to, .job = v.job,
+                                                 .encoding = ENCODING_BASE64, .depth = (uint8_t)(v.depth + 1)});
+    if (decoded != NO_VIEW) examine(r, decoded, 0, (uint32_t)len, ALL_FACTS, &root_context);
+}
+
 static void examine_base64(struct redactor *r, uint32_t view, uint32_t from, uint32_t to)
 {
-    struct view v = r->views[view];
-    struct slice text = view_piece(&v, from, to);
-    size_t at = 0, end, len;
-    while (at < text.len && r->jobs[v.job].refusal == REFUSAL_NONE) {
-        size_t most = (text.len - at) / 4 * 3 + 3;
-        char *out = arena_take(&r->arena, most + PARSER_PADDING);
-        if (out == NULL) {
-            job_refuse(r, v.job, REFUSAL_MEMORY);
-            return;
-        }
-        bool found = base64_next(text, &at, &end, out, &len);
-        arena_trim(&r->arena, out, found ? len + PARSER_PADDING : 0);
-        if (!found) return;
-        memset(out + len, 0, PARSER_PADDING);
-        if (v.depth == MAX_NESTING || len > r->jobs[v.job].budget) {
-            job_refuse(r, v.job, v.depth == MAX_NESTING ? REFUSAL_DEPTH : REFUSAL_BUDGET);
-            return;
-        }
-        r->jobs[v.job].budget -= len;
-        uint32_t decoded = view_add(r, (struct view){.text = slice_of(out, len), .parent = view, .from = from + (uint32_t)at,
-                                                     .to = from + (uint32_t)end, .job = v.job, .encoding = ENCODING_BASE64,
-                                                     .depth = (uint8_t)(v.depth + 1)});
-        if (decoded == NO_VIEW) return;
-        examine(r, decoded, 0, (uint32_t)len, ALL_FACTS, &root_context);
-        at = end;
-    }
+    struct slice text = view_piece(&r->views[view], from, to);
+    uint32_t job = r->views[view].job;
+    for (size_t at = 0, end; base64_next(text, &at, &end) && r->jobs[job].refusal == REFUSAL_NONE; at = end)
+        examine_run(r, view, from + (uint32_t)at, from + (uint32_t)end);
 }
 
 /* The encoding to undo next. One is enough: what it leaves encoded is found in the decoded text. */
@@ -178,11 +174,33 @@ static enum encoding encoding_of(struct slice text, uint8_t facts)
     return ENCODING_NONE;
 }
 
+void examine_plain(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot, const struct context *context)
+{
+    struct slice text = view_piece(&r->views[view], from, to);
+    if (text.len < MIN_TEXT) return;
+    if (text.data[0] == '{' || text.data[0] == '[' || text.data[0] == ' ' || text.len > sizeof r->recent->text) {
+        examine(r, view, from, to, 0, context);
+        return;
+    }
+    const struct recent_value *recent = &r->recent[key_slot];
+    if (recent->len == text.len && memcmp(recent->text, text.data, text.len) == 0) return;
+    gather(r, view, from, to, 0);
+    if (r->leaf_count > 0) r->leaves[r->leaf_count - 1].recent_slot = key_slot;
+}
+
 void examine(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *context)
 {
     if (to - from < MIN_TEXT || r->jobs[r->views[view].job].refusal != REFUSAL_NONE) return;
     struct slice text = view_piece(&r->views[view], from, to);
     if (begins_as_json(text) && examine_json(r, view, from, to, context)) return;
+    if (!(facts & ~(uint32_t)FACT_LONG_RUN) && text.len >= MIN_MEMO) {
+        if (memo_has(r->memo, memo_key(r->memo, text))) return;
+        size_t leaf = r->leaf_count, views = r->view_count;
+        gather(r, view, from, to, 0);
+        if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
+        if (leaf < r->leaf_count) r->leaves[leaf].remember = r->view_count == views;   /* all that it holds is itself */
+        return;
+    }
     gather(r, view, from, to, 0);
     if (facts == 0) return;
     enum encoding encoding = encoding_of(text, facts);

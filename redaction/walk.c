@@ -1,6 +1,5 @@
 /* Walks the tape of a record once: decides by place and by name, and gathers all other text for the scan. */
 #include "redaction/engine.h"
-#include "redaction/verify.h"
 
 const struct context root_context = {.state = PLACES_ROOT};
 
@@ -31,12 +30,6 @@ static struct finding place_finding(const struct redactor *r, const struct place
 }
 
 /* --- Values by name ------------------------------------------------------------------------------------------------------- */
-
-/* Values that announce that there is none: under a strong name they say something and give nothing away. */
-static bool says_nothing(struct slice text)
-{
-    return text.len == 0 || (text.len <= 64 && looks_like_placeholder(text));
-}
 
 /* How a variable's value is treated. The stricter of environment and run id would be the mask, but a pseudonym of the run
  * joins this record with the others of the run and gives as little away. */
@@ -99,8 +92,9 @@ static void walk_string(struct redactor *r, struct value v, const struct place *
     struct slice text = view_piece(&r->views[view], from, to);
     struct finding f;
     bool done = false;
-    if (variable && !(v.traits & TRAIT_HARMLESS)) done = replace_text(r, view, from, to, variable_finding(r, v.traits));
-    else if (decide_by_name(r, v.traits, text, c, &f)) done = replace_text(r, view, from, to, f);
+    bool harmless = variable && (v.traits & TRAIT_HARMLESS);
+    if (variable && !harmless) done = replace_text(r, view, from, to, variable_finding(r, v.traits));
+    else if (!harmless && decide_by_name(r, v.traits, text, c, &f)) done = replace_text(r, view, from, to, f);
     if (!done && place != NULL) done = replace_text(r, view, from, to, place_finding(r, place));
     if (!done && (v.traits & TRAIT_IDENTITY)) done = replace_text(r, view, from, to, engine_finding(r, ENGINE_IDENTITY));
     if (!done && element) done = walk_assignment(r, view, from, to, c);
@@ -205,20 +199,29 @@ static const struct key_entry *examine_key(struct redactor *r, uint32_t view, co
     uint32_t from, to, key_view = string_view(r, view, key, &from, &to);
     if (key_view == NO_VIEW) return e;
     gather(r, key_view, from, to, key->name);
-    r->keys_gathered = true;
     return e;
 }
+
+/* Traits of a key that decide something about its value. */
+#define DECIDING (TRAIT_STRONG | TRAIT_WEAK | TRAIT_ENVIRONMENT | TRAIT_PAIR_VALUE | TRAIT_IDENTITY)
 
 static void walk_object(struct redactor *r, uint32_t view, uint32_t object, const struct context *c, bool pairs_only)
 {
     const struct tape *t = r->views[view].tape;
     uint32_t job = r->views[view].job, end = t->nodes[object].next;
     struct context inner = *c;
+    bool plain = !c->environment && !c->listing && c->inherited == NULL;
     for (uint32_t k = object + 1; k < end && r->jobs[job].refusal == REFUSAL_NONE; k = t->nodes[k].next) {
         const struct key_entry *e = examine_key(r, view, &t->nodes[k]);
-        struct value v = {view, k + 1, e->traits};
+        const struct node *n = &t->nodes[k + 1];
         inner.state = places_step(r->plan->policy.places, c->state, (uint16_t)(e->traits & TRAIT_COLUMN));
         inner.environment = c->environment && !pairs_only;
+        if (n->type == NODE_STRING && n->facts == 0 && plain && !(e->traits & DECIDING) &&
+            places_find(r->plan->policy.places, inner.state) == NULL) {
+            examine_plain(r, view, n->start, n->end, t->nodes[k].name, &inner);
+            continue;
+        }
+        struct value v = {view, k + 1, e->traits};
         if (e->traits & TRAIT_PAIR_VALUE) {
             inner.environment = c->environment;
             walk_pair_value(r, v, object, &inner);

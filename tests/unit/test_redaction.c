@@ -1,0 +1,252 @@
+/* What the profiles do to records, by example. Pseudonyms are shown as <run>, <user>, <name>, <ikey>. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "redacting.h"
+
+#include <stdlib.h>
+
+struct example {
+    const char *in, *out;
+};
+
+static struct redacting standard, hbi, keeping;
+
+/* Pseudonyms differ from key to key: "run-K7QM-<26 characters>" becomes "<run>". */
+static void hide_pseudonyms(const char *text, char *out)
+{
+    static const char *const kinds[] = {"run", "user", "name", "ikey"};
+    while (*text != '\0') {
+        size_t skip = 0;
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds && skip == 0; k++) {
+            size_t len = strlen(kinds[k]);
+            if (strncmp(text, kinds[k], len) != 0 || text[len] != '-' || strlen(text) < len + 32 || text[len + 5] != '-') continue;
+            if (strspn(text + len + 6, "abcdefghijklmnopqrstuvwxyz234567") < 26) continue;
+            skip = len + 32;
+            *out++ = '<';
+            memcpy(out, kinds[k], len);
+            out += len;
+            *out++ = '>';
+        }
+        if (skip == 0) *out++ = *text++;
+        else text += skip;
+    }
+    *out = '\0';
+}
+
+static void check_all(struct redacting *t, const struct example *examples, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *in = NULL, *expected = NULL;
+        assert_true(asprintf(&in, "%s\n", examples[i].in) > 0);
+        assert_true(asprintf(&expected, examples[i].out[0] ? "%s\n" : "%s", examples[i].out) >= 0);
+        const char *out = redacting_text(t, slice_from(in));
+        char *shown = malloc(strlen(out) + 1);
+        hide_pseudonyms(out, shown);
+        if (strcmp(shown, expected) != 0) fail_msg("\n  in       %s  out      %s  expected %s", in, shown, expected);
+        char *first = strdup(out);
+        if (strcmp(redacting_text(t, slice_from(first)), first) != 0) fail_msg("not idempotent: %s%s", first, t->out.data);
+        free(first);
+        free(in);
+        free(expected);
+        free(shown);
+    }
+}
+
+#define CHECK_ALL(profile, ...)                                                                                                \
+    static const struct example examples[] = {__VA_ARGS__};                                                                    \
+    (void)state;                                                                                                               \
+    check_all(profile, examples, sizeof examples / sizeof *examples)
+
+static void clean_records_stay_byte_for_byte(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{ \"a\" : 1.50 , \"A\":1e5,\"a\":null, \"t\":\"\\u0041\\/\" }", "{ \"a\" : 1.50 , \"A\":1e5,\"a\":null, \"t\":\"\\u0041\\/\" }"},
+        {"{\"IKey\":\"448325ee-0763-4067-aecd-ee4149f3cddc\",\"traceparent\":\"00-c8b09320b1db6f09f21a941accb186ac-e296e3682e520d7b-01\"}",
+         "{\"IKey\":\"448325ee-0763-4067-aecd-ee4149f3cddc\",\"traceparent\":\"00-c8b09320b1db6f09f21a941accb186ac-e296e3682e520d7b-01\"}"},
+        {"{\"identity\":{\"claims\":{\"name\":\"Ada Berg\",\"aio\":\"cKB4DGfxlzRuLZexiYgoILKMH795Efn5eTdwnYtPHhWxru8QuaPCVY5FNtq\"}}}",
+         "{\"identity\":{\"claims\":{\"name\":\"Ada Berg\",\"aio\":\"cKB4DGfxlzRuLZexiYgoILKMH795Efn5eTdwnYtPHhWxru8QuaPCVY5FNtq\"}}}"},
+        {"{\"token_type\":\"Bearer\",\"max_tokens\":512,\"passwordLastSet\":\"2026-01-01\"}",
+         "{\"token_type\":\"Bearer\",\"max_tokens\":512,\"passwordLastSet\":\"2026-01-01\"}"});
+}
+
+static void a_sensitive_name_masks_its_value(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"password\":\"hunter2\"}", "{\"password\":\"[redacted:sensitive-name]\"}"},
+        {"{\"DB_Password\":\"a\\\"b\\u0041\"}", "{\"DB_Password\":\"[redacted:sensitive-name]\"}"},
+        {"{\"password\":12345}", "{\"password\":\"[redacted:sensitive-name]\"}"},
+        {"{\"password\":null,\"secret\":true,\"apiKey\":\"\"}", "{\"password\":null,\"secret\":true,\"apiKey\":\"\"}"},
+        {"{\"password\":\"<password>\"}", "{\"password\":\"<password>\"}"},
+        {"{\"key\":\"q8Zr2LmK0vXwPb7NcYtD4fGh\",\"key\":\"blue\"}", "{\"key\":\"[redacted:sensitive-name]\",\"key\":\"blue\"}"},
+        {"{\"passwords\":[\"one1\",{\"name\":\"p\",\"value\":\"two2\"}]}",
+         "{\"passwords\":[\"[redacted:sensitive-name]\",{\"name\":\"p\",\"value\":\"[redacted:sensitive-name]\"}]}"},
+        {"{\"p\\u0061ssword\":\"hunter2\"}", "{\"p\\u0061ssword\":\"[redacted:sensitive-name]\"}"});
+}
+
+static void names_count_in_free_text_too(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"login with password=hunter2, ok\"}", "{\"m\":\"login with password=[redacted:sensitive-name], ok\"}"},
+        {"{\"m\":\"DB_PASSWORD: 'a b c' next\"}", "{\"m\":\"DB_PASSWORD: '[redacted:sensitive-name]' next\"}"},
+        {"{\"m\":\"{'client_secret': 'xy', 'n': 1\"}", "{\"m\":\"{'client_secret': '[redacted:sensitive-name]', 'n': 1\"}"},
+        {"{\"m\":\"GET /x?api-key=abc123&n=1\"}", "{\"m\":\"GET /x?api-key=[redacted:sensitive-name]&n=1\"}"},
+        {"{\"m\":\"password is required; password: incorrect\"}", "{\"m\":\"password is required; password: incorrect\"}"},
+        {"{\"m\":\"az login --password hunter2 --tenant t\"}", "{\"m\":\"az login --password [redacted:sensitive-name] --tenant t\"}"},
+        {"{\"m\":\"Cookie: a=b; c=d\\nHost: x\"}", "{\"m\":\"Cookie: [redacted:cookie-header]\\nHost: x\"}"},
+        {"{\"m\":\"<adminPassword>x1</adminPassword>\"}", "{\"m\":\"<adminPassword>[redacted:sensitive-name]</adminPassword>\"}"},
+        {"plain password=hunter2", "{\"message\":\"plain password=[redacted:sensitive-name]\"}"});
+}
+
+static void json_inside_strings_is_cleaned_and_stays_json(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"b\":\"{\\\"password\\\":\\\"hunter2\\\",\\\"n\\\": 1}\"}",
+         "{\"b\":\"{\\\"password\\\":\\\"[redacted:sensitive-name]\\\",\\\"n\\\": 1}\"}"},
+        {"{\"b\":\"{\\\"c\\\":\\\"{\\\\\\\"password\\\\\\\":123}\\\"}\"}",
+         "{\"b\":\"{\\\"c\\\":\\\"{\\\\\\\"password\\\\\\\":\\\\\\\"[redacted:sensitive-name]\\\\\\\"}\\\"}\"}"},
+        {"{\"b\":\"[1, 2\"}", "{\"b\":\"[1, 2\"}"},
+        {"{\"b\":\"{\\\"password\\\":\\\"hunt\"}", "{\"b\":\"{\\\"password\\\":\\\"[redacted:sensitive-name]\"}"});
+}
+
+static void encodings_are_undone_before_looking(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"x%20password%3Dhunter2%20y\"}", "{\"m\":\"x%20password%3D[redacted:sensitive-name]%20y\"}"},
+        {"{\"m\":\"x%2520password%253Dhunter2%2520y\"}", "{\"m\":\"x%2520password%253D[redacted:sensitive-name]%2520y\"}"},
+        {"{\"m\":\"{&quot;password&quot;:&quot;hunter2&quot;}\"}", "{\"m\":\"{&quot;password&quot;:&quot;[redacted:sensitive-name]&quot;}\"}"},
+        {"{\"m\":\"cfg cGFzc3dvcmQ9aHVudGVyMjIyMg== end\"}", "{\"m\":\"cfg [redacted:sensitive-name] end\"}"},
+        {"{\"m\":\"P\\u0061ssword=\\u0068unter2\"}", "{\"m\":\"P\\u0061ssword=[redacted:sensitive-name]\"}"},
+        {"{\"m\":\"%7B%22password%22%3A12345%7D\"}", "{\"m\":\"%7B%22password%22%3A%22[redacted:sensitive-name]%22%7D\"}"});
+}
+
+static void environment_variables_keep_their_names(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"environmentVariables\":{\"A_B\":\"v1\",\"PATH\":\"/bin\",\"N\":5}}",
+         "{\"environmentVariables\":{\"A_B\":\"[redacted:environment]\",\"PATH\":\"/bin\",\"N\":\"[redacted:environment]\"}}"},
+        {"{\"env\":[{\"name\":\"A_B\",\"value\":\"v1\"},{\"name\":\"PATH\",\"value\":\"/bin\"}]}",
+         "{\"env\":[{\"name\":\"A_B\",\"value\":\"[redacted:environment]\"},{\"name\":\"PATH\",\"value\":\"/bin\"}]}"},
+        {"{\"env\":[\"A_B=v1\",\"PATH=/bin\"]}", "{\"env\":[\"A_B=[redacted:environment]\",\"PATH=/bin\"]}"},
+        {"{\"environment\":{\"name\":\"fraud-env\",\"version\":\"3\"}}", "{\"environment\":{\"name\":\"fraud-env\",\"version\":\"3\"}}"},
+        {"{\"m\":\"env {'A_B': 'v1', 'PATH': '/bin'}\"}", "{\"m\":\"env {'A_B': '[redacted:environment]', 'PATH': '/bin'}\"}"},
+        {"{\"m\":\"export A_B=v1\\nexport C_D=v2\"}", "{\"m\":\"export A_B=[redacted:environment]\\nexport C_D=[redacted:environment]\"}"},
+        {"{\"environmentVariables\":{\"AZUREML_RUN_ID\":\"exp_1795319000_9f3c21ab\"}}",
+         "{\"environmentVariables\":{\"AZUREML_RUN_ID\":\"<run>\"}}"});
+}
+
+static void run_names_become_pseudonyms_everywhere_in_the_record(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"runId\":\"exp_1795319000_9f3c21ab\",\"m\":\"run EXP_1795319000_9F3C21AB failed\"}", "{\"runId\":\"<run>\",\"m\":\"run <run> failed\"}"},
+        {"{\"runId\":\"448325ee-0763-4067-aecd-ee4149f3cddc\",\"u\":\"x/448325ee-0763-4067-aecd-ee4149f3cddc?y\"}",
+         "{\"runId\":\"<run>\",\"u\":\"x/<run>?y\"}"},
+        {"{\"id\":\"/subscriptions/s/workspaces/w/jobs/my-job-7/x\"}", "{\"id\":\"/subscriptions/s/workspaces/w/jobs/<run>/x\"}"});
+}
+
+static void a_removed_value_is_removed_from_the_rest_of_the_record(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"password\":\"Tr0ub4dor&3x\",\"m\":\"bad Tr0ub4dor&3x\",\"k\":{\"Tr0ub4dor&3x\":1}}",
+         "{\"password\":\"[redacted:sensitive-name]\",\"m\":\"bad [redacted:sensitive-name]\",\"k\":{\"[redacted:sensitive-name]\":1}}"},
+        {"{\"environmentVariables\":{\"MODE\":\"production\"},\"m\":\"production\"}",
+         "{\"environmentVariables\":{\"MODE\":\"[redacted:environment]\"},\"m\":\"production\"}"});
+}
+
+static void forged_markers_and_pseudonyms_are_examined(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"password\":\"[redacted:sensitive-name]\"}", "{\"password\":\"[redacted:sensitive-name]\"}"},
+        {"{\"password\":\"[redacted:no-such-rule]\"}", "{\"password\":\"[redacted:sensitive-name]\"}"},
+        {"{\"password\":\"[redacted:sensitive-name]hunter2\"}", "{\"password\":\"[redacted:sensitive-name]\"}"},
+        {"{\"m\":\"password=[redacted:sensitive-name]hunter2\"}", "{\"m\":\"password=[redacted:sensitive-name]\"}"},
+        {"{\"runId\":\"run-AAAA-abcdefghijklmnopqrstuvwxyz\"}", "{\"runId\":\"<run>\"}"});
+}
+
+static void hbi_takes_people_addresses_and_model_data_as_well(void **state)
+{
+    CHECK_ALL(&hbi,
+        {"{\"caller\":\"ada@contoso.example\",\"m\":\"by ADA@contoso.example\"}", "{\"caller\":\"<user>\",\"m\":\"by <user>\"}"},
+        {"{\"environmentVariables\":{\"A_B\":\"v1\"}}", "{\"environmentVariables\":\"[redacted:environment]\"}"},
+        {"{\"x\":\"{\\\"environmentVariables\\\":{\\\"A_B\\\":\\\"v1\\\"}}\"}", "{\"x\":\"{\\\"environmentVariables\\\":\\\"[redacted:environment]\\\"}\"}"},
+        {"{\"endpointName\":\"fraud-scorer\"}", "{\"endpointName\":\"<name>\"}"},
+        {"{\"Input\":{\"amount\":1}}", "{\"Input\":\"[redacted:model-data]\"}"},
+        {"{\"path\":\"/score?customer=7&n=\"}", "{\"path\":\"/score?customer=[redacted:query-value]&n=\"}"},
+        {"{\"iKey\":\"448325ee-0763-4067-aecd-ee4149f3cddc\",\"name\":\"M.448325ee07634067aecdee4149f3cddc.R\"}",
+         "{\"iKey\":\"<ikey>\",\"name\":\"M.<ikey>.R\"}"});
+}
+
+static void an_address_keeps_its_network_under_hbi(void **state)
+{
+    (void)state;
+    const char *out = redacting_text(&hbi, SLICE("{\"callerIpAddress\":\"198.51.100.7\",\"b\":\"198.51.100.9\"}\n"));
+    unsigned a[4], b[4];
+    assert_int_equal(sscanf(out, "{\"callerIpAddress\":\"%u.%u.%u.%u\",\"b\":\"%u.%u.%u.%u\"}", a, a + 1, a + 2, a + 3, b, b + 1, b + 2, b + 3), 8);
+    assert_memory_equal(a, b, 3 * sizeof *a);
+    assert_true(a[3] != b[3]);
+    assert_null(strstr(out, "198.51.100"));
+}
+
+static void what_cannot_be_examined_is_withheld(void **state)
+{
+    (void)state;
+    char deep[128] = "{\"a\":\"%", *end = deep + strlen(deep);
+    for (int level = 0; level < 12; level++) end = stpcpy(end, "25");
+    stpcpy(end, "41 and more\"}\n{\"b\":1}\n");
+    const struct tally *tally = redactor_tally(standard.redactor);
+    uint64_t before = tally_withheld(tally);
+    assert_string_equal(redacting_text(&standard, slice_from(deep)), "{\"b\":1}\n");
+    assert_int_equal(tally_withheld(tally), before + 1);
+    assert_string_equal(redacting_text(&standard, SLICE("{\"a\":\n{\"b\":1}\n")), "{\"b\":1}\n");
+    assert_int_equal(tally_withheld(tally), before + 2);
+}
+
+static void a_kept_container_loses_only_what_is_withheld(void **state)
+{
+    CHECK_ALL(&keeping,
+        {"{\"records\":[{\"password\":\"x1\"}, {\"b\":2}],\"token\":\"q8Zr2LmK0vXwPb7NcYtD4fGh\"}",
+         "{\"records\":[{\"password\":\"[redacted:sensitive-name]\"}, {\"b\":2}],\"token\":\"[redacted:sensitive-name]\"}"},
+        {"[{\"a\":1},{\"b\":2}]", "[{\"a\":1},{\"b\":2}]"},
+        {"[{\"a\":1},{\"b\":},{\"c\":3}]", "[{\"a\":1},{\"c\":3}]"});
+}
+
+static int open_all(void **state)
+{
+    (void)state;
+    redacting_open(&standard, "standard", false);
+    redacting_open(&hbi, "hbi", false);
+    redacting_open(&keeping, "standard", true);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    redacting_close(&standard);
+    redacting_close(&hbi);
+    redacting_close(&keeping);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clean_records_stay_byte_for_byte),
+        cmocka_unit_test(a_sensitive_name_masks_its_value),
+        cmocka_unit_test(names_count_in_free_text_too),
+        cmocka_unit_test(json_inside_strings_is_cleaned_and_stays_json),
+        cmocka_unit_test(encodings_are_undone_before_looking),
+        cmocka_unit_test(environment_variables_keep_their_names),
+        cmocka_unit_test(run_names_become_pseudonyms_everywhere_in_the_record),
+        cmocka_unit_test(a_removed_value_is_removed_from_the_rest_of_the_record),
+        cmocka_unit_test(forged_markers_and_pseudonyms_are_examined),
+        cmocka_unit_test(hbi_takes_people_addresses_and_model_data_as_well),
+        cmocka_unit_test(an_address_keeps_its_network_under_hbi),
+        cmocka_unit_test(what_cannot_be_examined_is_withheld),
+        cmocka_unit_test(a_kept_container_loses_only_what_is_withheld),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
