@@ -121,13 +121,13 @@ static bool table_make(struct redactor *r, const struct job *j, struct table *t)
     return true;
 }
 
-static void search_many(struct redactor *r, const struct area *f, const struct table *t, bool caseless)
+static void search_many(struct redactor *r, const struct area *f, const struct table *t)
 {
-    const char *text = caseless ? f->folded.data : f->text.data;
+    const char *text = f->folded.data != NULL ? f->folded.data : f->text.data;
     for (uint32_t at = f->from; at + MIN_ECHO <= f->to; at++) {
         for (size_t s = slot_of(t, first_eight(text + at)); t->slots[s] != NULL; s = (s + 1) & t->mask) {
             const struct needle *n = t->slots[s];
-            if (n->caseless == caseless && n->text.len <= f->to - at && memcmp(text + at, n->text.data, n->text.len) == 0)
+            if (n->text.len <= f->to - at && memcmp(text + at, n->text.data, n->text.len) == 0)
                 found(r, f, at, n);
         }
     }
@@ -141,13 +141,14 @@ static struct slice fold(struct redactor *r, struct slice text)
     return slice_of(out, text.len);
 }
 
-/* The needles that are found in any case are folded once; true if there are any. */
-static bool fold_needles(struct redactor *r, uint32_t job)
+/* Folds the needles that are found in any case; true if there are any. Where there are many needles, all are then: one
+ * walk over the text looks for all of them. */
+static bool fold_needles(struct redactor *r, uint32_t job, bool many)
 {
     bool caseless = false;
-    for (struct needle *n = r->jobs[job].needles; n != NULL; n = n->next) {
-        if (!n->caseless) continue;
-        caseless = true;
+    for (const struct needle *n = r->jobs[job].needles; n != NULL; n = n->next) caseless |= n->caseless;
+    for (struct needle *n = r->jobs[job].needles; n != NULL && caseless; n = n->next) {
+        if (!n->caseless && !many) continue;
         n->text = fold(r, n->text);
         if (n->text.data == NULL) job_refuse(r, job, REFUSAL_MEMORY);
     }
@@ -168,7 +169,7 @@ void echo(struct redactor *r, uint32_t job, uint32_t first, uint32_t end)
 {
     struct job *j = &r->jobs[job];
     struct table table = {0};
-    bool caseless = fold_needles(r, job), many = j->needle_count > FEW_NEEDLES;
+    bool many = j->needle_count > FEW_NEEDLES, caseless = fold_needles(r, job, many);
     if (j->refusal == REFUSAL_NONE && many && !table_make(r, j, &table)) job_refuse(r, job, REFUSAL_BUDGET);
     for (uint32_t view = first; view < end && j->refusal == REFUSAL_NONE; view++) {
         struct area f = area_of(r, j, view);
@@ -176,8 +177,7 @@ void echo(struct redactor *r, uint32_t job, uint32_t first, uint32_t end)
         if (f.text.len > 0 && caseless && f.folded.data == NULL) {
             job_refuse(r, job, REFUSAL_MEMORY);
         } else if (many) {
-            search_many(r, &f, &table, false);
-            if (caseless) search_many(r, &f, &table, true);
+            search_many(r, &f, &table);
         } else {
             for (const struct needle *n = j->needles; n != NULL; n = n->next) search_one(r, &f, n);
         }

@@ -106,6 +106,14 @@ struct recent_value {
     char    text[63];
 };
 
+/* What was found of a name in free text: judging one costs a microsecond, and few names make up most of them. */
+struct judged_name {
+    uint8_t len, sensitivity;
+    char    text[30];
+};
+
+#define JUDGED_NAMES 256
+
 struct redactor {
     const struct plan      *plan;
     struct redactor_options options;
@@ -114,6 +122,7 @@ struct redactor {
     struct rules_scratch   *scratch;
     struct pseudonymiser   *pseudonymiser;
     struct memo            *memo;
+    struct judged_name      judged[JUDGED_NAMES];
     struct recent_value    *recent;    /* by key slot */
     struct arena            arena;
 

@@ -78,7 +78,8 @@ static bool find_card(struct slice text, uint32_t start, uint32_t *from, uint32_
     }
     *from = start;
     *to = found;
-    if (start > 1 && text.data[start - 1] == '-' && alnum_before(text, start - 1)) return false;   /* part of a longer id */
+    bool before = start > 1 && text.data[start - 1] == '-' && alnum_before(text, start - 1);
+    if (before && found < text.len && text.data[found] == '-') return false;   /* part of a longer id */
     return found > 0;
 }
 
@@ -198,7 +199,12 @@ static bool find_email(struct slice text, uint32_t at, uint32_t *from, uint32_t 
     return true;
 }
 
-static bool ends_url(char c) { return (unsigned char)c <= ' ' || strchr("\"'<>`", c); }
+static bool ends_url(char c)
+{
+    return (unsigned char)c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`';
+}
+
+static bool ends_host(char c) { return ends_url(c) || c == '/' || c == '?' || c == '#'; }
 
 /* Whether text[from..to) begins like a port and a path: then what looks like user:password@ is host:port/path@... */
 static bool is_port(struct slice text, uint32_t from, uint32_t to)
@@ -212,8 +218,6 @@ static bool is_port(struct slice text, uint32_t from, uint32_t to)
  * characters that should have been encoded; only the user name must be free of them. */
 static bool find_url_password(struct slice text, uint32_t at, uint32_t *from, uint32_t *to)
 {
-    for (uint32_t i = at + 1; i < text.len && i - at < 256 && !ends_url(text.data[i]) && !strchr("/?#", text.data[i]); i++)
-        if (text.data[i] == '@') return false;
     uint32_t start = at, colon = 0;
     while (start > 2 && at - start < 320) {
         if (text.data[start - 1] == '/' && text.data[start - 2] == '/' && text.data[start - 3] == ':') break;
@@ -223,7 +227,9 @@ static bool find_url_password(struct slice text, uint32_t at, uint32_t *from, ui
     }
     if (start <= 2 || at - start >= 320 || colon == 0 || colon >= at || is_port(text, colon, at)) return false;
     for (uint32_t i = start; i < colon; i++)
-        if (strchr("/?#", text.data[i])) return false;
+        if (ends_host(text.data[i])) return false;
+    for (uint32_t i = at + 1; i < text.len && i - at < 256 && !ends_host(text.data[i]); i++)
+        if (text.data[i] == '@') return false;
     *from = colon;
     *to = at;
     return true;

@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "base/slice.h"
 
-#define MEMO_SLOTS 8192
+#define MEMO_SLOTS 2048
 
 struct memo_key {
     uint64_t a, b;

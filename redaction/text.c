@@ -134,11 +134,24 @@ static enum extent extent_of(struct slice name)
     return EXTENT_TOKEN;
 }
 
-static enum sensitivity sensitivity_in_text(const struct redactor *r, struct slice name)
+static enum sensitivity judge_name(const struct redactor *r, struct slice name)
 {
     if (name_list_has(&r->plan->policy.plain_names, name) || name_list_has(&r->plan->policy.harmless, name)) return NAME_PLAIN;
     if (name_list_has(&r->plan->policy.secret_names, name)) return NAME_STRONG;
     return name_sensitivity(name);
+}
+
+static enum sensitivity sensitivity_in_text(struct redactor *r, struct slice name)
+{
+    if (name.len > sizeof r->judged->text) return judge_name(r, name);
+    unsigned slot = (unsigned)name.len * 31 + (unsigned char)name.data[0] * 7u + (unsigned char)name.data[name.len - 1];
+    struct judged_name *j = &r->judged[slot % JUDGED_NAMES];
+    if (j->len != name.len || memcmp(j->text, name.data, name.len) != 0) {
+        j->len = (uint8_t)name.len;
+        memcpy(j->text, name.data, name.len);
+        j->sensitivity = (uint8_t)judge_name(r, name);
+    }
+    return (enum sensitivity)j->sensitivity;
 }
 
 static void read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)

@@ -7,10 +7,9 @@ void job_refuse(struct redactor *r, uint32_t job, enum refusal why)
     if (r->jobs[job].refusal == REFUSAL_NONE) r->jobs[job].refusal = why;
 }
 
-/* Makes room for one more item in a growing array. */
-static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes)
+/* Makes room for more items in a growing array. */
+static bool grow(void **items, size_t *capacity, size_t item_bytes)
 {
-    if (count < *capacity) return true;
     size_t wanted = *capacity ? 2 * *capacity : 1024;
     void *grown = reallocarray(*items, wanted, item_bytes);
     if (grown == NULL) return false;
@@ -21,7 +20,7 @@ static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes
 
 uint32_t view_add(struct redactor *r, struct view view)
 {
-    if (!grow((void **)&r->views, r->view_count, &r->view_capacity, sizeof *r->views)) {
+    if (r->view_count == r->view_capacity && !grow((void **)&r->views, &r->view_capacity, sizeof *r->views)) {
         job_refuse(r, view.job, REFUSAL_MEMORY);
         return NO_VIEW;
     }
@@ -29,9 +28,8 @@ uint32_t view_add(struct redactor *r, struct view view)
     return (uint32_t)r->view_count++;
 }
 
-static bool scan_room(struct redactor *r, size_t bytes)
+static bool grow_scan(struct redactor *r, size_t bytes)
 {
-    if (r->scan_len + bytes <= r->scan_capacity) return true;
     size_t wanted = 2 * (r->scan_len + bytes);
     char *grown = wanted < UINT32_MAX ? realloc(r->scan, wanted) : NULL;
     if (grown == NULL) return false;
@@ -40,16 +38,29 @@ static bool scan_room(struct redactor *r, size_t bytes)
     return true;
 }
 
+/* Most texts are short: up to 32 bytes are copied as two vectors, whatever their length. Both sides are padded. */
+static inline void copy_text(char *to, const char *from, size_t len)
+{
+    if (len > 32) {
+        memcpy(to, from, len);
+    } else {
+        memcpy(to, from, 16);
+        memcpy(to + 16, from + 16, 16);
+    }
+}
+
 void gather(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot)
 {
-    struct view *v = &r->views[view];
+    const struct view *v = &r->views[view];
     size_t len = to - from;
-    if (!grow((void **)&r->leaves, r->leaf_count, &r->leaf_capacity, sizeof *r->leaves) || !scan_room(r, len + 1)) {
+    bool room = (r->leaf_count < r->leaf_capacity || grow((void **)&r->leaves, &r->leaf_capacity, sizeof *r->leaves)) &&
+                (r->scan_len + len + PARSER_PADDING <= r->scan_capacity || grow_scan(r, len + PARSER_PADDING));
+    if (!room) {
         job_refuse(r, v->job, REFUSAL_MEMORY);
         return;
     }
     r->leaves[r->leaf_count++] = (struct leaf){.at = (uint32_t)r->scan_len, .view = view, .from = from, .key_slot = key_slot};
-    memcpy(r->scan + r->scan_len, v->text.data + from, len);
+    copy_text(r->scan + r->scan_len, v->text.data + from, len);
     r->scan_len += len;
     r->scan[r->scan_len++] = '\0';
 }
