@@ -4,16 +4,18 @@
  *      (one worker)         (all workers at once)              (one worker, in order)
  *      open, fill     -->   redact, encode                -->  open, write, complete, tell
  *
- * A worker runs one batch to its end while it is hot in the cache of its core. There are no queues and nothing is handed
- * from core to core; only the two turns are shared.
+ * A worker runs one batch to its end while it is hot in the cache of its core. What comes out, a parcel, waits in a ring
+ * for its turn while its worker goes on: whoever completes the oldest parcel writes it and all that are ready behind it.
+ * So nobody sleeps for the sake of the order; with two workers that slept, waking them cost as much as their work.
  *
  * (1) Who holds the input turn owns the list position, the reader and the framer. Each batch filled there gets the next
  *     sequence number and belongs to one input.
- * (2) The output turn comes to batches in the order of their numbers; who holds it owns the output, the results and the
+ * (2) Parcels take the output turn in the order of their numbers; who holds it owns the output, the results and the
  *     console. So the output has the order of the input, whatever the number of workers.
- * (3) Every number given out takes its output turn, also when the run is stopped; so no worker waits for ever.
+ * (3) Every number given out becomes a parcel, also when the run is stopped. A worker waits only when the ring is full,
+ *     and the worker of the oldest number never does; so none waits for ever.
  * (4) What happened while reading travels with the batch and is told in the output turn: messages come in input order.
- * (5) Memory: one batch, one encoded text and one redactor for each worker.
+ * (5) Memory: one batch and one redactor for each worker, PARCELS_PER_WORKER encoded texts.
  * Thread: the caller's is the first worker; jobs - 1 more are started. */
 #include "pipeline.h"
 
@@ -26,6 +28,29 @@
 #define BATCH_EXTRA (256 * 1024)   /* room beyond the longest record, so that short ones come in large batches */
 #define MESSAGES_PER_INPUT 20      /* withheld records told one by one, unless verbose */
 #define NO_INPUT SIZE_MAX
+#define PARCELS_PER_WORKER 4
+
+/* Where a batch came from and how reading it ended. */
+struct portion {
+    size_t       input;
+    bool         first, last;   /* of its input */
+    bool         failed;        /* the input cannot be read on: `error` */
+    uint64_t     bytes;         /* of the input so far, unpacked */
+    uint64_t     position;      /* of all inputs so far, as their sizes count */
+    struct error error;
+};
+
+/* What became of a batch, on its way to the output. */
+struct parcel {
+    struct portion          portion;
+    struct encoded          encoded;
+    bool                    encoded_all;    /* false: no memory for it */
+    size_t                  documents;      /* in the batch */
+    struct input_result     counted;        /* what the redactor found in it */
+    struct withheld_record *withheld;
+    size_t                  withheld_count, withheld_capacity;
+    bool                    ready;
+};
 
 struct pipeline {
     const struct pipeline_options *options;
@@ -42,9 +67,12 @@ struct pipeline {
     uint64_t        passed_bytes;    /* sizes of the inputs that are behind us */
 
     /* Output turn */
-    pthread_mutex_t output_lock;     /* guards turn */
+    pthread_mutex_t output_lock;     /* guards turn, taken and parcels[].ready */
     pthread_cond_t  output_moves;
-    uint64_t        turn;            /* sequence number whose turn it is */
+    struct parcel  *parcels;         /* a ring: number n is in parcels[n % parcel_count] */
+    size_t          parcel_count;
+    uint64_t        turn;            /* number of the oldest parcel that is not settled */
+    bool            taken;           /* somebody is settling parcels */
     struct output  *output;
     bool            container_filled;   /* the container being written has an element: the next needs a comma */
     uint64_t        input_messages;
@@ -58,27 +86,13 @@ struct pipeline {
     atomic_size_t abandoned;         /* the input whose output failed: need not be read on */
 };
 
-/* Where a batch came from and how reading it ended. */
-struct portion {
-    size_t       input;
-    bool         first, last;   /* of its input */
-    bool         failed;        /* the input cannot be read on: `error` */
-    uint64_t     bytes;         /* of the input so far, unpacked */
-    uint64_t     position;      /* of all inputs so far, as their sizes count */
-    struct error error;
-};
-
 struct worker {
     struct pipeline *p;
     pthread_t        thread;
     struct batch     batch;
     struct redactor *redactor;
     struct encoder  *encoder;
-    struct encoded   encoded;
     struct portion   portion;
-    struct input_result counted;     /* what the redactor found in this batch */
-    const struct clean_batch *clean;
-    bool             encoded_all;    /* false: no memory for it */
 };
 
 /* --- Input turn ------------------------------------------------------------------------------------------------------- */
@@ -148,14 +162,30 @@ static bool take_input(struct pipeline *p, struct worker *w)
 
 /* --- At once ---------------------------------------------------------------------------------------------------------- */
 
-static void redact_and_encode(struct worker *w)
+/* Remembers what was withheld, since the redactor's next batch takes the place of its list. */
+static void keep_withheld(struct parcel *parcel, const struct clean_batch *clean)
+{
+    parcel->withheld_count = clean->withheld_count;
+    if (clean->withheld_count > parcel->withheld_capacity) {
+        free(parcel->withheld);
+        parcel->withheld = calloc(clean->withheld_count, sizeof *parcel->withheld);
+        CHECK(parcel->withheld != NULL);   /* what is not told is lost without a word */
+        parcel->withheld_capacity = clean->withheld_count;
+    }
+    if (clean->withheld_count > 0) memcpy(parcel->withheld, clean->withheld, clean->withheld_count * sizeof *clean->withheld);
+}
+
+static void redact_and_encode(struct worker *w, struct parcel *parcel)
 {
     const struct tally *tally = redactor_tally(w->redactor);
     const uint64_t      records = tally->records, clean = tally->clean, redacted = tally->redacted;
-    w->clean = redact_batch(w->redactor, &w->batch);
-    w->counted = (struct input_result){.records = tally->records - records, .clean = tally->clean - clean,
-                                       .redacted = tally->redacted - redacted, .withheld = w->clean->withheld_count};
-    w->encoded_all = encode_batch(w->encoder, w->clean, &w->encoded);
+    const struct clean_batch *batch = redact_batch(w->redactor, &w->batch);
+    parcel->portion = w->portion;
+    parcel->documents = w->batch.count;
+    parcel->counted = (struct input_result){.records = tally->records - records, .clean = tally->clean - clean,
+                                            .redacted = tally->redacted - redacted, .withheld = batch->withheld_count};
+    keep_withheld(parcel, batch);
+    parcel->encoded_all = encode_batch(w->encoder, batch, &parcel->encoded);
 }
 
 /* --- Output turn ------------------------------------------------------------------------------------------------------ */
@@ -204,47 +234,47 @@ static bool write_encoded(struct pipeline *p, const struct encoded *e, struct er
     return true;
 }
 
-static void tell_withheld(struct pipeline *p, const struct worker *w)
+static void tell_withheld(struct pipeline *p, const struct parcel *parcel)
 {
-    const struct input *input = &p->inputs->items[w->portion.input];
+    const struct input *input = &p->inputs->items[parcel->portion.input];
     size_t              most = p->options->strict ? 1 : MESSAGES_PER_INPUT;
-    if (w->portion.first) p->input_messages = 0;
-    for (size_t i = 0; i < w->clean->withheld_count; i++) {
-        const struct withheld_record *r = &w->clean->withheld[i];
+    if (parcel->portion.first) p->input_messages = 0;
+    for (size_t i = 0; i < parcel->withheld_count; i++) {
+        const struct withheld_record *r = &parcel->withheld[i];
         if (p->input_messages++ >= most && !(p->console->verbose && !p->options->strict)) continue;
         console_message(p->console, "%s:%llu: record withheld: %s (byte %llu)", input_name(input), (unsigned long long)r->line,
                         refusal_explanation(r->refusal), (unsigned long long)(r->fault_at > r->offset ? r->fault_at : r->offset));
     }
-    if (w->portion.last && p->input_messages > most && !p->console->verbose && !p->options->strict)
+    if (parcel->portion.last && p->input_messages > most && !p->console->verbose && !p->options->strict)
         console_message(p->console, "%s: ... and %llu more withheld", input_name(input), (unsigned long long)(p->input_messages - most));
 }
 
-static void count(struct pipeline *p, const struct worker *w)
+static void count(struct pipeline *p, const struct parcel *parcel)
 {
-    struct input_result *total = &p->result->inputs[w->portion.input];
-    p->result->bytes_in += w->portion.bytes - total->bytes;
-    total->bytes = w->portion.bytes;
-    total->records += w->counted.records;
-    total->clean += w->counted.clean;
-    total->redacted += w->counted.redacted;
-    total->withheld += w->counted.withheld;
-    if (w->portion.failed) total->state = INPUT_FAILED;
-    p->records += w->counted.records;
+    struct input_result *total = &p->result->inputs[parcel->portion.input];
+    p->result->bytes_in += parcel->portion.bytes - total->bytes;
+    total->bytes = parcel->portion.bytes;
+    total->records += parcel->counted.records;
+    total->clean += parcel->counted.clean;
+    total->redacted += parcel->counted.redacted;
+    total->withheld += parcel->counted.withheld;
+    if (parcel->portion.failed) total->state = INPUT_FAILED;
+    p->records += parcel->counted.records;
 }
 
 /* Writes a portion to the output of its input; opens it before the first and completes it after the last. */
-static void write_portion(struct pipeline *p, const struct worker *w)
+static void write_portion(struct pipeline *p, const struct parcel *parcel)
 {
-    const struct portion *portion = &w->portion;
+    const struct portion *portion = &parcel->portion;
     const struct input   *input = &p->inputs->items[portion->input];
     struct input_result  *result = &p->result->inputs[portion->input];
     struct error          err = {0};
-    bool                  written = true, nothing = portion->first && portion->failed && w->batch.count == 0 && portion->bytes == 0;
+    bool                  written = true, nothing = portion->first && portion->failed && parcel->documents == 0 && portion->bytes == 0;
     if (nothing) return;   /* could not be opened: it has no output */
-    if (!w->encoded_all) written = error_set(&err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
+    if (!parcel->encoded_all) written = error_set(&err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
     if (portion->first) p->container_filled = false;
     if (written && p->destination->mirror && portion->first) written = open_output(p, input, &err);
-    if (written) written = write_encoded(p, &w->encoded, &err);
+    if (written) written = write_encoded(p, &parcel->encoded, &err);
     if (written && p->destination->mirror && portion->last) written = close_output(p, input, 1, !portion->failed, &err);
     if (!written) {
         output_failed(p, &err);
@@ -255,9 +285,9 @@ static void write_portion(struct pipeline *p, const struct worker *w)
 }
 
 /* What --strict stops at; nothing of the portion is written then. */
-static bool refused_by_strict(struct pipeline *p, const struct worker *w)
+static bool refused_by_strict(struct pipeline *p, const struct parcel *parcel)
 {
-    if (!p->options->strict || (!w->portion.failed && w->clean->withheld_count == 0)) return false;
+    if (!p->options->strict || (!parcel->portion.failed && parcel->withheld_count == 0)) return false;
     console_message(p->console, "stopped (--strict)");
     if (p->output != NULL && strcmp(p->destination->path, OUTPUT_STDOUT) != 0) {
         output_abandon(p->output);
@@ -267,26 +297,41 @@ static bool refused_by_strict(struct pipeline *p, const struct worker *w)
     return true;
 }
 
-static void settle(struct pipeline *p, const struct worker *w)
+static void settle(struct pipeline *p, const struct parcel *parcel)
 {
-    bool lost = atomic_load(&p->abandoned) == w->portion.input;
+    bool lost = atomic_load(&p->abandoned) == parcel->portion.input;
     if (atomic_load(&p->stopped) || lost) return;
-    count(p, w);
-    tell_withheld(p, w);
-    if (w->portion.failed) console_message(p->console, "%s", w->portion.error.text);
-    if (!refused_by_strict(p, w)) write_portion(p, w);
-    progress_update(&p->progress, w->portion.position, p->records);
+    count(p, parcel);
+    tell_withheld(p, parcel);
+    if (parcel->portion.failed) console_message(p->console, "%s", parcel->portion.error.text);
+    if (!refused_by_strict(p, parcel)) write_portion(p, parcel);
+    progress_update(&p->progress, parcel->portion.position, p->records);
 }
 
-static void take_output_turn(struct pipeline *p, const struct worker *w)
+/* The place of a number in the ring, when it is free. */
+static struct parcel *await_parcel(struct pipeline *p, uint64_t number)
 {
     pthread_mutex_lock(&p->output_lock);
-    while (p->turn != w->batch.sequence) pthread_cond_wait(&p->output_moves, &p->output_lock);
+    while (number - p->turn >= p->parcel_count) pthread_cond_wait(&p->output_moves, &p->output_lock);
     pthread_mutex_unlock(&p->output_lock);
-    settle(p, w);
+    return &p->parcels[number % p->parcel_count];
+}
+
+/* Hands a parcel over. If nobody has the output turn, takes it for all parcels that are ready, oldest first. */
+static void hand_over(struct pipeline *p, struct parcel *parcel)
+{
     pthread_mutex_lock(&p->output_lock);
-    p->turn++;
-    pthread_cond_broadcast(&p->output_moves);
+    parcel->ready = true;
+    while (!p->taken && p->parcels[p->turn % p->parcel_count].ready) {
+        struct parcel *oldest = &p->parcels[p->turn % p->parcel_count];
+        p->taken = true;
+        pthread_mutex_unlock(&p->output_lock);
+        settle(p, oldest);
+        pthread_mutex_lock(&p->output_lock);
+        p->taken = oldest->ready = false;
+        p->turn++;
+        pthread_cond_broadcast(&p->output_moves);
+    }
     pthread_mutex_unlock(&p->output_lock);
 }
 
@@ -296,8 +341,9 @@ static void *work(void *worker)
 {
     struct worker *w = worker;
     while (take_input(w->p, w)) {
-        redact_and_encode(w);
-        take_output_turn(w->p, w);
+        struct parcel *parcel = await_parcel(w->p, w->batch.sequence);
+        redact_and_encode(w, parcel);
+        hand_over(w->p, parcel);
     }
     return NULL;
 }
@@ -320,8 +366,16 @@ static void worker_release(struct worker *w)
         redactor_free(w->redactor);
     }
     if (w->encoder != NULL) encoder_free(w->encoder);
-    encoded_release(&w->encoded);
     batch_release(&w->batch);
+}
+
+static void parcels_release(struct pipeline *p)
+{
+    for (size_t i = 0; p->parcels != NULL && i < p->parcel_count; i++) {
+        encoded_release(&p->parcels[i].encoded);
+        free(p->parcels[i].withheld);
+    }
+    free(p->parcels);
 }
 
 /* Fewer threads than wished for, if the system has no more, is no error: the caller's thread is a worker, too. */
@@ -378,8 +432,9 @@ static bool run(struct pipeline *p, struct error *err)
 {
     unsigned       jobs = p->options->jobs, ready = 0;
     struct worker *workers = calloc(jobs, sizeof *workers);
-    if (workers == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
-    bool begun = true;
+    p->parcel_count = jobs == 1 ? 1 : jobs * PARCELS_PER_WORKER;
+    p->parcels = calloc(p->parcel_count, sizeof *p->parcels);
+    bool begun = (workers != NULL && p->parcels != NULL) || error_set(err, ERROR_MEMORY, "out of memory");
     while (begun && ready < jobs) begun = worker_init(&workers[ready++], p, err);
     if (begun && begin_common_output(p)) {
         run_workers(workers, jobs);
@@ -388,6 +443,7 @@ static bool run(struct pipeline *p, struct error *err)
     console_clear(p->console);
     while (ready > 0) worker_release(&workers[--ready]);
     free(workers);
+    parcels_release(p);
     return begun;
 }
 
