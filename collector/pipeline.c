@@ -351,7 +351,7 @@ static void *work(void *worker)
 static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
 {
     const struct pipeline_options *o = p->options;
-    const struct redactor_options  redaction = {o->keep_container, o->max_record, o->max_depth};
+    const struct redactor_options  redaction = {.keep_container = o->keep_container, .max_record = o->max_record, .max_depth = o->max_depth};
     *w = (struct worker){.p = p};
     w->redactor = redactor_new(p->plan, &redaction, err);
     if (w->redactor == NULL) return false;

@@ -32,7 +32,7 @@ struct pseudonymiser {
     struct cache_slot     cache[CACHE_SLOTS];
 };
 
-/* Also the domains of the HMAC; "check" and "crypto-pan" are taken and can be no kind. */
+/* Also the domains of the HMAC; "check", "fingerprint" and "crypto-pan" are taken and can be no kind. */
 static const char *const kinds[PSEUDONYM_COUNT] = {
 #define PSEUDONYM(id, text) [PSEUDONYM_##id] = text,
 #include "redaction/pseudonym_kinds.def"
@@ -94,6 +94,13 @@ static void write_check(const struct hmac_key *hmac, struct slice before, char o
     uint8_t digest[SHA256_DIGEST_LENGTH];
     hmac_compute(hmac, "check", before, digest);
     encode(digest, CHECK_CHARS, out);
+}
+
+void pseudonym_fingerprint(struct pseudonymiser *p, struct slice secret, char out[FINGERPRINT_CHARS])
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    hmac_compute(&p->keyring->keys[p->keyring->writer].hmac, "fingerprint", secret, digest);
+    encode(digest, FINGERPRINT_CHARS, out);
 }
 
 static size_t write_head(enum pseudonym_kind kind, const char *key_id, char *out)

@@ -39,6 +39,12 @@ bool pseudonym_is_ours(struct pseudonymiser *, struct slice text);
 /* If text begins with a pseudonym of ours that no letter, digit, '-' or '_' follows directly, its length; else 0. */
 size_t pseudonym_at_start(struct pseudonymiser *, struct slice text);
 
+#define FINGERPRINT_CHARS 16
+
+/* Writes a keyed fingerprint of a secret, [a-z2-7]: it tells the owner which of his secrets was met, and how often, and
+ * nobody else anything. Not NUL-terminated. */
+void pseudonym_fingerprint(struct pseudonymiser *, struct slice secret, char out[FINGERPRINT_CHARS]);
+
 /* Writes the prefix-preserving pseudonym of an IPv4 or IPv6 address (text form; nothing around it). Returns its length,
  * or 0 if value is not an address. Unspecified addresses (0.0.0.0, ::) stay themselves. */
 size_t pseudonym_write_ip(struct pseudonymiser *, struct slice value, char out[PSEUDONYM_MAX]);

@@ -66,6 +66,15 @@ enum piece {
     PIECE_GLUE,       /* keep_container: what stands around them */
 };
 
+/* What stands behind a span, for reports: only with redactor_options.details. */
+struct detail {
+    uint32_t     rule;               /* plan_rule() number */
+    struct slice path;               /* "properties.requestbody!.env.DB_PASSWORD": `!` enters JSON inside a string, `~` names an
+                                        encoding; a key that is itself redacted or not known to be clean is "?" */
+    struct slice becomes;            /* the replacement as it is written */
+    char         fingerprint[16];    /* keyed; of the value removed */
+};
+
 /* One piece of output. With keep_container a document that was not streamed is one PIECE_RECORD, container and all. */
 struct clean_record {
     enum piece          piece;
@@ -74,6 +83,7 @@ struct clean_record {
     struct slice        text;          /* raw bytes of that node (or document, or glue) */
     const struct span  *spans;         /* offsets count from text.data */
     size_t              span_count;
+    const struct detail *details;      /* span_count of them, or NULL */
     struct kind_facts   kind;
     bool                element;       /* as in struct document */
     bool                opens;
@@ -101,6 +111,7 @@ struct redactor_options {
     bool     keep_container;
     size_t   max_record;    /* bytes */
     unsigned max_depth;     /* default PARSER_DEFAULT_DEPTH */
+    bool     details;       /* fill clean_record.details: slower */
 };
 
 struct redactor;

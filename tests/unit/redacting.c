@@ -25,7 +25,7 @@ void redacting_open(struct redacting *t, const char *policy, bool keep_container
     t->plan = plan_new(policy, t->keyring, &err);
     if (t->plan == NULL) fprintf(stderr, "%s\n", err.text);
     CHECK(t->plan != NULL);
-    t->redactor = redactor_new(t->plan, &(struct redactor_options){keep_container, REDACTION_MAX_RECORD, PARSER_DEFAULT_DEPTH}, &err);
+    t->redactor = redactor_new(t->plan, &(struct redactor_options){.keep_container = keep_container, .max_record = REDACTION_MAX_RECORD, .max_depth = PARSER_DEFAULT_DEPTH}, &err);
     t->encoder = encoder_new(FORMAT_ORIGINAL, keep_container);
     t->framer = framer_new(&(struct framer_options){REDACTION_MAX_RECORD, keep_container});
     CHECK(t->redactor && t->encoder && t->framer && batch_init(&t->batch, REDACTION_MAX_RECORD + 512 * 1024));
