@@ -42,6 +42,7 @@ struct framer {
     bool             blank_cut;    /* the line began with more white space than is held */
     bool             first_line;   /* the document is still on the line on which it began */
     uint64_t         counted, line;
+    uint32_t         key_lines;    /* lines of text that may still belong to the private key begun before */
     bool             ended, failed;
     struct error     error;
     struct document  lost;         /* stands for one that the batch has no memory for; the input then fails */
@@ -230,6 +231,23 @@ static enum step rest_of_line(struct framer *f)
     return f->view.final ? enter_line(f, end) : STEP_MORE;
 }
 
+#define KEY_LINES 200   /* longest private key in PEM, in lines */
+
+/* A private key that is logged line by line: its lines say nothing on their own, so they are marked here, where lines are
+ * met in order. */
+static bool in_key_block(struct framer *f, struct slice line)
+{
+    static const char begin[] = "-----BEGIN ", key[] = "PRIVATE KEY", end[] = "-----END ";
+    bool ends = memmem(line.data, line.len, end, sizeof end - 1) != NULL;
+    if (f->key_lines > 0) {
+        f->key_lines = ends ? 0 : f->key_lines - 1;
+        return true;
+    }
+    const char *frame = memmem(line.data, line.len, begin, sizeof begin - 1);
+    if (frame != NULL && !ends && memmem(frame, line.len - (size_t)(frame - line.data), key, sizeof key - 1)) f->key_lines = KEY_LINES;
+    return false;
+}
+
 static enum step text_line(struct framer *f)
 {
     uint64_t start = f->start, max = f->options.max_document, end = line_end(&f->extent.line, &f->view, start);
@@ -243,7 +261,7 @@ static enum step text_line(struct framer *f)
     }
     if (!found && f->failed) refuse(f, REFUSAL_TRUNCATED, start, end);
     else if (holds_nul(f, start, end)) refuse(f, REFUSAL_BINARY, start, end);
-    else add(f, DOCUMENT_TEXT, start, end, line_of(f, start));
+    else add(f, DOCUMENT_TEXT, start, end, line_of(f, start))->key_block = in_key_block(f, view_slice(&f->view, start, end));
     return enter(f, rest_of_line);
 }
 

@@ -38,6 +38,13 @@ static bool load_rules(struct plan *p, struct error *err)
     return p->rules != NULL;
 }
 
+static bool find_key_rule(struct plan *p, struct error *err)
+{
+    for (p->key_rule = 0; p->key_rule < rules_count(p->rules); p->key_rule++)
+        if (strcmp(rules_get(p->rules, p->key_rule).id, "private-key") == 0) return true;
+    return error_set(err, ERROR_USAGE, "the catalogue has no rule 'private-key'");
+}
+
 /* --- Masks ------------------------------------------------------------------------------------------------------------------ */
 
 static bool make_masks(struct plan *p, struct error *err)
@@ -91,9 +98,26 @@ static const char *const run_variables[] = {
 static const char *const pair_names[] = {"name", "key", "variable", NULL};
 static const char *const pair_values[] = {"value", "stringvalue", NULL};   /* the second: OpenTelemetry's AnyValue */
 
+#define MAX_MARKED_KEY 512
+
+/* The key without lethe's own markers, which say nothing of the value: "[redacted:github-token]". */
+static struct slice without_markers(const struct plan *p, struct slice key, char *out)
+{
+    size_t len = 0;
+    if (key.len > MAX_MARKED_KEY || memmem(key.data, key.len, "[redacted:", 10) == NULL) return key;
+    for (size_t i = 0; i < key.len;) {
+        size_t marker = plan_marker_at_start(p, slice_sub(key, i, key.len));
+        if (marker == 0) out[len++] = key.data[i++];
+        i += marker;
+    }
+    return slice_of(out, len);
+}
+
 uint32_t plan_traits(const void *context, struct slice key)
 {
     const struct plan *p = context;
+    char unmarked[MAX_MARKED_KEY];
+    key = without_markers(p, key, unmarked);
     uint32_t traits = places_column(p->policy.places, name_set_find(p->names, key));
     enum sensitivity s = name_sensitivity(key);
     if (name_list_has(&p->policy.secret_names, key)) s = NAME_STRONG;
@@ -134,7 +158,7 @@ struct plan *plan_new(const char *policy, const struct keyring *keyring, struct 
     }
     p->keyring = keyring;
     if (policy_load(&p->policy, p->names, policy, err) &&
-        load_rules(p, err) && make_masks(p, err) && check_disabled(p, err))
+        load_rules(p, err) && find_key_rule(p, err) && make_masks(p, err) && check_disabled(p, err))
         return p;
     plan_free(p);
     return NULL;

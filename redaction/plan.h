@@ -53,6 +53,7 @@ struct plan {
     enum text_pattern     text_patterns[TEXT_PATTERN_COUNT];   /* those that take part, as numbered behind the catalogue */
     const struct keyring *keyring;
     size_t                rule_count;        /* catalogue and engine */
+    uint32_t              key_rule;          /* the catalogue's `private-key`, for the lines of one */
     char                (*masks)[80];        /* "[redacted:ID]" by rule number */
     uint8_t              *mask_lens;
 };

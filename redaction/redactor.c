@@ -91,6 +91,28 @@ static void walk_record(struct redactor *r, uint32_t job)
     if (view != NO_VIEW) walk(r, view, j->source.node, &root_context);
 }
 
+static struct finding rule_finding(const struct redactor *r, uint32_t rule)
+{
+    struct rule_view v = rules_get(r->plan->rules, rule);
+    return (struct finding){.rule = rule, .class_ = v.class_, .action = r->plan->policy.actions[v.class_], .echo = true};
+}
+
+/* A line of a private key that was logged line by line: its last word, if that is base64. */
+static void mask_key_line(struct redactor *r, uint32_t job)
+{
+    const struct job *j = &r->jobs[job];
+    if (j->refusal != REFUSAL_NONE) return;
+    uint32_t from, to, view = string_view(r, j->view, &j->source.tape->nodes[2], &from, &to);   /* {"message":"..."} */
+    if (view == NO_VIEW || to == from) return;
+    static const struct byte_class base64 = BYTE_CLASS_BASE64;
+    struct slice text = r->views[view].text;
+    if (text.data[to - 1] == '-') return;   /* the frame */
+    uint32_t word = to;
+    while (word > from && (byte_class_has(&base64, text.data[word - 1]) || text.data[word - 1] == '=')) word--;
+    bool whole = word == from || text.data[word - 1] == ' ';
+    if (whole && to - word >= 4) replace_text(r, view, word, to, rule_finding(r, r->plan->key_rule));
+}
+
 /* The members of a container that are not its records, for keep_container. */
 static void walk_around(struct redactor *r, const struct document *d, const struct opened_document *o)
 {
@@ -127,6 +149,7 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
         if (j->source.tape != resolved) names_known = names_resolve(r->keys, resolved = j->source.tape);
         if (!names_known) j->refusal = REFUSAL_KEYS;
         else walk_record(r, (uint32_t)(r->job_count - 1));
+        if (d->key_block && names_known) mask_key_line(r, (uint32_t)(r->job_count - 1));
     }
     if (r->options.keep_container && o->container && o->tape != NULL) walk_around(r, d, o);
 }
@@ -144,12 +167,6 @@ static void add_glue(struct redactor *r, const struct batch *b, const struct doc
 static uint32_t leaf_end(const struct redactor *r, size_t leaf)
 {
     return (leaf + 1 < r->leaf_count ? r->leaves[leaf + 1].at : (uint32_t)r->scan_len) - 1;
-}
-
-static struct finding rule_finding(const struct redactor *r, uint32_t rule)
-{
-    struct rule_view v = rules_get(r->plan->rules, rule);
-    return (struct finding){.rule = rule, .class_ = v.class_, .action = r->plan->policy.actions[v.class_], .echo = true};
 }
 
 /* A finding of the catalogue at scan[from, to). */
@@ -321,7 +338,8 @@ void count_record(struct redactor *r, const struct job *j, size_t span_count)
 void finish_record(struct redactor *r, uint32_t job)
 {
     const struct span *spans;
-    size_t count = r->jobs[job].refusal == REFUSAL_NONE ? spans_finish(r, job, &spans) : 0;
+    const struct detail *details = NULL;
+    size_t count = r->jobs[job].refusal == REFUSAL_NONE ? spans_finish(r, job, &spans, &details) : 0;
     struct job *j = &r->jobs[job];
     bool member = j->piece == PIECE_MEMBER;
     if (!member || j->refusal != REFUSAL_NONE) count_record(r, j, count);
@@ -343,7 +361,7 @@ void finish_record(struct redactor *r, uint32_t job)
     }
     *add_record(r) = (struct clean_record){.piece = j->piece, .tape = j->source.tape, .node = j->source.node,
                                            .text = slice_sub(j->source.tape->text, start, end), .spans = count ? spans : NULL,
-                                           .span_count = count, .kind = j->kind, .element = j->element, .offset = j->source.offset,
+                                           .span_count = count, .details = details, .kind = j->kind, .element = j->element, .offset = j->source.offset,
                                            .line = j->source.line};
 }
 

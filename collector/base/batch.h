@@ -36,6 +36,7 @@ struct document {
     enum document_form form;
     enum refusal       refusal;
     bool               element;      /* an element of a streamed array: takes part in its commas */
+    bool               key_block;      /* DOCUMENT_TEXT: a line after the one that begins a private key in PEM */
     bool               opens;        /* DOCUMENT_GLUE that opens a container's array: no element yet */
     uint64_t           offset;       /* of its first byte in the (decompressed) input */
     uint64_t           line;         /* of its first byte, from 1 */

@@ -190,6 +190,18 @@ static void an_address_keeps_its_network_under_hbi(void **state)
     assert_null(strstr(out, "198.51.100"));
 }
 
+static void a_private_key_logged_line_by_line_goes_line_by_line(void **state)
+{
+    (void)state;
+    const char *out = redacting_text(&standard, SLICE("start\n2026-11-22 I -----BEGIN PRIVATE KEY-----\n"
+                                                      "2026-11-22 I Gt2Sef9PQxmDMRuqrud1XG2L3tCshqKNFjNOfl7mayGkGsb6LVw9\n"
+                                                      "aGVsbG8=\n-----END PRIVATE KEY-----\naGVsbG8=\n"));
+    assert_string_equal(out, "{\"message\":\"start\"}\n{\"message\":\"2026-11-22 I [redacted:private-key]\"}\n"
+                             "{\"message\":\"2026-11-22 I [redacted:private-key]\"}\n"
+                             "{\"message\":\"[redacted:private-key]\"}\n{\"message\":\"-----END PRIVATE KEY-----\"}\n"
+                             "{\"message\":\"aGVsbG8=\"}\n");
+}
+
 static void what_cannot_be_examined_is_withheld(void **state)
 {
     (void)state;
@@ -245,6 +257,7 @@ int main(void)
         cmocka_unit_test(forged_markers_and_pseudonyms_are_examined),
         cmocka_unit_test(hbi_takes_people_addresses_and_model_data_as_well),
         cmocka_unit_test(an_address_keeps_its_network_under_hbi),
+        cmocka_unit_test(a_private_key_logged_line_by_line_goes_line_by_line),
         cmocka_unit_test(what_cannot_be_examined_is_withheld),
         cmocka_unit_test(a_kept_container_loses_only_what_is_withheld),
     };
