@@ -1,0 +1,22 @@
+/* The second gate: final bytes, as they are about to leave, are scanned once more with the rules whose shape alone proves
+ * a secret. Nothing should ever be found. If something is, redaction missed it (or an encoder made it), the line is cut out
+ * and the operator is alarmed.
+ *
+ * It knows nothing of JSON, views or places: what it has in common with redaction is the catalogue only.
+ * Thread: a gate belongs to one thread. */
+#ifndef LETHE_REDACTION_GATE_H
+#define LETHE_REDACTION_GATE_H
+
+#include "redaction/redaction.h"
+
+struct gate;
+
+MUST_USE struct gate *gate_new(const struct plan *, struct error *);
+void gate_free(struct gate *);
+
+/* Cuts every line that holds a finding out of data[0..*len). `cut` is called with the number of each such line, counted
+ * from 0 in the data as given, and the number of the rule in the plan. False: memory ran out; nothing may leave then. */
+MUST_USE bool gate_filter(struct gate *, char *data, size_t *len, void (*cut)(void *context, size_t line, uint32_t rule),
+                          void *context);
+
+#endif
