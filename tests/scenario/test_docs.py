@@ -1,0 +1,105 @@
+"""The documentation says what the program does: options, classes, examples, links."""
+import json
+import re
+
+import pytest
+
+from conftest import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
+COMMANDS = ["redact", "rules", "check", "keygen"]
+FOREIGN = {"--preset", "--build", "--quick", "--save", "--head", "--details", "--hostile"}   # of cmake and of bench/
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+PSEUDONYM = re.compile(r"(run|user|name|ikey)-[A-Z2-7]{4}-[a-z2-7]{26}")
+
+
+def help_of(lethe, command):
+    return lethe.run(command, "--help").stdout.decode()
+
+
+def options_of(lethe, command):
+    listed = help_of(lethe, command).split("Options:\n")[1].split("\n\n")[0]
+    return set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", listed, re.MULTILINE))
+
+
+def blocks(page, language=""):
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def without_keys(text):
+    """Pseudonyms differ from run to run."""
+    return PSEUDONYM.sub(r"\1-KEY", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_option_that_is_mentioned_exists(lethe, page):
+    known = {"--version"}.union(*(options_of(lethe, command) for command in COMMANDS))
+    assert set(OPTION.findall(page.read_text())) - FOREIGN - known == set()
+
+
+def test_every_option_of_redact_is_explained(lethe):
+    assert options_of(lethe, "redact") - set(OPTION.findall((ROOT / "docs/redact.md").read_text())) == set()
+
+
+def test_the_exit_codes_are_those_of_the_help(lethe):
+    told = dict(re.findall(r"^  (\d)  (.*)$", help_of(lethe, "redact"), re.MULTILINE))
+    assert set(re.findall(r"^\| (\d) \|", (ROOT / "docs/redact.md").read_text(), re.MULTILINE)) == set(told)
+
+
+def test_every_reason_for_withholding_is_explained():
+    reasons = re.findall(r'^REFUSAL\(\w+, +"([^"]+)", +"([^"]+)"\)', (ROOT / "collector/base/refusals.def").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9]+)` \| ([^|]+) \| [^|]+ \|$", (ROOT / "docs/redact.md").read_text(), re.MULTILINE)
+    assert [(label, text) for label, text in rows] == reasons
+
+
+def classes_of(profile):
+    """The `classes:` of a built-in policy, as written."""
+    text = (ROOT / f"redaction/policies/{profile}.yaml").read_text()
+    return dict(re.findall(r"^  ([a-z-]+): ([a-z-]+)$", text.split("classes:\n")[1].split("\n\n")[0], re.MULTILINE))
+
+
+def test_the_table_of_classes_is_that_of_the_policies():
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| ([a-z-]+) \| ([a-z-]+) \|$", (ROOT / "docs/policies.md").read_text(), re.MULTILINE)
+    standard = classes_of("standard")
+    hbi = {**standard, **classes_of("hbi")}
+    assert rows == [(name, action, hbi[name]) for name, action in standard.items()]
+
+
+def test_the_list_of_harmless_variables_is_that_of_the_policy():
+    text = (ROOT / "redaction/policies/standard.yaml").read_text()
+    names = re.findall(r"^  - (\S+)$", text.split("harmless-variables:\n")[1].split("\n\n")[0], re.MULTILINE)
+    section = (ROOT / "docs/policies.md").read_text().split("## Which variables are harmless")[1].split("##")[0]
+    assert re.findall(r"`(\w+)`", section) == names
+
+
+def test_the_example_of_a_policy_does_what_is_said(lethe, tmp_path):
+    policy, = blocks("docs/policies.md", "yaml")
+    before, after = blocks("docs/policies.md", "json")
+    (tmp_path / "our-policy.yaml").write_text(policy)
+    assert lethe.run("check", "--policy", "our-policy.yaml").returncode == 0
+    run = lethe.redact("-", "--policy", "our-policy.yaml", stdin=before.encode())
+    assert without_keys(run.stdout.decode()) == without_keys(after)
+
+
+def test_the_example_of_the_readme_is_what_comes_out(lethe):
+    before, after = blocks("README.md")
+    assert without_keys(lethe.redact("-", stdin=before.encode()).stdout.decode()) == without_keys(after)
+
+
+def test_the_report_has_the_members_of_the_example(lethe, tmp_path):
+    example = json.loads(blocks("docs/redact.md", "json")[0])
+    report = lethe.report(ROOT / "samples/export/appinsights-track.json")
+    assert list(report) == list(example)
+    assert list(report["totals"]) == list(example["totals"])
+    assert set(report["inputs"][0]) == set(example["inputs"][0])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_files_in_tables_are_there(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).exists(), target
+    if page.name == "README.md" and page.parent != ROOT:
+        for cell in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE):
+            for name in re.findall(r"`([\w./-]+\.(?:c|h|def|py))`", cell):
+                assert any(page.parent.glob(f"**/{name}")), name
