@@ -74,7 +74,7 @@ uint32_t finish_container(struct redactor *r, uint32_t first)
     const struct opened_document *o = r->jobs[first].document;
     uint32_t end = first;
     while (end < r->job_count && r->jobs[end].document == o && !r->jobs[end].around) end++;
-    bool whole = end < r->job_count && r->jobs[end].around;
+    bool whole = end < r->job_count && r->jobs[end].document == o;
     if (!whole) {
         finish_split(r, first, end);
         return end;
@@ -85,10 +85,11 @@ uint32_t finish_container(struct redactor *r, uint32_t first)
         else append_spans(around, &r->jobs[i]);
     }
     const struct span *spans = NULL;
-    size_t count = around->refusal == REFUSAL_NONE ? spans_finish(r, end, &spans) : 0;
+    const struct detail *details = NULL;
+    size_t count = around->refusal == REFUSAL_NONE ? spans_finish(r, end, &spans, &details) : 0;
     if (around->refusal == REFUSAL_NONE) {
         *add_record(r) = (struct clean_record){.piece = PIECE_RECORD, .tape = o->tape, .text = o->tape->text, .spans = spans,
-                                               .span_count = count, .offset = around->source.offset, .line = around->source.line};
+                                               .span_count = count, .details = details, .offset = around->source.offset, .line = around->source.line};
     } else if (first == end) {   /* no record to be withheld: the container itself */
         count_record(r, around, 0);
         withhold(r, around);

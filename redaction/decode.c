@@ -172,45 +172,60 @@ static size_t decode_units(enum encoding e, struct slice text, char *out)
     return len;
 }
 
-/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`. */
-static void locate(enum encoding e, struct slice text, size_t wanted, size_t *first, size_t *end)
+void encoding_mark(enum encoding e, struct slice text, struct encoding_mark *marks, size_t count)
 {
-    size_t at = 0;
-    if (e == ENCODING_STRING) {
-        at = string_raw_offset(text, wanted);
-        e = ENCODING_BACKSLASH;   /* its units are a superset */
-    } else {
-        for (size_t given = 0; at < text.len;) {
-            size_t lead = next_lead(e, text, at);
-            if (wanted < given + (lead - at)) {
-                *first = at + (wanted - given);
-                *end = *first + 1;
-                return;
-            }
-            given += lead - at;
-            struct unit u = step(e, text, at = lead);
-            if (wanted < given + u.given) break;
-            given += u.given;
-            at += u.taken;
+    size_t given = 0, next = 0;   /* next: of the marks */
+    if (e == ENCODING_STRING) e = ENCODING_BACKSLASH;   /* its units are a superset */
+    for (size_t at = 0; next < count;) {
+        size_t lead = next_lead(e, text, at);
+        for (; next < count && next * ENCODING_MARK_BYTES < given + (lead - at); next++)
+            marks[next] = (struct encoding_mark){(uint32_t)(at + next * ENCODING_MARK_BYTES - given), (uint32_t)(next * ENCODING_MARK_BYTES)};
+        given += lead - at;
+        struct unit u = lead < text.len ? step(e, text, lead) : (struct unit){.given = SIZE_MAX - given};   /* the end: all that is left */
+        for (; next < count && next * ENCODING_MARK_BYTES < given + u.given; next++)
+            marks[next] = (struct encoding_mark){(uint32_t)lead, (uint32_t)given};
+        given += u.given;
+        at = lead + u.taken;
+    }
+}
+
+/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`. */
+static void locate(enum encoding e, struct slice text, const struct encoding_mark *marks, size_t wanted, size_t *first, size_t *end)
+{
+    struct encoding_mark mark = marks != NULL ? marks[wanted / ENCODING_MARK_BYTES] : (struct encoding_mark){0, 0};
+    size_t at = mark.at;
+    for (size_t given = mark.given; at < text.len;) {
+        size_t lead = next_lead(e, text, at);
+        if (wanted < given + (lead - at)) {
+            *first = at + (wanted - given);
+            *end = *first + 1;
+            return;
         }
+        given += lead - at;
+        at = lead;
+        if (at == text.len) break;
+        struct unit u = step(e, text, at);
+        if (wanted < given + u.given) break;
+        given += u.given;
+        at += u.taken;
     }
     *first = at;
     *end = at < text.len ? at + step(e, text, at).taken : text.len;
 }
 
-void encoding_map_back(enum encoding e, struct slice text, size_t *from, size_t *to)
+void encoding_map_back(enum encoding e, struct slice text, const struct encoding_mark *marks, size_t *from, size_t *to)
 {
     CHECK(*from < *to);
-    size_t ignored;
+    size_t first, ignored;
     if (e == ENCODING_NONE) return;
     if (e == ENCODING_BASE64) {
         *from = 0;
         *to = text.len;
         return;
     }
-    size_t first;
-    locate(e, text, *from, &first, &ignored);
-    locate(e, text, *to - 1, &ignored, to);
+    if (e == ENCODING_STRING) e = ENCODING_BACKSLASH;   /* its units are a superset */
+    locate(e, text, marks, *from, &first, &ignored);
+    locate(e, text, marks, *to - 1, &ignored, to);
     *from = first;
 }
 

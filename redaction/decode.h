@@ -30,8 +30,22 @@ bool encoding_occurs(enum encoding, struct slice text);
  * what comes out is not readable text. */
 size_t encoding_decode(enum encoding, struct slice text, char *out);
 
-/* The bytes [*from, *to) of the decoded text as offsets into the encoded `text`. */
-void encoding_map_back(enum encoding, struct slice text, size_t *from, size_t *to);
+/* Marks on the way through an encoded text, one for every so many decoded bytes: a unit begins at encoded byte `at`, and
+ * `given` decoded bytes come before it. With them finding the way back takes the same time anywhere in the text. */
+struct encoding_mark {
+    uint32_t at, given;
+};
+
+#define ENCODING_MARK_BYTES 512
+
+/* How many marks a text has that decodes to `decoded_len` bytes. */
+static inline size_t encoding_mark_count(size_t decoded_len) { return decoded_len / ENCODING_MARK_BYTES + 1; }
+
+/* Fills marks[0..encoding_mark_count(decoded_len)). All encodings but NONE and BASE64. */
+void encoding_mark(enum encoding, struct slice text, struct encoding_mark *marks, size_t count);
+
+/* The bytes [*from, *to) of the decoded text as offsets into the encoded `text`. marks may be NULL. */
+void encoding_map_back(enum encoding, struct slice text, const struct encoding_mark *marks, size_t *from, size_t *to);
 
 /* Finds the next run of base64 or base64url from *at on whose beginning decodes to readable text. Returns false if there is
  * none; else the run, padding included, is text[*at, *end). */

@@ -64,8 +64,8 @@ static void add_echo(struct redactor *r, uint32_t view, uint32_t from, uint32_t 
 
 /* A text to be searched: a view's, or the part of it that belongs to the record. */
 struct area {
-    uint32_t     view, from, to;
-    struct slice text, folded;     /* all of the view's; folded to lower case if a needle needs it */
+    uint32_t     view, offset;     /* where text begins in the view's */
+    struct slice text, folded;     /* folded to lower case if a needle needs it */
 };
 
 static void found(struct redactor *r, const struct area *f, uint32_t from, const struct needle *n)
@@ -73,17 +73,19 @@ static void found(struct redactor *r, const struct area *f, uint32_t from, const
     const struct tape *tape = r->views[f->view].tape;
     uint32_t to = from + (uint32_t)n->text.len;
     if (n->whole_words && touches_word(f->text, from, to)) return;
+    from += f->offset;
+    to += f->offset;
     if (tape == NULL || inside_string(tape, from, to)) add_echo(r, f->view, from, to, n);
 }
 
 static void search_one(struct redactor *r, const struct area *f, const struct needle *n)
 {
     const char *text = n->caseless ? f->folded.data : f->text.data;
-    for (uint32_t at = f->from; at < f->to;) {
-        const char *place = find_bytes(text + at, f->to - at, n->text);
+    for (size_t at = 0; at < f->text.len;) {
+        const char *place = find_bytes(text + at, f->text.len - at, n->text);
         if (place == NULL) return;
         found(r, f, (uint32_t)(place - text), n);
-        at = (uint32_t)(place - text) + (uint32_t)n->text.len;
+        at = (size_t)(place - text) + n->text.len;
     }
 }
 
@@ -116,7 +118,7 @@ static bool table_make(struct redactor *r, const struct job *j, struct table *t)
         size_t s = slot_of(t, first_eight(n->text.data)), tries = 0;
         while (t->slots[s] != NULL && !slice_equal(t->slots[s]->text, n->text) && tries++ < MAX_SHARED) s = (s + 1) & t->mask;
         if (tries > MAX_SHARED) return false;
-        t->slots[s] = n;
+        if (t->slots[s] == NULL || t->slots[s]->whole_words) t->slots[s] = n;   /* of equal ones that which is found more often */
     }
     return true;
 }
@@ -124,11 +126,11 @@ static bool table_make(struct redactor *r, const struct job *j, struct table *t)
 static void search_many(struct redactor *r, const struct area *f, const struct table *t)
 {
     const char *text = f->folded.data != NULL ? f->folded.data : f->text.data;
-    for (uint32_t at = f->from; at + MIN_ECHO <= f->to; at++) {
+    for (size_t at = 0; at + MIN_ECHO <= f->text.len; at++) {
         for (size_t s = slot_of(t, first_eight(text + at)); t->slots[s] != NULL; s = (s + 1) & t->mask) {
             const struct needle *n = t->slots[s];
-            if (n->text.len <= f->to - at && memcmp(text + at, n->text.data, n->text.len) == 0)
-                found(r, f, at, n);
+            if (n->text.len <= f->text.len - at && memcmp(text + at, n->text.data, n->text.len) == 0)
+                found(r, f, (uint32_t)at, n);
         }
     }
 }
@@ -157,10 +159,11 @@ static bool fold_needles(struct redactor *r, uint32_t job, bool many)
 
 static struct area area_of(const struct redactor *r, const struct job *j, uint32_t view)
 {
-    struct area f = {.view = view, .to = (uint32_t)r->views[view].text.len, .text = r->views[view].text};
+    struct area f = {.view = view, .text = r->views[view].text};
     if (r->views[view].parent == NO_VIEW) {   /* the record's part of the document */
-        f.from = j->source.tape->nodes[j->source.node].start;
-        f.to = j->source.tape->nodes[j->source.node].end;
+        const struct node *n = &j->source.tape->nodes[j->source.node];
+        f.offset = n->start;
+        f.text = slice_sub(f.text, n->start, n->end);
     }
     return f;
 }

@@ -40,6 +40,7 @@ struct span_item {
     bool              echo;
     bool              whole_node;      /* stands for a number, an object or an array, quotes included */
     struct slice      replacement;
+    uint32_t          view, from, to;  /* what was found, where it was found */
 };
 
 /* A value that was removed, to be found again. */
@@ -79,6 +80,7 @@ struct view {
     const struct tape *tape;        /* of `text`, if it is JSON; else NULL */
     uint32_t           parent;      /* NO_VIEW: the document */
     uint32_t           from, to;    /* the encoded piece in the parent's text */
+    struct encoding_mark *marks;    /* for the way back; made when something is found in a long text */
     uint32_t           job;
     uint8_t            encoding;    /* enum encoding: how the piece encodes `text` */
     uint8_t            depth;       /* encodings passed */
@@ -164,6 +166,9 @@ struct context;
 #define ALL_FACTS 0xff
 void examine(struct redactor *, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *);
 
+/* Examines what a piece encodes, but not the piece itself. */
+void examine_encoded(struct redactor *, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *);
+
 /* As examine(), for an unescaped value without facts that nothing is known of but its key. */
 void examine_plain(struct redactor *, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot, const struct context *);
 
@@ -189,11 +194,17 @@ void walk_between(struct redactor *, uint32_t view, const struct record *records
 
 /* --- text.c: names in free text ---------------------------------------------------------------------------------------------- */
 
+#define MAX_KEPT 16   /* values in lists of variables that stay; more are masked */
+
 /* A text being read: one leaf of the scan buffer. */
 struct reading {
     struct slice text;
     uint32_t     view, from;          /* offset of text in the view's text */
-    uint32_t     done;                /* hits that begin before this offset lie in something already removed */
+    uint32_t     done;                /* hits that end before this offset lie in something already removed, */
+    struct {
+        uint32_t from, to;
+    } kept[MAX_KEPT];                 /* except for these: variables that keep their values */
+    uint32_t     kept_count;
     uint32_t     variables_done;      /* as far as lists of variables were read */
 };
 
@@ -228,8 +239,12 @@ void replace_node(struct redactor *, uint32_t view, uint32_t node, struct findin
 /* True if text is exactly one marker or pseudonym that lethe writes. */
 bool is_ours(struct redactor *, struct slice text);
 
-/* Sorted and merged; returns how many. NULL in *spans with a count of 0 or after refusing the job. */
-size_t spans_finish(struct redactor *, uint32_t job, const struct span **spans);
+/* What stands behind a span, for reports. Memory may run out: then the job is refused. */
+void detail_fill(struct redactor *, uint32_t job, const struct span_item *, struct detail *);   /* details.c */
+
+/* Sorted and merged; returns how many. NULL in *spans with a count of 0 or after refusing the job. With the option for it,
+ * *details are what stands behind them. */
+size_t spans_finish(struct redactor *, uint32_t job, const struct span **spans, const struct detail **details);
 
 /* --- containers.c: documents that keep their container --------------------------------------------------------------------- */
 

@@ -185,12 +185,22 @@ struct rule_info plan_rule(const struct plan *p, size_t number)
     if (number < catalogue) {
         struct rule_view v = rules_get(p->rules, number);
         return (struct rule_info){.id = v.id, .title = v.title, .action = action_text(p->policy.actions[v.class_]),
-                                  .enabled = rule_enabled(&p->policy, v.id, v.class_), .example = v.example};
+                                  .enabled = rule_enabled(&p->policy, v.id, v.class_), .example = v.example,
+                                  .class_ = class_text(v.class_), .high_confidence = v.high_confidence, .reference = v.reference};
     }
     size_t e = number - catalogue;
     enum rule_action action = p->policy.actions[engine_rules[e].class_];
     return (struct rule_info){.id = engine_rules[e].id, .title = engine_rules[e].title, .action = action_text(action),
-                              .enabled = action != ACTION_KEEP};
+                              .enabled = action != ACTION_KEEP, .class_ = class_text(engine_rules[e].class_)};
+}
+
+size_t plan_class_count(void) { return RULE_CLASS_COUNT; }
+
+struct class_info plan_class(const struct plan *p, size_t number)
+{
+    enum rule_action action = p->policy.actions[number];
+    bool values = number == RULE_CLASS_ENVIRONMENT && action == ACTION_MASK && !p->policy.whole_environment;
+    return (struct class_info){class_text((enum rule_class)number), values ? "mask-values" : action_text(action)};
 }
 
 void plan_describe(const struct plan *p, FILE *out)
@@ -198,11 +208,7 @@ void plan_describe(const struct plan *p, FILE *out)
     size_t enabled = 0;
     for (size_t i = 0; i < p->rule_count; i++) enabled += plan_rule(p, i).enabled;
     fprintf(out, "policy %s: %zu rules, %zu of them at work\n", p->policy.name, p->rule_count, enabled);
-    for (int i = 0; i < RULE_CLASS_COUNT; i++) {
-        bool values = i == RULE_CLASS_ENVIRONMENT && !p->policy.whole_environment;
-        fprintf(out, "  %-20s %s%s\n", class_text((enum rule_class)i), action_text(p->policy.actions[i]),
-                values && p->policy.actions[i] == ACTION_MASK ? "-values" : "");
-    }
+    for (size_t i = 0; i < plan_class_count(); i++) fprintf(out, "  %-20s %s\n", plan_class(p, i).name, plan_class(p, i).action);
     fprintf(out, "  harmless variables  ");
     for (size_t i = 0; i < p->policy.harmless.count; i++) fprintf(out, " %s", p->policy.harmless.names[i]);
     fprintf(out, "\npseudonym key %s\n", keyring_id(p->keyring));

@@ -48,9 +48,19 @@ struct rule_info {
     const char *id, *title, *action;     /* "azure-storage-key", "Azure Storage account key", "mask" */
     bool        enabled;
     struct slice example;                /* one that matches; empty for engine rules. Invented, safe to print */
+    const char  *class_;                 /* "secret" */
+    bool         high_confidence;        /* the shape alone proves it */
+    const char  *reference;              /* public description of the format, or NULL */
 };
 size_t           plan_rule_count(const struct plan *);
 struct rule_info plan_rule(const struct plan *, size_t number);
+
+/* What becomes of each class of data under the policy. */
+struct class_info {
+    const char *name, *action;           /* "environment", "mask-values" */
+};
+size_t            plan_class_count(void);
+struct class_info plan_class(const struct plan *, size_t number);
 
 /* --- Clean batches ---------------------------------------------------------------------------------------------------- */
 

@@ -58,6 +58,7 @@ struct rule_view {
     enum rule_action action;
     bool             high_confidence;
     struct slice     example;           /* the first `match` text without its brackets */
+    const char      *reference;         /* the first of them */
 };
 
 struct rules;

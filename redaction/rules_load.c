@@ -325,7 +325,7 @@ static bool read_examples(struct loader *l, const struct yaml_node *node, struct
     return true;
 }
 
-static bool read_references(struct loader *l, const struct yaml_node *node)
+static bool read_references(struct loader *l, struct rule *rule, const struct yaml_node *node)
 {
     if (!yaml_expect(node, YAML_SEQUENCE, l->err)) return false;
     if (node->count == 0) return yaml_fail(node, l->err, "at least one reference is wanted");
@@ -333,6 +333,7 @@ static bool read_references(struct loader *l, const struct yaml_node *node)
         struct slice text;
         if (!yaml_text(child, &text, l->err)) return false;
         if (text.len < 9 || memcmp(text.data, "https://", 8) != 0) return yaml_fail(child, l->err, "a reference begins with https://");
+        if (rule->view.reference == NULL && (rule->view.reference = keep_text(l, text)) == NULL) return false;
     }
     return true;
 }
@@ -410,7 +411,7 @@ static bool read_rule(struct loader *l, struct rule *rule, const struct yaml_nod
         return yaml_fail(node, l->err, "with until, the greatest length is at most %d", UNTIL_MAX);
     if ((node = yaml_find(map, "verify")) && !read_checks(l, rule, node)) return false;
     if ((node = yaml_find(map, "checksum")) && !read_checksum(l, rule, node)) return false;
-    if (!read_references(l, yaml_find(map, "references"))) return false;
+    if (!read_references(l, rule, yaml_find(map, "references"))) return false;
     if (!read_examples(l, yaml_find(map, "match"), rule->match, &rule->match_count, true)) return false;
     if (!read_examples(l, yaml_find(map, "nomatch"), rule->nomatch, &rule->nomatch_count, false)) return false;
     char *plain = keep_text(l, rule->match[0]);

@@ -70,13 +70,13 @@ static const char *const strong_parts[] = {
 /* Last words, with the space before. */
 static const char *const strong_tails[] = {
     " pwd ", " pass ", " cookie ", " cookies ", " token ", " bearer ", " jwt ", " sas ", " pat ", " otp ", " pin code ",
-    " security key ", " auth key ", " webhook url ", NULL,
+    " security key ", " auth key ", " webhook url ", " pw ", " creds ", " cred ", " passcode ", " pswd ", " nkey ", " psk ", NULL,
 };
 
 static const char *const weak_tails[] = {
     " key ", " key 1 ", " key 2 ", " key primary ", " key secondary ", " key1 ", " key2 ", " keys ", " tokens ", " sig ", " signature ", " code ", " auth ", " cert ",
     " certificate ", " pfx ", " pem ", " nonce ", " salt ", " session ", " session id ", " ticket ", " assertion ",
-    " hmac ", " value ", NULL,
+    " hmac ", " value ", " sid ", " seed ", " mnemonic ", " xkey ", NULL,
 };
 
 /* Names that only speak about a secret. Last words, or parts in the joined form. */
@@ -86,13 +86,15 @@ static const char *const plain_tails[] = {
     " expiration ", " path ", " format ", " algorithm ", " policy ", " policies ", " enabled ", " disabled ", " required ", " age ",
     " issuer ", " scope ", " scopes ", " date ", " time ", " set ", " changed ", " usage ", " limit ", " provider ", " source ",
     " status ", " state ", " hint ", " mode ", " field ", " index ", " prefix ", " store ", " vault ", " rotation ", " audience ",
-    " exists ", " valid ", " reference ", " ref ", " permissions ", " expire ", " ms ", " lifetime ", NULL,
+    " exists ", " valid ", " reference ", " ref ", " permissions ", " expire ", " ms ", " lifetime ", " expires at ", " within ", " options ", " option ",
+    NULL,
 };
 static const char *const plain_parts[] = {
     "publickey", "keyvault", "foreignkey", "sortkey", "partitionkey", "rowkey", "keyword", "maxtoken", "mintoken",
     "tokentype", "tokencount", "tokenusage", "prompttoken", "completiontoken", "totaltoken", "monkey", "routingkey",
     "primarykeycolumn", "hotkey", "keyboard", "statuscode", "responsecode", "resultcode", "errorcode", "exitcode",
-    "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", "resultsignature", NULL,
+    "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", "resultsignature",
+    "encryptedkey", "nopasswd", "credentialtype", NULL,
 };
 
 enum sensitivity name_sensitivity(struct slice name)
@@ -149,9 +151,23 @@ static struct counts count(struct slice v)
     return n;
 }
 
+/* Whether something stands between brackets that is no name: `<password>` and `${DB_PASSWORD_1}` are placeholders, `<x7$Qe9>`
+ * may be a password. */
+static bool is_odd_bracket(struct slice v)
+{
+    if (v.len < 3 || memchr("<{[(%@#$_", v.data[0], 9) == NULL || (v.data[0] == '$' && v.data[1] != '{' && v.data[1] != '(')) return false;
+    for (size_t i = 0; i < v.len; i++) {
+        char c = v.data[i], before = i > 0 ? v.data[i - 1] : '_';
+        bool counted = ascii_is_digit(c) && (before == '_' || before == '-' || before == ' ' || before == v.data[0]);
+        if (!ascii_is_alpha(c) && !counted && memchr("_-. <>{}[]()%@#$*?", c, 18) == NULL) return true;
+    }
+    return false;
+}
+
 bool says_nothing(struct slice v)
 {
     if (v.len > 10 && memcmp(v.data, "[redacted:", 10) == 0) return false;
+    if (is_odd_bracket(v)) return false;
     return v.len == 0 || (v.len <= 64 && looks_like_placeholder(v));
 }
 

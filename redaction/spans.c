@@ -121,18 +121,35 @@ static struct slice quoted_for(struct redactor *r, uint32_t view, struct slice r
 
 /* --- Adding ----------------------------------------------------------------------------------------------------------------------- */
 
+static bool inside_character(struct slice text, size_t at) { return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80; }
+
+/* Gives a long view the marks by which offsets in it are mapped back. */
+static bool mark_view(struct redactor *r, struct view *v)
+{
+    if (v->text.len < 4 * ENCODING_MARK_BYTES || v->encoding == ENCODING_BASE64) return true;
+    size_t count = encoding_mark_count(v->text.len);
+    v->marks = arena_take(&r->arena, count * sizeof *v->marks);
+    if (v->marks != NULL) encoding_mark((enum encoding)v->encoding, view_piece(&r->views[v->parent], v->from, v->to), v->marks, count);
+    else job_refuse(r, v->job, REFUSAL_MEMORY);
+    return v->marks != NULL;
+}
+
 /* Maps the range back through the views and remembers it with the record. */
 static void add_span(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f, struct slice replacement,
                      bool whole_node)
 {
     size_t first = from, end = to;
     uint32_t job = r->views[view].job;
-    for (const struct view *v = &r->views[view]; v->parent != NO_VIEW; v = &r->views[v->parent]) {
+    for (struct view *v = &r->views[view]; v->parent != NO_VIEW; v = &r->views[v->parent]) {
         if (v->encoding == ENCODING_BASE64) whole_node = false;
-        encoding_map_back((enum encoding)v->encoding, view_piece(&r->views[v->parent], v->from, v->to), &first, &end);
+        if (v->marks == NULL && !mark_view(r, v)) return;
+        encoding_map_back((enum encoding)v->encoding, view_piece(&r->views[v->parent], v->from, v->to), v->marks, &first, &end);
         first += v->from;
         end += v->from;
     }
+    struct slice document = r->views[r->jobs[job].view].text;
+    while (first > 0 && inside_character(document, first)) first--;
+    while (inside_character(document, end)) end++;
     struct span_item *item = arena_take(&r->arena, sizeof *item);
     if (item == NULL || (replacement.data == NULL)) {
         job_refuse(r, job, REFUSAL_MEMORY);
@@ -140,7 +157,7 @@ static void add_span(struct redactor *r, uint32_t view, uint32_t from, uint32_t 
     }
     *item = (struct span_item){.next = r->jobs[job].spans, .start = (uint32_t)first, .end = (uint32_t)end, .rule = f.rule,
                                .action = f.action, .echo = f.rule == plan_engine_rule(r->plan, ENGINE_ECHO),
-                               .whole_node = whole_node, .replacement = replacement};
+                               .whole_node = whole_node, .replacement = replacement, .view = view, .from = from, .to = to};
     r->jobs[job].spans = item;
 }
 
@@ -257,22 +274,33 @@ static bool prevails(const struct span_item *b, const struct span_item *a)
     return a->echo && !b->echo;   /* name the rule that found it */
 }
 
-size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans)
+/* The items of a job in an array, in order. */
+static struct span_item **sorted_items(struct redactor *r, const struct job *j, size_t *count)
+{
+    *count = 0;
+    for (const struct span_item *i = j->spans; i != NULL; i = i->next) ++*count;
+    struct span_item **items = arena_take(&r->arena, *count * sizeof *items);
+    if (items == NULL) return NULL;
+    *count = 0;
+    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[(*count)++] = i;
+    qsort(items, *count, sizeof *items, by_start);
+    return items;
+}
+
+size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans, const struct detail **details)
 {
     struct job *j = &r->jobs[job];
-    size_t count = 0, kept = 0;
-    for (const struct span_item *i = j->spans; i != NULL; i = i->next) count++;
+    size_t count, kept = 0;
     *spans = NULL;
-    if (count == 0) return 0;
+    *details = NULL;
+    if (j->spans == NULL) return 0;
+    struct span_item **items = sorted_items(r, j, &count);
     struct span *out = arena_take(&r->arena, count * sizeof *out);
-    struct span_item **items = arena_take(&r->arena, count * sizeof *items);
-    if (out == NULL || items == NULL) {
+    struct detail *told = r->options.details ? arena_take(&r->arena, count * sizeof *told) : NULL;
+    if (items == NULL || out == NULL || (r->options.details && told == NULL)) {
         job_refuse(r, job, REFUSAL_MEMORY);
         return 0;
     }
-    count = 0;
-    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[count++] = i;
-    qsort(items, count, sizeof *items, by_start);
     for (size_t i = 0; i < count;) {
         const struct span_item *winner = items[i];
         uint32_t start = winner->start, end = winner->end;
@@ -281,8 +309,10 @@ size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans)
             if (prevails(items[i], winner)) winner = items[i];
         }
         if (winner->rule != NO_RULE) r->tally.redactions[winner->rule]++;
+        if (told != NULL) detail_fill(r, job, winner, &told[kept]);
         out[kept++] = (struct span){start, end, winner->replacement};
     }
     *spans = out;
+    *details = told;
     return kept;
 }

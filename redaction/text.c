@@ -4,8 +4,11 @@
  * Every byte of a text is read a bounded number of times, whatever the text: a weak name's value ends at the first byte
  * that no credential holds, and what has been removed is not read again (`done`). */
 #include "redaction/engine.h"
+#include "redaction/values.h"
 
 #define MAX_NAME_BYTES 80
+#define MAX_VARIABLE_BYTES 256
+#define MAX_CREDENTIAL_BYTES 8192   /* what looks_like_credential() takes */
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -15,10 +18,11 @@ static bool is_name_byte(char c) { return ascii_is_alnum(c) || c == '_' || c == 
 
 static bool is_quote(char c) { return c == '"' || c == '\''; }
 
-static void remove_range(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
+static bool remove_range(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
 {
-    if (from >= to) return;
-    if (replace_text(r, t->view, t->from + from, t->from + to, f) && to > t->done) t->done = to;
+    if (from >= to || !replace_text(r, t->view, t->from + from, t->from + to, f)) return false;
+    if (to > t->done) t->done = to;
+    return true;
 }
 
 /* --- Values ---------------------------------------------------------------------------------------------------------------- */
@@ -72,16 +76,40 @@ static uint32_t quoted_end(struct slice text, uint32_t at, char quote)
     return at < text.len ? at : (uint32_t)text.len;
 }
 
+#define MIN_BESIDE 16   /* shorter words after `token` are taken for prose */
+#define MAX_BLANKS 64   /* between a sign and a value on the next line */
+
+/* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and
+ * what languages write before a quote (`u"`, `["`, `\"`). */
+static uint32_t value_start(struct slice text, uint32_t at)
+{
+    for (int rest = 0; rest < 3 && at < text.len && (text.data[at] == '=' || text.data[at] == '>' || text.data[at] == ':'); rest++) at++;
+    for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
+    uint32_t next = at;
+    while (next < text.len && next - at < MAX_BLANKS && (is_blank(text.data[next]) || text.data[next] == '\n' || text.data[next] == '\r')) next++;
+    if (next < text.len && is_quote(text.data[next])) at = next;
+    while (at < text.len && text.data[at] == '\\') at++;   /* before an escaped quote */
+    bool before_quote = at + 1 < text.len && is_quote(text.data[at + 1]);
+    return before_quote && memchr("ubrfLN@[(", text.data[at], 9) != NULL ? at + 1 : at;
+}
+
+/* The end of a text whose first quote was escaped: the next such quote. */
+static uint32_t escaped_end(struct slice text, uint32_t at, char quote)
+{
+    while (at < text.len && !is_line_end(text.data[at]) && text.data[at] != quote) at++;
+    return at;
+}
+
 /* The value that begins at or shortly after `at`. False: there is none. */
 static bool find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
 {
-    if (at < text.len && text.data[at] == '>' ) at++;   /* `=>`; also the end of an XML tag */
-    for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
-    while (at < text.len && text.data[at] == '\\') at++;   /* before an escaped quote */
+    at = value_start(text, at);
     if (at >= text.len || is_line_end(text.data[at])) return false;
-    if (is_quote(text.data[at])) {
+    if (is_quote(text.data[at]) || text.data[at] == '`') {
         *from = at + 1;
-        *to = quoted_end(text, at + 1, text.data[at]);
+        if (extent == EXTENT_CREDENTIAL && text.len - *from > MAX_CREDENTIAL_BYTES + 1) text.len = *from + MAX_CREDENTIAL_BYTES + 1;
+        bool escaped = at > 0 && text.data[at - 1] == '\\';
+        *to = escaped ? escaped_end(text, at + 1, text.data[at]) : quoted_end(text, at + 1, text.data[at]);
     } else {
         *from = at;
         *to = unquoted_end(text, at, extent);
@@ -154,27 +182,152 @@ static enum sensitivity sensitivity_in_text(struct redactor *r, struct slice nam
     return (enum sensitivity)j->sensitivity;
 }
 
+/* The rule in a marker is no name, even if it is called after a token: "[redacted:github-token]: bad credentials". */
+static bool is_marker_id(const struct redactor *r, struct slice text, struct slice name)
+{
+    size_t start = (size_t)(name.data - text.data), before = strlen("[redacted:");
+    return start >= before && plan_marker_at_start(r->plan, slice_sub(text, start - before, text.len)) > 0;
+}
+
+static bool is_quoted(struct slice text, uint32_t from) { return from > 0 && (is_quote(text.data[from - 1]) || text.data[from - 1] == '`'); }
+
+/* "Bearer x" and the like without the scheme. */
+static struct slice without_scheme(struct slice value)
+{
+    static const char *const schemes[] = {"bearer ", "basic ", "token ", "digest ", NULL};
+    for (const char *const *s = schemes; *s != NULL; s++)
+        if (value.len > strlen(*s) && slice_equal_nocase(slice_sub(value, 0, strlen(*s)), slice_from(*s)))
+            return slice_sub(value, strlen(*s), value.len);
+    return value;
+}
+
+static bool is_secret_value(struct slice text, struct slice name, enum sensitivity s, uint32_t from, uint32_t to)
+{
+    struct slice value = slice_sub(text, from, to);
+    if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(');
+    if (is_common_word(value) || says_nothing(value)) return false;
+    return !refers_to_value(name, without_scheme(value), is_quoted(text, from), to < text.len ? text.data[to] : '\0');
+}
+
+/* The quoted arguments of an expression: `key = hash("...")`. */
+static void read_arguments(struct redactor *r, struct reading *t, uint32_t at)
+{
+    uint32_t limit = at + MAX_VARIABLE_BYTES < t->text.len ? at + MAX_VARIABLE_BYTES : (uint32_t)t->text.len;
+    while (at < limit && !is_line_end(t->text.data[at]) && !is_quote(t->text.data[at])) at++;
+    if (at >= limit || !is_quote(t->text.data[at])) return;
+    uint32_t to = quoted_end(t->text, at + 1, t->text.data[at]);
+    if (to - at < MAX_CREDENTIAL_BYTES && looks_like_credential(slice_sub(t->text, at + 1, to))) remove_range(r, t, at + 1, to, engine_finding(r, ENGINE_NAME));
+}
+
+/* The further elements of a list of quoted values, of which the first ended at `at`. */
+static void read_elements(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at)
+{
+    for (;;) {
+        uint32_t from = at + 1, to;
+        while (from < t->text.len && (t->text.data[from] == ',' || t->text.data[from] == ' ' || t->text.data[from] == '\\')) from++;
+        if (from == at + 1 || from >= t->text.len || !is_quote(t->text.data[from])) return;
+        to = quoted_end(t->text, ++from, t->text.data[at]);
+        if (!is_secret_value(t->text, name, s, from, to) || !remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME))) return;
+        at = to;
+    }
+}
+
+static void read_value_as(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at)
+{
+    uint32_t from, to;
+    if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
+    if (!find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
+    if (is_ours(r, slice_sub(t->text, from, to))) return;
+    if (!is_secret_value(t->text, name, s, from, to)) {
+        if (s == NAME_STRONG && !is_quoted(t->text, from)) read_arguments(r, t, from);
+        return;
+    }
+    bool listed = is_quoted(t->text, from) && from > 1 && t->text.data[from - 2] == '[';
+    if (remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME)) && listed) read_elements(r, t, name, s, to);
+}
+
 static void read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)
 {
-    enum sensitivity s = sensitivity_in_text(r, name);
-    uint32_t from, to;
-    if (s == NAME_PLAIN || !find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
-    struct slice value = slice_sub(t->text, from, to);
-    if (is_ours(r, value)) return;
-    if (s == NAME_WEAK ? !looks_like_credential(value) : is_common_word(value) || says_nothing(value)) return;
-    remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+    read_value_as(r, t, name, sensitivity_in_text(r, name), at);
 }
 
 static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
 {
-    char sign = t->text.data[end - 1];
-    struct slice name = name_before(t->text, end - 1);
+    uint32_t sign = end - 1, value = end;
+    while (sign > 0 && memchr("?.+|", t->text.data[sign - 1], 4) != NULL) sign--;
+    struct slice name = name_before(t->text, sign);
     if (name.len == 0) return;
-    if (sign == '>') {   /* <password>...</password> */
+    if (t->text.data[end - 1] == '>') {   /* <password>...</password> */
         size_t start = (size_t)(name.data - t->text.data);
         if (start == 0 || (t->text.data[start - 1] != '<' && t->text.data[start - 1] != ':')) return;
+        while (value < t->text.len && value - end < MAX_BLANKS && (is_blank(t->text.data[value]) || is_line_end(t->text.data[value]))) value++;
+        if (value + 1 < t->text.len && t->text.data[value] == '-' && t->text.data[value + 1] == '-') return;   /* <password> --next */
     }
-    read_value(r, t, name, end);
+    read_value(r, t, name, value);
+}
+
+/* `var apiToken string = "..."`, `password: str = "..."`: the name stands before a type. */
+static void read_typed(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end - 1;
+    while (at > 0 && (is_blank(t->text.data[at - 1]) || t->text.data[at - 1] == '*' || t->text.data[at - 1] == ']')) at--;
+    while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
+    while (at > 0 && memchr(" :&[*", t->text.data[at - 1], 5) != NULL) at--;
+    struct slice name = name_before(t->text, at);
+    if (name.len > 0) read_value(r, t, name, end);
+}
+
+/* `key="ApiPassword" value="..."`, `"name": "token", "value": "..."`, `variable "api_token" { default = "..."`. */
+static void read_pair(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end - 1;
+    while (at > 0 && (is_blank(t->text.data[at - 1]) || is_quote(t->text.data[at - 1]) || t->text.data[at - 1] == '\\')) at--;
+    while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
+    while (at > 0 && memchr(" \t\n\r,{\"'\\", t->text.data[at - 1], 8) != NULL) at--;
+    struct slice name = name_before(t->text, at);
+    if (name.len > 0) read_value(r, t, name, end);
+}
+
+/* `setProperty("API_TOKEN", "...")`: name and value are arguments. A name without quotes is only a hint. */
+static void read_argument(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t comma = end - 1;
+    while (t->text.data[comma] != ',') comma--;
+    struct slice name = name_before(t->text, comma);
+    if (name.len == 0) return;
+    enum sensitivity s = sensitivity_in_text(r, name);
+    bool quoted = comma > 0 && is_quote(t->text.data[comma - 1]);
+    read_value_as(r, t, name, quoted || s == NAME_PLAIN ? s : NAME_WEAK, comma + 1);
+}
+
+/* Words before which `key` and `token` are no credential's. */
+static bool is_plain_key(struct slice text, uint32_t name)
+{
+    static const char *const words[] = {"cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object",
+                                        "public", "cancellation", "continuation", "page", "next", "dedup", "lookup", "correlation", "map",
+                                        "index", "group", "sharding", "shard", "session", NULL};
+    uint32_t to = name;
+    while (to > 0 && (is_blank(text.data[to - 1]) || text.data[to - 1] == '-')) to--;
+    for (const char *const *w = words; *w != NULL; w++) {
+        size_t len = strlen(*w);
+        if (to >= len && slice_equal_nocase(slice_sub(text, to - len, to), slice_from(*w))) return true;
+    }
+    return false;
+}
+
+/* `acme TOKEN 5f3a...`, `acme-secret-5f3a...`: nothing but a blank or a dash stands between; the value must be plain enough. */
+static void read_beside(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from = end - 1, to, at = from;
+    while (at > 0 && memchr(" \t\n\r.-", t->text.data[at - 1], 6) != NULL) at--;
+    uint32_t name = at;
+    while (name > 0 && at - name < MAX_NAME_BYTES && ascii_is_alpha(t->text.data[name - 1])) name--;
+    bool bare = name == 0 || memchr("-_./:", t->text.data[name - 1], 5) == NULL;
+    if (t->text.data[end - 2] == '-' && bare && at - name < 8) return;   /* key-0ff1a4: an id */
+    if (is_plain_key(t->text, name) || pseudonym_at_start(r->pseudonymiser, slice_sub(t->text, name, t->text.len)) > 0) return;
+    to = unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    struct slice value = slice_sub(t->text, from, to);
+    if (value.len >= MIN_BESIDE && looks_like_credential(value)) remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
 static void read_option(struct redactor *r, struct reading *t, uint32_t end)
@@ -197,7 +350,7 @@ static bool variable_at(struct slice text, uint32_t at, struct slice *name, uint
     bool quoted = from < text.len && is_quote(text.data[from]);
     if (quoted) from++;
     uint32_t to = from;
-    while (to < text.len && is_variable_byte(text.data[to])) to++;
+    while (to < text.len && to - from < MAX_VARIABLE_BYTES && is_variable_byte(text.data[to])) to++;
     if (to - from < 2 || ascii_is_digit(text.data[from])) return false;
     *name = slice_sub(text, from, to);
     if (quoted && (to >= text.len || text.data[to++] != text.data[at])) return false;
@@ -223,6 +376,27 @@ static uint32_t skip_between_variables(struct slice text, uint32_t at)
     return at;
 }
 
+/* A variable's value: removed, or remembered as one that stays and is still scanned. */
+static void read_variable(struct redactor *r, struct reading *t, struct slice name, uint32_t from, uint32_t to)
+{
+    uint32_t traits = plan_traits(r->plan, name);
+    enum engine_rule rule = traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT;
+    if (!(traits & TRAIT_HARMLESS) && remove_range(r, t, from, to, engine_finding(r, rule))) return;
+    if (t->kept_count == MAX_KEPT) {
+        remove_range(r, t, from, to, engine_finding(r, ENGINE_ENVIRONMENT));
+        return;
+    }
+    t->kept[t->kept_count].from = from;
+    t->kept[t->kept_count++].to = to;
+}
+
+static bool lies_in_kept(const struct reading *t, uint32_t end)
+{
+    for (uint32_t i = 0; i < t->kept_count; i++)
+        if (end > t->kept[i].from && end <= t->kept[i].to) return true;
+    return false;
+}
+
 void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
 {
     struct slice name;
@@ -234,10 +408,7 @@ void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
         at = value;
         if (!find_value(t->text, value, extent_of(name), &from, &to)) continue;
         at = to < t->text.len && is_quote(t->text.data[to]) ? to + 1 : to;
-        uint32_t traits = plan_traits(r->plan, name);
-        if (traits & TRAIT_HARMLESS) continue;
-        enum engine_rule rule = traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT;
-        remove_range(r, t, from, to, engine_finding(r, rule));
+        read_variable(r, t, name, from, to);
     }
     if (at > t->variables_done) t->variables_done = at;
 }
@@ -246,7 +417,7 @@ void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
 static void read_export(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t at = end - 2;
-    while (at > 0 && is_variable_byte(t->text.data[at - 1])) at--;
+    while (at > 0 && end - at < MAX_VARIABLE_BYTES && is_variable_byte(t->text.data[at - 1])) at--;
     bool line = at > 0 && t->text.data[at - 1] == '\n';
     struct slice name;
     uint32_t value;
@@ -352,10 +523,14 @@ static void read_caller(struct redactor *r, struct reading *t, uint32_t end)
 
 void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern pattern, uint32_t end)
 {
-    if (end < t->done) return;
+    if (end < t->done && !lies_in_kept(t, end)) return;
     switch (pattern) {
     case TEXT_ASSIGNMENT:
     case TEXT_NUMBERED: read_assignment(r, t, end); break;
+    case TEXT_TYPED: read_typed(r, t, end); break;
+    case TEXT_PAIR: read_pair(r, t, end); break;
+    case TEXT_ARGUMENT: read_argument(r, t, end); break;
+    case TEXT_BESIDE: read_beside(r, t, end); break;
     case TEXT_OPTION: read_option(r, t, end); break;
     case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;
     case TEXT_EXPORT: read_export(r, t, end); break;

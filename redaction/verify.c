@@ -2,6 +2,8 @@
  * Basic credentials: RFC 7617. */
 #include "redaction/verify.h"
 
+#include "redaction/values.h"
+
 #include "redaction/checksum.h"
 
 #include <math.h>
@@ -139,6 +141,12 @@ static bool check_not_hash(struct slice text, uint32_t *from, uint32_t *to, doub
     size_t len = *to - *from;
     if (len != 32 && len != 40 && len != 56 && len != 64 && len != 96 && len != 128) return true;
     return count_letters(slice_sub(text, *from, *to)).hex != len;
+}
+
+static bool check_not_words(struct slice text, uint32_t *from, uint32_t *to, double unused)
+{
+    (void)unused;
+    return !is_known_words(slice_sub(text, *from, *to));
 }
 
 static bool check_has_digit(struct slice text, uint32_t *from, uint32_t *to, double unused)
@@ -352,6 +360,7 @@ const struct verifier verifiers[] = {
     {"entropy", "bits per character", check_entropy, "random enough"},
     {"min-length", "bytes", check_min_length, "long enough"},
     {"not-placeholder", "", check_not_placeholder, "no stand-in such as <key>, ${KEY} or ****"},
+    {"not-words", "", check_not_words, "more than words of examples such as my_secret"},
     {"not-guid", "", check_not_guid, "no identifier of the form 8-4-4-4-12"},
     {"not-hash", "", check_not_hash, "no hexadecimal digest of a usual length"},
     {"has-digit", "", check_has_digit, "holds a digit"},

@@ -185,6 +185,16 @@ static enum encoding encoding_of(struct slice text, uint8_t facts)
     return ENCODING_NONE;
 }
 
+void examine_encoded(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *context)
+{
+    enum encoding encoding = encoding_of(view_piece(&r->views[view], from, to), facts);
+    if (encoding != ENCODING_NONE) {
+        uint32_t decoded = decoded_view(r, view, from, to, encoding);
+        if (decoded != NO_VIEW) examine(r, decoded, 0, (uint32_t)r->views[decoded].text.len, ALL_FACTS, context);
+    }
+    if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
+}
+
 void examine_plain(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot, const struct context *context)
 {
     struct slice text = view_piece(&r->views[view], from, to);
@@ -195,8 +205,9 @@ void examine_plain(struct redactor *r, uint32_t view, uint32_t from, uint32_t to
     }
     const struct recent_value *recent = &r->recent[key_slot];
     if (recent->len == text.len && memcmp(recent->text, text.data, text.len) == 0) return;
+    size_t leaf = r->leaf_count;
     gather(r, view, from, to, 0);
-    if (r->leaf_count > 0) r->leaves[r->leaf_count - 1].recent_slot = key_slot;
+    if (leaf < r->leaf_count) r->leaves[leaf].recent_slot = key_slot;
 }
 
 void examine(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint8_t facts, const struct context *context)
@@ -209,15 +220,10 @@ void examine(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint
         size_t leaf = r->leaf_count, views = r->view_count;
         gather(r, view, from, to, 0);
         if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
-        if (leaf < r->leaf_count) r->leaves[leaf].remember = r->view_count == views;   /* all that it holds is itself */
+        bool whole = r->view_count == views && r->jobs[r->views[view].job].refusal == REFUSAL_NONE;   /* all that it holds is itself */
+        if (leaf < r->leaf_count) r->leaves[leaf].remember = whole;
         return;
     }
     gather(r, view, from, to, 0);
-    if (facts == 0) return;
-    enum encoding encoding = encoding_of(text, facts);
-    if (encoding != ENCODING_NONE) {
-        uint32_t decoded = decoded_view(r, view, from, to, encoding);
-        if (decoded != NO_VIEW) examine(r, decoded, 0, (uint32_t)r->views[decoded].text.len, ALL_FACTS, context);
-    }
-    if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
+    if (facts != 0) examine_encoded(r, view, from, to, facts, context);
 }

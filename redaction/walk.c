@@ -60,20 +60,19 @@ static size_t variable_name(struct slice text)
     return i >= 2 && i < text.len && text.data[i] == '=' ? i : 0;
 }
 
-/* An element "NAME=value" of an array. */
-static bool walk_assignment(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, const struct context *c)
+/* Masks the value in an element "NAME=value" of an array. Whatever stands before the sign is still to be examined. */
+static void walk_assignment(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, const struct context *c)
 {
     struct slice text = view_piece(&r->views[view], from, to);
     size_t len = variable_name(text);
-    if (len == 0 && c->environment) {
+    if (len == 0 && c->environment && text.len > 0 && text.data[0] != '{' && text.data[0] != '[') {
         const char *equals = memchr(text.data, '=', text.len);
         len = equals == NULL ? 0 : (size_t)(equals - text.data);
     }
-    if (len == 0) return false;
+    if (len == 0) return;
     uint32_t traits = plan_traits(r->plan, slice_sub(text, 0, len));
-    if (traits & TRAIT_HARMLESS) return false;
+    if (traits & TRAIT_HARMLESS) return;
     replace_text(r, view, from + (uint32_t)len + 1, to, variable_finding(r, traits));
-    return true;
 }
 
 static void walk_string(struct redactor *r, struct value v, const struct place *place, const struct context *c, bool element)
@@ -94,11 +93,11 @@ static void walk_string(struct redactor *r, struct value v, const struct place *
     bool done = false;
     bool harmless = variable && (v.traits & TRAIT_HARMLESS);
     if (variable && !harmless) done = replace_text(r, view, from, to, variable_finding(r, v.traits));
-    else if (!harmless && decide_by_name(r, v.traits, text, c, &f)) done = replace_text(r, view, from, to, f);
+    if (!done && !harmless && decide_by_name(r, v.traits, text, c, &f)) done = replace_text(r, view, from, to, f);
     if (!done && place != NULL) done = replace_text(r, view, from, to, place_finding(r, place));
     if (!done && (v.traits & TRAIT_IDENTITY)) done = replace_text(r, view, from, to, engine_finding(r, ENGINE_IDENTITY));
-    if (!done && element) done = walk_assignment(r, view, from, to, c);
     if (done || is_ours(r, text)) return;
+    if (element) walk_assignment(r, view, from, to, c);
     if (v.traits & TRAIT_ENVIRONMENT) text_read_variables(r, &(struct reading){.text = text, .view = view, .from = from}, 0);
     struct context inside = {.state = c->state, .inherited = c->inherited, .listing = c->listing, .traits = v.traits};
     examine(r, view, from, to, view == v.view ? n.facts : ALL_FACTS, &inside);
@@ -107,6 +106,14 @@ static void walk_string(struct redactor *r, struct value v, const struct place *
 /* --- Other scalars --------------------------------------------------------------------------------------------------------- */
 
 #define MIN_NUMBER_DIGITS 11   /* shorter ones are neither cards nor personal numbers */
+
+/* "4111111111111111.0", as tables of floating point numbers are written: without the zeros. */
+static struct slice without_zeros(struct slice number)
+{
+    size_t len = number.len;
+    while (len > 1 && number.data[len - 1] == '0') len--;
+    return number.data[len - 1] == '.' ? slice_sub(number, 0, len - 1) : number;
+}
 
 static void walk_number(struct redactor *r, struct value v, const struct place *place, const struct context *c)
 {
@@ -118,7 +125,7 @@ static void walk_number(struct redactor *r, struct value v, const struct place *
         replace_node(r, v.view, v.node, place_finding(r, place));
     } else if (text.len >= MIN_NUMBER_DIGITS) {
         uint32_t rule, from, to;
-        if (!rules_digits(r->plan->rules, text, 0, &rule, &from, &to)) return;
+        if (!rules_digits(r->plan->rules, without_zeros(text), 0, &rule, &from, &to)) return;
         struct rule_view info = rules_get(r->plan->rules, rule);
         replace_node(r, v.view, v.node,
                      (struct finding){.rule = rule, .class_ = info.class_, .action = r->plan->policy.actions[info.class_]});
@@ -163,29 +170,43 @@ static bool takes_whole(const struct place *p)
 
 static void walk_value(struct redactor *r, struct value v, const struct context *c, bool element);
 
-/* The value of a {name, value} pair: what the text under `name` says of it. */
+#define MAX_PAIR_NAME 256
+
+/* What the name in a {name, value} pair says of the value. */
+static uint32_t pair_name_traits(const struct redactor *r, const struct tape *t, const struct node *n)
+{
+    char decoded[MAX_PAIR_NAME + PARSER_PADDING];
+    struct slice name = slice_of(t->text.data + n->start, n->end - n->start);
+    if ((n->facts & FACT_ESCAPE) && name.len <= MAX_PAIR_NAME) name = slice_of(decoded, string_decode(name, decoded));
+    uint32_t traits = plan_traits(r->plan, name) & (TRAIT_STRONG | TRAIT_WEAK | TRAIT_HARMLESS | TRAIT_RUN_VARIABLE);
+    bool variable = name.len >= 2;
+    for (size_t i = 0; i < name.len && variable; i++)
+        variable = name.data[i] == '_' || (name.data[i] >= 'A' && name.data[i] <= 'Z') || ascii_is_digit(name.data[i]);
+    return traits | (variable && !ascii_is_digit(name.data[0]) ? TRAIT_ENVIRONMENT : 0);
+}
+
+/* What the names of an object say of its `value`. Where there are several, each counts. */
 static uint32_t pair_traits(struct redactor *r, uint32_t view, uint32_t object)
 {
+    uint32_t traits = 0, harmless = TRAIT_HARMLESS;
+    bool found = false;
     const struct tape *t = r->views[view].tape;
     for (uint32_t k = object + 1; k < t->nodes[object].next; k = t->nodes[k].next) {
         const struct key_entry *e = key_cache_get(r->keys, t->nodes[k].name);
         const struct node *n = &t->nodes[k + 1];
         if (!(e->traits & TRAIT_PAIR_NAME) || n->type != NODE_STRING) continue;
-        struct slice name = slice_of(t->text.data + n->start, n->end - n->start);
-        uint32_t traits = plan_traits(r->plan, name) & (TRAIT_STRONG | TRAIT_WEAK | TRAIT_HARMLESS | TRAIT_RUN_VARIABLE);
-        bool variable = name.len >= 2;
-        for (size_t i = 0; i < name.len && variable; i++)
-            variable = name.data[i] == '_' || (name.data[i] >= 'A' && name.data[i] <= 'Z') || ascii_is_digit(name.data[i]);
-        return traits | (variable && !ascii_is_digit(name.data[0]) ? TRAIT_ENVIRONMENT : 0);
+        uint32_t said = pair_name_traits(r, t, n);
+        traits |= said & ~(uint32_t)TRAIT_HARMLESS;
+        harmless &= said;
+        found = true;
     }
-    return 0;
+    return found ? traits | harmless : 0;
 }
 
 /* In a pair the name says what the value is, whatever stands around it. */
-static void walk_pair_value(struct redactor *r, struct value v, uint32_t object, const struct context *c)
+static void walk_pair_value(struct redactor *r, struct value v, uint32_t traits, const struct context *c)
 {
     struct context pair = *c;
-    uint32_t traits = pair_traits(r, v.view, object);
     pair.environment = c->environment || (traits & TRAIT_ENVIRONMENT);
     v.traits |= traits & ~(uint32_t)TRAIT_ENVIRONMENT;
     walk_value(r, v, &pair, false);
@@ -198,7 +219,11 @@ static const struct key_entry *examine_key(struct redactor *r, uint32_t view, co
     if (e->examined) return e;
     uint32_t from, to, key_view = string_view(r, view, key, &from, &to);
     if (key_view == NO_VIEW) return e;
+    size_t leaf = r->leaf_count, views = r->view_count;
     gather(r, key_view, from, to, key->name);
+    if (key->facts != 0) examine_encoded(r, key_view, from, to, key_view == view ? key->facts : ALL_FACTS, &root_context);
+    bool whole = r->view_count == views && r->jobs[r->views[view].job].refusal == REFUSAL_NONE;
+    if (!whole && leaf < r->leaf_count) r->leaves[leaf].key_slot = 0;
     return e;
 }
 
@@ -211,6 +236,8 @@ static void walk_object(struct redactor *r, uint32_t view, uint32_t object, cons
     uint32_t job = r->views[view].job, end = t->nodes[object].next;
     struct context inner = *c;
     bool plain = !c->environment && !c->listing && c->inherited == NULL;
+    bool pair_known = false;
+    uint32_t pair = 0;
     for (uint32_t k = object + 1; k < end && r->jobs[job].refusal == REFUSAL_NONE; k = t->nodes[k].next) {
         const struct key_entry *e = examine_key(r, view, &t->nodes[k]);
         const struct node *n = &t->nodes[k + 1];
@@ -224,7 +251,9 @@ static void walk_object(struct redactor *r, uint32_t view, uint32_t object, cons
         struct value v = {view, k + 1, e->traits};
         if (e->traits & TRAIT_PAIR_VALUE) {
             inner.environment = c->environment;
-            walk_pair_value(r, v, object, &inner);
+            if (!pair_known) pair = pair_traits(r, view, object);
+            pair_known = true;
+            walk_pair_value(r, v, pair, &inner);
         } else {
             walk_value(r, v, &inner, false);
         }

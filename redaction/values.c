@@ -1,0 +1,220 @@
+#include "redaction/values.h"
+
+#include "redaction/sensitive.h"
+
+#define MAX_REFERENCE 160   /* longer ones are taken for values */
+#define MAX_WORDS 48        /* letters of an identifier that is looked at word by word */
+
+static const char *const known_words[] = {
+#define WORD(text) text,
+#include "redaction/known_words.def"
+    NULL};
+
+static bool is_identifier_byte(char c) { return ascii_is_alnum(c) || c == '_'; }
+
+/* Whether letters (lower case) can be cut into known words. */
+static bool cuts_into_words(const char *letters, size_t len)
+{
+    bool reached[MAX_WORDS + 1] = {true};
+    for (size_t at = 0; at < len; at++) {
+        if (!reached[at]) continue;
+        for (const char *const *w = known_words; *w != NULL; w++) {
+            size_t word = strlen(*w);
+            if (at + word <= len && letters[at] == **w && memcmp(letters + at, *w, word) == 0) reached[at + word] = true;
+        }
+    }
+    return reached[len];
+}
+
+bool is_known_words(struct slice text)
+{
+    char letters[MAX_WORDS];
+    size_t len = 0, pieces = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        char c = i < text.len ? text.data[i] : ' ';
+        if (memchr("_-. :", c, 5) != NULL) {
+            if (len > 0 && !cuts_into_words(letters, len)) return false;
+            pieces += len > 0;
+            len = 0;
+        } else {
+            if (!ascii_is_alpha(c) || len == sizeof letters) return false;
+            letters[len++] = ascii_lower(c);
+        }
+    }
+    return pieces > 0;
+}
+
+static bool is_identifier(struct slice v)
+{
+    if (v.len == 0 || ascii_is_digit(v.data[0])) return false;
+    for (size_t i = 0; i < v.len; i++)
+        if (!is_identifier_byte(v.data[i])) return false;
+    return true;
+}
+
+static size_t count_digits(struct slice v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v.len; i++) n += ascii_is_digit(v.data[i]);
+    return n;
+}
+
+/* `twitter_consumer_secret`, `proxyPass`, `GCM_SP_SECRET`: the name of another credential, in more than one word. */
+static bool is_credential_name(struct slice v)
+{
+    if (!is_identifier(v) || count_digits(v) > 0) return false;
+    bool words = false;
+    for (size_t i = 1; i < v.len; i++)
+        words |= v.data[i] == '_' || (v.data[i] >= 'A' && v.data[i] <= 'Z' && v.data[i - 1] >= 'a' && v.data[i - 1] <= 'z');
+    return words && name_sensitivity(v) == NAME_STRONG;
+}
+
+/* The length of a dotted path at the start of v: `self.conf`, `a->b`, `Foo::bar`, `@pass`; how many steps and known words it has. */
+static size_t path_length(struct slice v, size_t *steps, size_t *known)
+{
+    size_t at = 0;
+    *steps = *known = 0;
+    while (at < v.len) {
+        size_t from = at;
+        while (at < v.len && is_identifier_byte(v.data[at])) at++;
+        struct slice step = slice_sub(v, from, at);
+        if (!is_identifier(step) || count_digits(step) > 2) return from;
+        ++*steps;
+        *known += is_known_words(step) || is_credential_name(step);
+        if (at < v.len && (v.data[at] == '.' || (v.data[at] == '?' && at + 1 < v.len && v.data[at + 1] == '.'))) at += v.data[at] == '.' ? 1 : 2;
+        else if (at + 1 < v.len && ((v.data[at] == '-' && v.data[at + 1] == '>') || (v.data[at] == ':' && v.data[at + 1] == ':'))) at += 2;
+        else break;
+    }
+    return at;
+}
+
+/* An expression of a program: a call, an index, a member, a variable with its sign. */
+static bool is_expression(struct slice v, char after)
+{
+    size_t steps, known, sign = v.len > 1 && memchr("$@&*:%!", v.data[0], 7) != NULL;
+    if (after == '}' && (v.data[0] == '{' || (v.len > 1 && v.data[1] == '{'))) return true;
+    if (v.len > 1 && memchr("([{", v.data[v.len - 1], 3) != NULL && memchr("\"'`)]", after, 5) != NULL) return true;
+    struct slice rest = slice_sub(v, sign, v.len);
+    size_t len = path_length(rest, &steps, &known);
+    if (v.len > 2 && v.data[0] == '-' && v.data[1] == '$') return true;   /* ${X:-$Y} */
+    if (len == 0) return false;
+    if (len == rest.len) return (sign && count_digits(rest) == 0) || (steps > 1 && known > 0) || after == '(' || after == '[';
+    char c = rest.data[len];
+    bool opens = c == '(' || c == '[' || (c == '{' && len + 1 == rest.len);
+    bool closes = after == ')' || after == ']' || after == '"' || after == '\'' || after == ',' || after == ';' || len + 1 == rest.len ||
+                  memchr(rest.data + len, ')', rest.len - len) != NULL || memchr(rest.data + len, ']', rest.len - len) != NULL;
+    return opens && closes;
+}
+
+static const char *find_close(struct slice v, const char *from, const char *close)
+{
+    return memmem(from, (size_t)(v.data + v.len - from), close, strlen(close));
+}
+
+/* "${X}", "{{ x }}", "#{x}", "%(x)s", "<%= x %>" anywhere, with little around them that could be a secret. */
+static bool is_template(struct slice v)
+{
+    static const char *const marks[][2] = {{"${", "}"}, {"{{", "}}"}, {"#{", "}"}, {"%(", ")"}, {"<%", "%>"}, {"$(", ")"}, {"$[", "]"}, {"{", "}"}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *open = memmem(v.data, v.len, marks[i][0], strlen(marks[i][0]));
+        const char *close = open == NULL ? NULL : find_close(v, open, marks[i][1]);
+        if (close == NULL) continue;
+        struct slice inside = slice_of(open + strlen(marks[i][0]), (size_t)(close - open) - strlen(marks[i][0]));
+        for (size_t k = 0; k < inside.len; k++)
+            if (!is_identifier_byte(inside.data[k]) && strchr(" .-:$()[]'|?=@", inside.data[k]) == NULL) return false;
+        size_t outside = v.len - (size_t)(close - open) - strlen(marks[i][1]);
+        return outside < 6 || (inside.len > 0 && outside < 12 && i != 7);
+    }
+    return v.len <= 3 && v.len >= 2 && v.data[0] == '%' && ascii_is_alpha(v.data[v.len - 1]);
+}
+
+static bool is_file_path(struct slice v)
+{
+    size_t slashes = 0;
+    for (size_t i = 0; i < v.len; i++) {
+        slashes += v.data[i] == '/' || v.data[i] == '\\';
+        if (!ascii_is_alpha(v.data[i]) && strchr("/\\._-~:", v.data[i]) == NULL) return false;
+    }
+    return slashes >= 1 && strchr("/.~\\", v.data[0]) != NULL;
+}
+
+static bool is_listed(struct slice text, const char *const *list)
+{
+    for (; *list != NULL; list++)
+        if (slice_equal_nocase(text, slice_from(*list))) return true;
+    return false;
+}
+
+/* `my.creds`, `users-and-tokens.md` */
+static bool is_file_name(struct slice v)
+{
+    static const char *const endings[] = {"md", "txt", "yml", "yaml", "json", "xml", "pem", "key", "crt", "cer", "pfx", "p12", "jks", "nk",
+                                          "creds", "cfg", "conf", "ini", "env", "html", "js", "py", "rb", "go", "cs", "java", "log", "sh", NULL};
+    const char *dot = memrchr(v.data, '.', v.len);
+    if (dot == NULL || dot == v.data || count_digits(v) > 2) return false;
+    for (const char *c = v.data; c < dot; c++)
+        if (!is_identifier_byte(*c) && *c != '-') return false;
+    return is_listed(slice_of(dot + 1, (size_t)(v.data + v.len - dot - 1)), endings);
+}
+
+/* `BCRYPT_AUTH_HASH`, `ConvertTo-SecureString`, `#see_below`: names of constants, of commands, of places in a page. */
+static bool is_named_thing(struct slice v)
+{
+    size_t upper = 0, lower = 0, dashes = 0, underscores = 0;
+    for (size_t i = v.data[0] == '#'; i < v.len; i++) {
+        char c = v.data[i];
+        if (!ascii_is_alpha(c) && c != '_' && c != '-') return false;
+        upper += c >= 'A' && c <= 'Z';
+        lower += c >= 'a' && c <= 'z';
+        underscores += c == '_';
+        dashes += c == '-';
+    }
+    bool constant = lower == 0 && upper > 3 && underscores > 0 && dashes == 0;
+    bool command = dashes == 1 && lower > upper && upper > 1 && v.data[0] >= 'A' && v.data[0] <= 'Z';
+    return constant || command || (v.data[0] == '#' && v.len > 3);
+}
+
+/* A quote that closes what began before the name: what follows is no value but the rest of a program. */
+static bool is_rest_of_program(struct slice v)
+{
+    static const char *const starts[] = {", ", " + ", "+ ", ")", ".md5(", "+", NULL};
+    for (const char *const *s = starts; *s != NULL; s++)
+        if (v.len >= strlen(*s) && memcmp(v.data, *s, strlen(*s)) == 0 && (strlen(*s) > 1 || v.len < 3 || !ascii_is_alnum(v.data[1]))) return true;
+    return false;
+}
+
+/* "AKIA...", "MYA*", "<enter", "[your": something left out. */
+static bool is_abridged(struct slice v)
+{
+    if (v.len == 1 || (v.len < 8 && v.data[v.len - 1] == '*')) return true;
+    if (memmem(v.data, v.len, "...", 3) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
+    for (size_t i = 1; i < v.len; i++)
+        if (!ascii_is_alpha(v.data[i])) return false;
+    return v.data[0] == '<' || v.data[0] == '[';
+}
+
+static bool has_alnum(struct slice v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (ascii_is_alnum(v.data[i]) || (unsigned char)v.data[i] >= 0x80) return true;
+    return false;
+}
+
+static bool repeats_name(struct slice name, struct slice v)
+{
+    if (v.len > name.len || v.len < 2) return false;
+    return slice_equal_nocase(v, slice_sub(name, name.len - v.len, name.len));
+}
+
+bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
+{
+    while (value.len > 0 && (value.data[value.len - 1] == ' ' || value.data[value.len - 1] == '\\')) value.len--;
+    while (value.len > 0 && value.data[0] == ' ') value = slice_sub(value, 1, value.len);
+    if (value.len > MAX_REFERENCE) return false;
+    if (quoted && is_rest_of_program(value)) return true;
+    if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
+    if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value) || is_credential_name(value)) return true;
+    if (is_file_path(value) || is_abridged(value)) return true;
+    if (is_file_name(value)) return true;
+    return !quoted && (is_named_thing(value) || is_expression(value, after));
+}
