@@ -1,39 +1,6 @@
 /* lethe redact: exported logs in, clean logs out. Options to settings, then the pipeline, then the summary. */
 #include "commands.h"
-#include "pipeline.h"
 #include "sinks/output.h"
-
-#include <sched.h>
-#include <unistd.h>
-
-#define MAX_JOBS 1024
-#define LEAST_RECORD 1024
-#define MOST_RECORD (512u << 20)
-#define MOST_DEPTH 100000
-
-static unsigned cores(void)
-{
-    cpu_set_t ours;
-    int       count = sched_getaffinity(0, sizeof ours, &ours) == 0 ? CPU_COUNT(&ours) : 1;
-    return count < 1 ? 1 : (unsigned)count;
-}
-
-static bool read_numbers(const struct options *options, struct pipeline_options *p, struct error *err)
-{
-    size_t jobs = cores(), depth = 0;
-    bool   sound = (!option_given(options, OPTION_JOBS) || option_number(options, OPTION_JOBS, 1, MAX_JOBS, &jobs, err)) &&
-                 option_bytes(options, OPTION_MAX_RECORD, LEAST_RECORD, MOST_RECORD, &p->max_record, err) &&
-                 option_number(options, OPTION_MAX_DEPTH, 1, MOST_DEPTH, &depth, err);
-    p->jobs = (unsigned)jobs;
-    p->max_depth = (unsigned)depth;
-    return sound;
-}
-
-static bool ends_in_json(const char *path)
-{
-    size_t len = strlen(path);
-    return len > 5 && strcmp(path + len - 5, ".json") == 0;
-}
 
 static bool read_options(const struct options *options, struct pipeline_options *p, struct error *err)
 {
@@ -47,24 +14,11 @@ static bool read_options(const struct options *options, struct pipeline_options 
     if (!format_find(format, &p->format)) return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original and flat", format);
     if (p->format == FORMAT_FLAT && p->keep_container)
         return error_set(err, ERROR_USAGE, "--keep-container goes with --format original only");
-    if (report != NULL && !ends_in_json(report))
-        return error_set(err, ERROR_USAGE, "the report '%s' should end in .json; there is no other format yet", report);
+    if (report != NULL && !report_knows(report))
+        return error_set(err, ERROR_USAGE, "the report '%s' should end in .html or .json", report);
     if (p->resume && (output == NULL || strcmp(output, OUTPUT_STDOUT) == 0))
         return error_set(err, ERROR_USAGE, "--resume needs a file or folder given with -o");
-    return read_numbers(options, p, err);
-}
-
-static bool collect_inputs(const struct options *options, const struct destination *d, struct input_list *inputs, struct error *err)
-{
-    static const char *const standard_input[] = {INPUT_STDIN};
-    const char *const       *paths = (const char *const *)options->paths;
-    size_t                   count = options->path_count;
-    if (count == 0 && isatty(STDIN_FILENO)) return error_set(err, ERROR_USAGE, "nothing to read: give a file, a folder or -");
-    if (count == 0) {
-        paths = standard_input;
-        count = 1;
-    }
-    return inputs_collect(inputs, paths, count, d->has_folder ? &d->folder : NULL, err);
+    return limits_read(options, p, err);
 }
 
 static bool check_report(const char *report, const struct destination *d, const struct input_list *inputs, struct error *err)
@@ -82,12 +36,14 @@ static int redact(const struct options *options, const struct pipeline_options *
                   const struct input_list *inputs, const struct destination *d, struct console *console, struct error *err)
 {
     const char            *report = option_text(options, OPTION_REPORT);
-    const struct run_facts facts = {setup->plan, option_text(options, OPTION_POLICY), keyring_id(setup->keys), inputs};
+    const struct run_facts facts = {setup->plan, option_text(options, OPTION_POLICY), keyring_id(setup->keys), inputs,
+                                    option_given(options, OPTION_KEY_FILE)};
     struct run_result      result;
     int                    code = -1;
     if (!option_given(options, OPTION_KEY_FILE) && !console->quiet)
         console_message(console, "no --key-file: pseudonyms hold for this run only");
-    if (run_result_init(&result, inputs->count, setup->plan, err) && pipeline_run(p, setup->plan, inputs, d, console, &result, err)) {
+    if (run_result_init(&result, inputs->count, setup->plan, err) &&
+        (report == NULL || run_result_want_inventory(&result, setup->plan, err)) && pipeline_run(p, setup->plan, inputs, d, console, &result, err)) {
         struct error report_error = {0};
         code = run_result_exit_code(&result);
         if (report != NULL && !report_write(report, &result, &facts, &report_error)) {
@@ -111,8 +67,9 @@ int command_redact(const struct options *options)
     int                     code = -1;
     console_init(&console, option_given(options, OPTION_QUIET), option_given(options, OPTION_VERBOSE));
     destination_init(&d, option_text(options, OPTION_OUTPUT));
-    if (read_options(options, &p, &err) && collect_inputs(options, &d, &inputs, &err) && destination_check(&d, &inputs, &err) &&
-        check_report(option_text(options, OPTION_REPORT), &d, &inputs, &err) && setup_load(&setup, options, &err))
+    if (read_options(options, &p, &err) && inputs_read(options, d.has_folder ? &d.folder : NULL, &inputs, &err) &&
+        destination_check(&d, &inputs, &err) && check_report(option_text(options, OPTION_REPORT), &d, &inputs, &err) &&
+        setup_load(&setup, options, &err))
         code = redact(options, &p, &setup, &inputs, &d, &console, &err);
     setup_release(&setup);
     inputs_release(&inputs);

@@ -7,11 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-void console_init(struct console *c, bool quiet, bool verbose)
+bool colour_wanted(int fd)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    *c = (struct console){.quiet = quiet, .verbose = verbose, .terminal = isatty(STDERR_FILENO)};
-    c->colour = c->terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+    return isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
+void console_init(struct console *c, bool quiet, bool verbose)
+{
+    *c = (struct console){.quiet = quiet, .verbose = verbose, .terminal = isatty(STDERR_FILENO), .colour = colour_wanted(STDERR_FILENO)};
 }
 
 void console_clear(struct console *c)
@@ -21,14 +25,15 @@ void console_clear(struct console *c)
     c->bar_shown = false;
 }
 
-/* The length of the character at `at` if it is UTF-8 of Unicode's making and no control character; else 0. */
-static size_t printable(const unsigned char *at)
+size_t printable_length(struct slice text)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char  *at = (const unsigned char *)text.data;
+    if (text.len == 0) return 0;
     if (*at < 0x80) return *at >= 0x20 && *at != 0x7f;
     size_t   len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
     uint32_t code = *at & (0x7fu >> len);
-    if (*at < 0xc2 || *at > 0xf4) return 0;
+    if (*at < 0xc2 || *at > 0xf4 || text.len < len) return 0;
     for (size_t i = 1; i < len; i++) {
         if ((at[i] & 0xc0) != 0x80) return 0;
         code = code << 6 | (at[i] & 0x3f);
@@ -39,18 +44,25 @@ static size_t printable(const unsigned char *at)
 
 char *shown_text(const char *text, char *out, size_t capacity)
 {
-    size_t len = 0;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
-        size_t bytes = printable(at);
+    struct slice left = slice_from(text);
+    size_t       len = 0;
+    while (left.len > 0) {
+        size_t bytes = printable_length(left), taken = bytes ? bytes : 1;
         if (len + (bytes ? bytes : 4) >= capacity) break;
-        if (bytes == 0)
-            len += (size_t)snprintf(out + len, capacity - len, "\\x%02x", *at++);
-        else
-            for (; bytes > 0; bytes--) out[len++] = (char)*at++;
+        if (bytes == 0) {
+            len += (size_t)snprintf(out + len, capacity - len, "\\x%02x", (unsigned char)*left.data);
+        } else {
+            memcpy(out + len, left.data, bytes);
+            len += bytes;
+        }
+        left = slice_sub(left, taken, left.len);
     }
     out[len] = '\0';
     return out;
 }
+
+/* How an excerpt of a file goes on below the message: the only line breaks that are let through. */
+#define CONTINUATION "\n    "
 
 void console_message(struct console *c, const char *format, ...)
 {
@@ -60,5 +72,10 @@ void console_message(struct console *c, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     console_clear(c);
-    fprintf(stderr, "lethe: %s\n", shown_text(text, shown, sizeof shown));
+    fputs("lethe: ", stderr);
+    for (char *line = text, *next; line != NULL; line = next) {
+        next = strstr(line, CONTINUATION);
+        if (next != NULL) *next++ = '\0';
+        fprintf(stderr, "%s\n", shown_text(line, shown, sizeof shown));
+    }
 }

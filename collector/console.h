@@ -5,8 +5,7 @@
 #ifndef LETHE_COLLECTOR_CONSOLE_H
 #define LETHE_COLLECTOR_CONSOLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/slice.h"
 
 struct console {
     bool quiet, verbose;
@@ -17,6 +16,9 @@ struct console {
 
 void console_init(struct console *, bool quiet, bool verbose);
 
+/* The file is a terminal, and NO_COLOR is not set. */
+bool colour_wanted(int fd);
+
 /* Prints "lethe: ", the message and a line feed. */
 void console_message(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -25,5 +27,8 @@ void console_clear(struct console *);
 
 /* Writes `text` fit to be shown and ends it with NUL; what does not fit is cut off. Returns `out`. */
 char *shown_text(const char *text, char *out, size_t capacity);
+
+/* The length of the character that the text begins with if it is UTF-8 of Unicode's making and no control character; else 0. */
+size_t printable_length(struct slice text);
 
 #endif

@@ -15,7 +15,11 @@ enum {
     FOR_KEYGEN = 1 << 1,
     FOR_RULES = 1 << 2,
     FOR_CHECK = 1 << 3,
-    FOR_ALL = FOR_REDACT | FOR_KEYGEN | FOR_RULES | FOR_CHECK,
+    FOR_SCAN = 1 << 4,
+    FOR_EXPLAIN = 1 << 5,
+    FOR_TEST = 1 << 6,
+    FOR_READING = FOR_REDACT | FOR_SCAN | FOR_EXPLAIN,
+    FOR_ALL = FOR_READING | FOR_KEYGEN | FOR_RULES | FOR_CHECK | FOR_TEST,
 };
 
 enum option {

@@ -92,6 +92,8 @@ struct worker {
     struct batch     batch;
     struct redactor *redactor;
     struct encoder  *encoder;
+    void            *writer;         /* in place of the encoder, if the options have one */
+    struct inventory *inventory;     /* NULL: not wanted */
     struct portion   portion;
 };
 
@@ -175,17 +177,28 @@ static void keep_withheld(struct parcel *parcel, const struct clean_batch *clean
     if (clean->withheld_count > 0) memcpy(parcel->withheld, clean->withheld, clean->withheld_count * sizeof *clean->withheld);
 }
 
+static bool encode(struct worker *w, const struct clean_batch *batch, struct encoded *out)
+{
+    const struct batch_writer *writer = w->p->options->writer;
+    if (writer == NULL) return encode_batch(w->encoder, batch, out);
+    out->len = 0;
+    out->joint = SIZE_MAX;
+    out->after = CONTAINER_SAME;
+    return writer->write(w->writer, &w->p->inputs->items[w->portion.input], batch, out);
+}
+
 static void redact_and_encode(struct worker *w, struct parcel *parcel)
 {
     const struct tally *tally = redactor_tally(w->redactor);
     const uint64_t      records = tally->records, clean = tally->clean, redacted = tally->redacted;
     const struct clean_batch *batch = redact_batch(w->redactor, &w->batch);
+    if (w->inventory != NULL) inventory_add(w->inventory, batch, w->portion.input);
     parcel->portion = w->portion;
     parcel->documents = w->batch.count;
     parcel->counted = (struct input_result){.records = tally->records - records, .clean = tally->clean - clean,
                                             .redacted = tally->redacted - redacted, .withheld = batch->withheld_count};
     keep_withheld(parcel, batch);
-    parcel->encoded_all = encode_batch(w->encoder, batch, &parcel->encoded);
+    parcel->encoded_all = encode(w, batch, &parcel->encoded);
 }
 
 /* --- Output turn ------------------------------------------------------------------------------------------------------ */
@@ -238,6 +251,7 @@ static void tell_withheld(struct pipeline *p, const struct parcel *parcel)
 {
     const struct input *input = &p->inputs->items[parcel->portion.input];
     size_t              most = p->options->strict ? 1 : MESSAGES_PER_INPUT;
+    if (p->options->writer != NULL) return;
     if (parcel->portion.first) p->input_messages = 0;
     for (size_t i = 0; i < parcel->withheld_count; i++) {
         const struct withheld_record *r = &parcel->withheld[i];
@@ -272,7 +286,7 @@ static void write_portion(struct pipeline *p, const struct parcel *parcel)
     bool                  written = true, nothing = portion->first && portion->failed && parcel->documents == 0 && portion->bytes == 0;
     if (nothing) return;   /* could not be opened: it has no output */
     if (!parcel->encoded_all) written = error_set(&err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
-    if (portion->first) p->container_filled = false;
+    if (portion->first && p->options->writer == NULL) p->container_filled = false;
     if (written && p->destination->mirror && portion->first) written = open_output(p, input, &err);
     if (written) written = write_encoded(p, &parcel->encoded, &err);
     if (written && p->destination->mirror && portion->last) written = close_output(p, input, 1, !portion->failed, &err);
@@ -351,12 +365,16 @@ static void *work(void *worker)
 static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
 {
     const struct pipeline_options *o = p->options;
-    const struct redactor_options  redaction = {.keep_container = o->keep_container, .max_record = o->max_record, .max_depth = o->max_depth};
+    const struct redactor_options  redaction = {.keep_container = o->keep_container, .max_record = o->max_record, .max_depth = o->max_depth,
+                                                .details = o->writer != NULL || p->result->inventory != NULL};
     *w = (struct worker){.p = p};
     w->redactor = redactor_new(p->plan, &redaction, err);
     if (w->redactor == NULL) return false;
-    w->encoder = encoder_new(o->format, o->keep_container);
-    return (w->encoder != NULL && batch_init(&w->batch, o->max_record + BATCH_EXTRA)) || error_set(err, ERROR_MEMORY, "out of memory");
+    if (p->result->inventory != NULL && (w->inventory = inventory_new(p->plan)) == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
+    if (o->writer != NULL) w->writer = o->writer->open(o->writer->context);
+    else w->encoder = encoder_new(o->format, o->keep_container);
+    return ((w->encoder != NULL || w->writer != NULL) && batch_init(&w->batch, o->max_record + BATCH_EXTRA)) ||
+           error_set(err, ERROR_MEMORY, "out of memory");
 }
 
 static void worker_release(struct worker *w)
@@ -365,7 +383,10 @@ static void worker_release(struct worker *w)
         tally_add(&w->p->result->tally, redactor_tally(w->redactor));
         redactor_free(w->redactor);
     }
+    if (w->inventory != NULL) inventory_merge(w->p->result->inventory, w->inventory);
+    inventory_free(w->inventory);
     if (w->encoder != NULL) encoder_free(w->encoder);
+    if (w->writer != NULL) w->p->options->writer->close(w->writer);
     batch_release(&w->batch);
 }
 
@@ -414,18 +435,30 @@ static bool begin_common_output(struct pipeline *p)
         return false;
     }
     p->output = output_open(p->destination->path, destination_is_gzip(p->destination->path), &err);
-    if (p->output != NULL) return true;
-    p->result->outputs_failed = true;
-    console_message(p->console, "%s", err.text);
+    if (p->output != NULL && (p->options->writer == NULL || output_write(p->output, p->options->writer->heading, &err))) return true;
+    output_failed(p, &err);
     return false;
+}
+
+/* What a writer has to say when all is read. */
+static bool write_ending(struct pipeline *p, struct error *err)
+{
+    const struct batch_writer *writer = p->options->writer;
+    struct encoded             ending = {.joint = SIZE_MAX};
+    if (writer == NULL || writer->finish == NULL) return true;
+    bool written = writer->finish(writer->context, p->result, &ending)
+                       ? output_write(p->output, slice_of(ending.data, ending.len), err)
+                       : error_set(err, ERROR_OUTPUT, "cannot write '%s': out of memory", p->destination->path);
+    encoded_release(&ending);
+    return written;
 }
 
 /* After the last worker: completes the common output. A run that --strict stopped leaves only standard output open. */
 static void end_common_output(struct pipeline *p)
 {
     struct error err = {0};
-    bool         complete = run_result_inputs(p->result, INPUT_FAILED) == 0;
-    if (p->output != NULL && !close_output(p, p->inputs->items, p->inputs->count, complete, &err)) output_failed(p, &err);
+    bool         complete = p->options->writer != NULL || run_result_inputs(p->result, INPUT_FAILED) == 0;
+    if (p->output != NULL && !(write_ending(p, &err) && close_output(p, p->inputs->items, p->inputs->count, complete, &err))) output_failed(p, &err);
 }
 
 static bool run(struct pipeline *p, struct error *err)
@@ -436,12 +469,11 @@ static bool run(struct pipeline *p, struct error *err)
     p->parcels = calloc(p->parcel_count, sizeof *p->parcels);
     bool begun = (workers != NULL && p->parcels != NULL) || error_set(err, ERROR_MEMORY, "out of memory");
     while (begun && ready < jobs) begun = worker_init(&workers[ready++], p, err);
-    if (begun && begin_common_output(p)) {
-        run_workers(workers, jobs);
-        end_common_output(p);
-    }
-    console_clear(p->console);
+    bool under_way = begun && begin_common_output(p);
+    if (under_way) run_workers(workers, jobs);
     while (ready > 0) worker_release(&workers[--ready]);
+    if (under_way) end_common_output(p);
+    console_clear(p->console);
     free(workers);
     parcels_release(p);
     return begun;

@@ -6,12 +6,26 @@
 #include "report.h"
 #include "sinks/encode.h"
 
+/* What makes bytes of clean batches in place of the encoder: lethe scan and lethe explain write down what was found. Every
+ * worker has a writer of its own; what they write goes to one output, in the order of the input. Withheld records are
+ * theirs to tell. */
+struct batch_writer {
+    void        *context;
+    struct slice heading;                    /* what the output begins with */
+    void      *(*open)(void *context);       /* NULL: no memory */
+    bool       (*write)(void *writer, const struct input *, const struct clean_batch *, struct encoded *);   /* as encode_batch() */
+    void       (*close)(void *writer);       /* in the caller's thread, after the work */
+    bool       (*finish)(void *context, const struct run_result *, struct encoded *);   /* the end of the output; may be NULL */
+};
+
 struct pipeline_options {
     unsigned    jobs;
     enum format format;
     bool        keep_container, strict, resume;
     size_t      max_record;
     unsigned    max_depth;
+    const struct batch_writer *writer;   /* NULL: the encoder, with `format`. It gets details; --resume, mirrors and
+                                            keep_container do not go with one */
 };
 
 /* Reads all inputs and writes their outputs; what goes wrong with one of them is told on the console and counted in the

@@ -1,10 +1,12 @@
-/* What a run did: counted while it runs, printed as a summary for people and written as JSON for machines. Both hold
- * names of files, rules, kinds and reasons, and numbers; never a byte of payload. */
+/* What a run did: counted while it runs, printed as a summary for people and written as a report, JSON for machines or a
+ * page for people. All hold names of files, rules, kinds, reasons and examined fields, keyed fingerprints, times and
+ * numbers; never a byte of a value. */
 #ifndef LETHE_COLLECTOR_REPORT_H
 #define LETHE_COLLECTOR_REPORT_H
 
 #include "console.h"
 #include "input.h"
+#include "inventory.h"
 #include "redaction/redaction.h"
 
 #include <time.h>
@@ -27,6 +29,7 @@ struct run_result {
     struct input_result *inputs;   /* one for each of the list */
     size_t               count;
     struct tally         tally;
+    struct inventory    *inventory;   /* NULL unless a report wants one, which costs time */
     uint64_t             bytes_in, bytes_out;
     struct timespec      started, finished;
     double               seconds;
@@ -35,6 +38,7 @@ struct run_result {
 };
 
 MUST_USE bool run_result_init(struct run_result *, size_t inputs, const struct plan *, struct error *);
+MUST_USE bool run_result_want_inventory(struct run_result *, const struct plan *, struct error *);   /* before the run */
 void run_result_release(struct run_result *);
 size_t run_result_inputs(const struct run_result *, enum input_state);
 
@@ -46,9 +50,14 @@ struct run_facts {
     const struct plan       *plan;
     const char              *policy, *key_id;
     const struct input_list *inputs;
+    bool                     lasting_key;   /* of a key file: fingerprints agree with those of other runs */
 };
 
+/* Whether there is a form of report for such a name. */
+bool report_knows(const char *path);
+
 void report_print(FILE *, const struct run_result *, const struct run_facts *, bool colour);
+/* By the name: .html is a page, .json an object. */
 MUST_USE bool report_write(const char *path, const struct run_result *, const struct run_facts *, struct error *);
 
 #endif

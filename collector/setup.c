@@ -1,6 +1,43 @@
 #include "commands.h"
 
-#include "console.h"
+#include <sched.h>
+#include <unistd.h>
+
+#define MAX_JOBS 1024
+#define LEAST_RECORD 1024
+#define MOST_RECORD (512u << 20)
+#define MOST_DEPTH 100000
+
+static unsigned cores(void)
+{
+    cpu_set_t ours;
+    int       count = sched_getaffinity(0, sizeof ours, &ours) == 0 ? CPU_COUNT(&ours) : 1;
+    return count < 1 ? 1 : (unsigned)count;
+}
+
+bool limits_read(const struct options *options, struct pipeline_options *p, struct error *err)
+{
+    size_t jobs = cores(), depth = 0;
+    bool   sound = (!option_given(options, OPTION_JOBS) || option_number(options, OPTION_JOBS, 1, MAX_JOBS, &jobs, err)) &&
+                 option_bytes(options, OPTION_MAX_RECORD, LEAST_RECORD, MOST_RECORD, &p->max_record, err) &&
+                 option_number(options, OPTION_MAX_DEPTH, 1, MOST_DEPTH, &depth, err);
+    p->jobs = (unsigned)jobs;
+    p->max_depth = (unsigned)depth;
+    return sound;
+}
+
+bool inputs_read(const struct options *options, const struct stat *avoid, struct input_list *inputs, struct error *err)
+{
+    static const char *const standard_input[] = {INPUT_STDIN};
+    const char *const       *paths = (const char *const *)options->paths;
+    size_t                   count = options->path_count;
+    if (count == 0 && isatty(STDIN_FILENO)) return error_set(err, ERROR_USAGE, "nothing to read: give a file, a folder or -");
+    if (count == 0) {
+        paths = standard_input;
+        count = 1;
+    }
+    return inputs_collect(inputs, paths, count, avoid, err);
+}
 
 bool setup_load(struct setup *s, const struct options *options, struct error *err)
 {

@@ -35,4 +35,7 @@ void encoder_free(struct encoder *);
 MUST_USE bool encode_batch(struct encoder *, const struct clean_batch *, struct encoded *out);
 void encoded_release(struct encoded *);
 
+/* Makes room for so many bytes after out->len. False: no memory. */
+MUST_USE bool encoded_reserve(struct encoded *, size_t bytes);
+
 #endif

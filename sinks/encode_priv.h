@@ -4,9 +4,6 @@
 
 #include "sinks/encode.h"
 
-/* Makes room for so many bytes after out->len. False: no memory. */
-MUST_USE bool encoded_reserve(struct encoded *, size_t bytes);
-
 /* Copies into reserved room. What is copied from adjacent places is gathered into one run, so that a row of untouched
  * records costs one memcpy. */
 struct writer {

@@ -86,12 +86,11 @@ def test_the_example_of_the_readme_is_what_comes_out(lethe):
     assert without_keys(lethe.redact("-", stdin=before.encode()).stdout.decode()) == without_keys(after)
 
 
-def test_the_report_has_the_members_of_the_example(lethe, tmp_path):
+def test_the_members_of_the_example_of_a_report_are_there_in_order(lethe):
     example = json.loads(blocks("docs/redact.md", "json")[0])
     report = lethe.report(ROOT / "samples/export/appinsights-track.json")
-    assert list(report) == list(example)
-    assert list(report["totals"]) == list(example["totals"])
-    assert set(report["inputs"][0]) == set(example["inputs"][0])
+    for shown, real in [(example, report), (example["totals"], report["totals"]), (example["inputs"][0], report["inputs"][0])]:
+        assert [name for name in real if name in shown] == list(shown)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
