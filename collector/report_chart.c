@@ -77,16 +77,13 @@ static uint64_t bucket_counts(const struct columns *c, size_t bucket, uint64_t c
     return sum;
 }
 
-/* The least of 2, 4, 10, 20, 40, 100... that is not below: its half can be written, too. */
+/* The least even number of one digit and zeros that is not below: its half can be written, too. */
 static uint64_t scale_for(uint64_t most)
 {
-    uint64_t ten = 1;
-    for (; ten < UINT64_MAX / 100; ten *= 10) {
-        if (most <= 2 * ten) return 2 * ten;
-        if (most <= 4 * ten) return 4 * ten;
-        if (most <= 10 * ten) return 10 * ten;
-    }
-    return most;
+    uint64_t step = 1;
+    while (most > 10 * step && step < UINT64_MAX / 100) step *= 10;
+    uint64_t steps = (most + step - 1) / step;
+    return (steps * step) % 2 == 0 && steps > 0 ? steps * step : (steps + 1) * step;
 }
 
 static const char *width_text(int64_t seconds, char out[32])

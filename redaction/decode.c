@@ -13,11 +13,12 @@ struct unit {
 static const char *const texts[] = {
     [ENCODING_NONE] = "plain", [ENCODING_STRING] = "json-string", [ENCODING_PERCENT] = "percent",
     [ENCODING_HTML] = "html", [ENCODING_BACKSLASH] = "backslash", [ENCODING_BASE64] = "base64",
+    [ENCODING_UTF16] = "utf-16",
 };
 
 const char *encoding_text(enum encoding e) { return texts[e]; }
 
-static const char lead_bytes[] = {[ENCODING_PERCENT] = '%', [ENCODING_HTML] = '&', [ENCODING_BACKSLASH] = '\\'};
+static const char lead_bytes[] = {[ENCODING_PERCENT] = '%', [ENCODING_HTML] = '&', [ENCODING_BACKSLASH] = '\\', [ENCODING_UTF16] = '\0'};
 
 static int hex_digit(char c)
 {
@@ -138,6 +139,7 @@ static struct unit step(enum encoding e, struct slice text, size_t at)
     case ENCODING_PERCENT: return step_percent(text, at);
     case ENCODING_HTML: return step_html(text, at);
     case ENCODING_BACKSLASH: return step_backslash(text, at);
+    case ENCODING_UTF16: return text.data[at] == '\0' ? (struct unit){.taken = 1} : plain_byte(text, at);
     default: return plain_byte(text, at);
     }
 }
@@ -151,8 +153,10 @@ static size_t next_lead(enum encoding e, struct slice text, size_t at)
 
 bool encoding_occurs(enum encoding e, struct slice text)
 {
-    for (size_t at = next_lead(e, text, 0); at < text.len; at = next_lead(e, text, at + 1))
-        if (step(e, text, at).taken > 1) return true;
+    for (size_t at = next_lead(e, text, 0); at < text.len; at = next_lead(e, text, at + 1)) {
+        struct unit u = step(e, text, at);
+        if (u.taken > 1 || u.given == 0) return true;
+    }
     return false;
 }
 
@@ -233,52 +237,99 @@ void encoding_map_back(enum encoding e, struct slice text, const struct encoding
 
 static const struct byte_class base64_class = BYTE_CLASS_BASE64;
 
-static uint32_t base64_value(unsigned char c)
-{
-    if (c >= 'a') return c - 'a' + 26u;
-    if (c >= 'A') return c == '_' ? 63 : c - 'A' + 0u;
-    if (c >= '0') return c - '0' + 52u;
-    return c == '+' || c == '-' ? 62 : 63;
-}
+static const uint8_t base64_values[256] = {
+    ['A'] = 0, ['B'] = 1, ['C'] = 2, ['D'] = 3, ['E'] = 4, ['F'] = 5, ['G'] = 6, ['H'] = 7, ['I'] = 8, ['J'] = 9, ['K'] = 10,
+    ['L'] = 11, ['M'] = 12, ['N'] = 13, ['O'] = 14, ['P'] = 15, ['Q'] = 16, ['R'] = 17, ['S'] = 18, ['T'] = 19, ['U'] = 20,
+    ['V'] = 21, ['W'] = 22, ['X'] = 23, ['Y'] = 24, ['Z'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30,
+    ['f'] = 31, ['g'] = 32, ['h'] = 33, ['i'] = 34, ['j'] = 35, ['k'] = 36, ['l'] = 37, ['m'] = 38, ['n'] = 39, ['o'] = 40,
+    ['p'] = 41, ['q'] = 42, ['r'] = 43, ['s'] = 44, ['t'] = 45, ['u'] = 46, ['v'] = 47, ['w'] = 48, ['x'] = 49, ['y'] = 50,
+    ['z'] = 51, ['0'] = 52, ['1'] = 53, ['2'] = 54, ['3'] = 55, ['4'] = 56, ['5'] = 57, ['6'] = 58, ['7'] = 59, ['8'] = 60,
+    ['9'] = 61, ['+'] = 62, ['-'] = 62, ['/'] = 63, ['_'] = 63,
+};
+
+static inline uint32_t base64_value(char c) { return base64_values[(unsigned char)c]; }
 
 static size_t base64_decode(struct slice run, char *out)
 {
     size_t len = 0;
     uint32_t bits = 0;
     for (size_t i = 0; i < run.len; i++) {
-        bits = bits << 6 | base64_value((unsigned char)run.data[i]);
+        bits = bits << 6 | base64_value(run.data[i]);
         if (i % 4 == 0) continue;
         out[len++] = (char)(bits >> (6 - 2 * (i % 4)));
     }
     return len;
 }
 
+static bool is_readable_byte(unsigned char c) { return (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') && c != 0x7f; }
+
 static bool readable(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f) return false;
-    }
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_readable_byte((unsigned char)text.data[i])) return false;
     return true;
 }
 
-/* Nearly all runs in telemetry are paths, names and ids. The first two letters tell most of them: a readable first byte
- * begins with 0x09..0x7e, and that of a path or a lower-case word does not. */
-static bool may_be_text(struct slice run)
+/* UTF-16, little endian, of ASCII. */
+static bool readable_wide(struct slice text)
 {
-    uint32_t first = base64_value((unsigned char)run.data[0]) << 2 | base64_value((unsigned char)run.data[1]) >> 4;
-    if (first < 0x09 || first > 0x7e || (first > 0x0d && first < 0x20)) return false;
-    char start[9];
+    for (size_t i = 0; i < text.len; i++)
+        if (i % 2 == 0 ? !is_readable_byte((unsigned char)text.data[i]) : text.data[i] != '\0') return false;
+    return true;
+}
+
+#define START_BYTES 9   /* what the first twelve letters give */
+
+/* Nearly all runs in telemetry are paths, names and ids. The first four letters tell most of them: of random ones seven in
+ * eight give a byte that is not ASCII. */
+static inline bool may_be_text(const char *run)
+{
+    uint32_t three = base64_value(run[0]) << 18 | base64_value(run[1]) << 12 | base64_value(run[2]) << 6 | base64_value(run[3]);
+    if (three & 0x808080) return false;
+    if (!is_readable_byte((unsigned char)(three >> 16)) || !is_readable_byte((unsigned char)three)) return false;
+    char start[START_BYTES];
     size_t ascii = 0;
-    base64_decode(slice_sub(run, 0, 12), start);
+    base64_decode(slice_of(run, 12), start);
     for (size_t k = 0; k < sizeof start; k++) ascii += (unsigned char)start[k] < 0x80;
-    return ascii >= 8 && readable(slice_of(start, sizeof start));
+    return ascii >= 8 && (readable(slice_of(start, sizeof start)) || readable_wide(slice_of(start, sizeof start)));
+}
+
+typedef unsigned char block16 __attribute__((vector_size(16)));
+
+/* The first place in text[at, at + 16) behind which base64 of text may begin, after a '/', '-' or '_'; or NULL. */
+static const char *after_joint(const char *at)
+{
+    block16 block;
+    uint64_t halves[2];
+    memcpy(&block, at, sizeof block);
+    block16 joints = (block16)(block == '/') | (block16)(block == '-') | (block16)(block == '_');
+    memcpy(halves, &joints, sizeof halves);
+    for (int h = 0; h < 2; h++)
+        for (uint64_t left = halves[h] & 0x0101010101010101; left != 0; left &= left - 1) {
+            const char *place = at + 8 * h + __builtin_ctzll(left) / 8 + 1;
+            if (may_be_text(place)) return place;
+        }
+    return NULL;
+}
+
+/* Where in the run text[at, end) base64 of text may begin, or the end. */
+static size_t text_start(struct slice text, size_t at, size_t end, bool whole)
+{
+    for (size_t shift = 0; whole && shift < 4 && at + shift + INDEX_RUN <= end; shift++)
+        if (may_be_text(text.data + at + shift)) return at + shift;
+    for (size_t i = at; i + 16 + INDEX_RUN <= end; i += 16) {
+        const char *place = after_joint(text.data + i);
+        if (place != NULL) return (size_t)(place - text.data);
+    }
+    return end;
 }
 
 bool base64_next(struct slice text, size_t *at, size_t *end)
 {
-    for (; run_next(&base64_class, text, INDEX_RUN, at, end); *at = *end) {
-        if (!may_be_text(slice_sub(text, *at, *end))) continue;
+    bool whole = *at == 0 || !byte_class_has(&base64_class, text.data[*at - 1]);
+    for (; run_next(&base64_class, text, INDEX_RUN, at, end); *at = *end, whole = true) {
+        *at = text_start(text, *at, *end, whole);
+        if (*at == *end) continue;
         while (*end < text.len && text.data[*end] == '=') (*end)++;
         return true;
     }
@@ -288,8 +339,10 @@ bool base64_next(struct slice text, size_t *at, size_t *end)
 static size_t decode_base64_text(struct slice run, char *out)
 {
     while (run.len > 0 && run.data[run.len - 1] == '=') run.len--;
-    size_t len = base64_decode(run, out);
-    return readable(slice_of(out, len)) ? len : 0;
+    size_t len = base64_decode(run, out), good = 0;
+    bool wide = len > 1 && out[1] == '\0';
+    while (good < len && (is_readable_byte((unsigned char)out[good]) || (wide && good % 2 == 1 && out[good] == '\0'))) good++;
+    return good >= START_BYTES ? good : 0;
 }
 
 size_t encoding_decode(enum encoding e, struct slice text, char *out)

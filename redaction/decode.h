@@ -18,16 +18,17 @@ enum encoding {
     ENCODING_HTML,
     ENCODING_BACKSLASH,   /* escapes in a text that is not a valid JSON string any more */
     ENCODING_BASE64,      /* removed as a whole */
+    ENCODING_UTF16,       /* of ASCII: every other byte is a NUL */
     ENCODING_COUNT
 };
 
 const char *encoding_text(enum encoding);   /* "json-string", "percent", ... */
 
-/* True if text holds at least one unit that decodes to something else. PERCENT, HTML and BACKSLASH only. */
+/* True if text holds at least one unit that decodes to something else. All but STRING and BASE64. */
 bool encoding_occurs(enum encoding, struct slice text);
 
-/* Decodes into out, which needs room for text.len bytes and 32 more. Returns the decoded length. Of BASE64 that is 0 if
- * what comes out is not readable text. */
+/* Decodes into out, which needs room for text.len bytes and 32 more. Returns the decoded length. Of BASE64 that
+ * is as much as is readable text, or 0 if that is too little to hold anything. */
 size_t encoding_decode(enum encoding, struct slice text, char *out);
 
 /* Marks on the way through an encoded text, one for every so many decoded bytes: a unit begins at encoded byte `at`, and
@@ -47,8 +48,9 @@ void encoding_mark(enum encoding, struct slice text, struct encoding_mark *marks
 /* The bytes [*from, *to) of the decoded text as offsets into the encoded `text`. marks may be NULL. */
 void encoding_map_back(enum encoding, struct slice text, const struct encoding_mark *marks, size_t *from, size_t *to);
 
-/* Finds the next run of base64 or base64url from *at on whose beginning decodes to readable text. Returns false if there is
- * none; else the run, padding included, is text[*at, *end). */
+/* Finds the next base64 or base64url from *at on whose beginning decodes to readable text: at the start of a run of its letters,
+ * up to three letters behind it (its beginning may be cut off), or after a '/', '-' or '_' in it (a path may stand before).
+ * Returns false if there is none; else it is text[*at, *end), padding included. */
 bool base64_next(struct slice text, size_t *at, size_t *end);
 
 #endif

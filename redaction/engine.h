@@ -239,8 +239,10 @@ void replace_node(struct redactor *, uint32_t view, uint32_t node, struct findin
 /* True if text is exactly one marker or pseudonym that lethe writes. */
 bool is_ours(struct redactor *, struct slice text);
 
-/* What stands behind a span, for reports. Memory may run out: then the job is refused. */
-void detail_fill(struct redactor *, uint32_t job, const struct span_item *, struct detail *);   /* details.c */
+/* What stands behind the spans of a job, for reports: items[i] is the one that spans[i] comes from. Memory may run out:
+ * then the job is refused. */
+void details_fill(struct redactor *, uint32_t job, struct span_item *const *items, const struct span *spans, size_t count,
+                  struct detail *);   /* details.c */
 
 /* Sorted and merged; returns how many. NULL in *spans with a count of 0 or after refusing the job. With the option for it,
  * *details are what stands behind them. */

@@ -14,7 +14,7 @@ static const struct {
     enum rule_class      class_;
     struct extra_pattern pattern;
 } text_patterns[] = {
-#define TEXT_PATTERN(id, class_, caseless, pattern) {RULE_CLASS_##class_, {pattern, caseless}},
+#define TEXT_PATTERN(id, class_, caseless, example, pattern) {RULE_CLASS_##class_, {pattern, caseless, example}},
 #include "redaction/text_patterns.def"
 };
 
@@ -88,6 +88,7 @@ static const char *const environment_names[] = {
     "environmentvariables", "env", "envs", "environ", "environment", "envvars", "environmentvars", "appsettings",
     "osenviron", "processenv", "containerenv", "enviromentvariables", NULL,
 };
+static const char *const plain_environment_names[] = {"env", "envs", "environ", "environment", NULL};
 static const char *const listing_names[] = {
     "secrets", "passwords", "credentials", "secretvalues", "keys", "listkeys", "accesskeys", "notebookaccesskeys", NULL,
 };
@@ -124,7 +125,8 @@ uint32_t plan_traits(const void *context, struct slice key)
     if (name_list_has(&p->policy.plain_names, key)) s = NAME_PLAIN;
     if (s == NAME_STRONG) traits |= TRAIT_STRONG;
     if (s == NAME_WEAK) traits |= TRAIT_WEAK;
-    if (joined_equals_any(key, environment_names)) traits |= TRAIT_ENVIRONMENT;
+    if (joined_equals_any(key, environment_names))
+        traits |= TRAIT_ENVIRONMENT | (joined_equals_any(key, plain_environment_names) ? 0 : TRAIT_VARIABLES);
     bool authorization = joined_equals_any(key, (const char *const[]){"authorization", "authorizationd", NULL});
     if (joined_equals_any(key, listing_names) || (s == NAME_STRONG && !authorization)) traits |= TRAIT_LISTING;
     if (joined_equals_any(key, run_variables)) traits |= TRAIT_RUN_VARIABLE;

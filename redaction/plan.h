@@ -17,7 +17,7 @@ enum engine_rule {
 
 /* Patterns of the engine's own text scanner, found in the same pass as the catalogue. */
 enum text_pattern {
-#define TEXT_PATTERN(id, class_, caseless, pattern) TEXT_##id,
+#define TEXT_PATTERN(id, class_, caseless, example, pattern) TEXT_##id,
 #include "redaction/text_patterns.def"
     TEXT_PATTERN_COUNT
 };
@@ -34,6 +34,7 @@ enum trait {
     TRAIT_PAIR_VALUE = 1 << 21,     /* `value` of one */
     TRAIT_RUN_VARIABLE = 1 << 22,   /* as a variable: holds a run id */
     TRAIT_IDENTITY = 1 << 24,       /* names a person or caller */
+    TRAIT_VARIABLES = 1 << 25,      /* with TRAIT_ENVIRONMENT: the name leaves no doubt (`environmentVariables`) */
     TRAIT_LISTING = 1 << 23,        /* holds secrets under names of their own: `secrets`, `passwords`, `credentials` */
 };
 

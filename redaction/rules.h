@@ -67,10 +67,11 @@ struct rules;
 struct extra_pattern {
     const char *pattern;
     bool        caseless;
+    const char *example;    /* a text that ends with a match, for the check of the matcher; NULL: not checked */
 };
 
 /* Reads the catalogue that is built in. `enabled` says which rules take part (NULL: all). Extra patterns are reported
- * with numbers from rules_count() on. */
+ * with numbers from rules_count() on. Fails if the matcher of this machine loses matches: see rules_matcher.c. */
 MUST_USE struct rules *rules_load(bool (*enabled)(const void *context, const char *id, enum rule_class), const void *context,
                                   const struct extra_pattern *extra, size_t extra_count, struct error *);
 void rules_free(struct rules *);

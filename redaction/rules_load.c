@@ -505,7 +505,7 @@ struct rules *rules_load_sources(const struct rule_source *sources, rule_enabled
         rule->enabled = !enabled || enabled(context, rule->view.id, rule->view.class_);
         if (rule->enabled && rule->finder) set->by_finder[rule->finder - finders] = (uint32_t)i + 1;
     }
-    if (ok && compile(set, extra, extra_count, err)) return set;
+    if (ok && compile(set, extra, extra_count, err) && rules_check_matcher(set, extra, extra_count, err)) return set;
     rules_free(set);
     return NULL;
 }

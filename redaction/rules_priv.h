@@ -76,6 +76,9 @@ MUST_USE bool rules_read(struct rules *set, const struct rule_source *, struct e
 /* Whether a pattern holds three literal characters in a row, whichever of its alternatives matches. */
 bool pattern_has_literal(const char *pattern);
 
+/* Whether the matcher finds an example of every rule and extra pattern wherever it stands. */
+MUST_USE bool rules_check_matcher(const struct rules *, const struct extra_pattern *, size_t extra_count, struct error *);
+
 /* Removes the brackets of a match example: the plain text and where the secret stands. False: not exactly one pair. */
 bool example_parse(struct slice example, char *text, size_t *len, uint32_t *from, uint32_t *to);
 

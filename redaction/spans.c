@@ -93,7 +93,8 @@ static size_t encode_quotes(enum encoding e, const char *text, size_t len, char 
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
         const char *as = NULL;
-        if (text[i] == '"') as = e == ENCODING_PERCENT ? "%22" : e == ENCODING_HTML ? "&quot;" : "\\\"";
+        if (e == ENCODING_UTF16) as = NULL;
+        else if (text[i] == '"') as = e == ENCODING_PERCENT ? "%22" : e == ENCODING_HTML ? "&quot;" : "\\\"";
         else if (text[i] == '\\') as = e == ENCODING_PERCENT ? "%5C" : e == ENCODING_HTML ? "\\" : "\\\\";
         size_t as_len = as != NULL ? strlen(as) : 1;
         if (n + as_len > capacity) return 0;
@@ -302,16 +303,17 @@ size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans,
         return 0;
     }
     for (size_t i = 0; i < count;) {
-        const struct span_item *winner = items[i];
+        struct span_item *winner = items[i];
         uint32_t start = winner->start, end = winner->end;
         for (i++; i < count && items[i]->start < end; i++) {
             if (items[i]->end > end) end = items[i]->end;
             if (prevails(items[i], winner)) winner = items[i];
         }
         if (winner->rule != NO_RULE) r->tally.redactions[winner->rule]++;
-        if (told != NULL) detail_fill(r, job, winner, &told[kept]);
+        items[kept] = winner;
         out[kept++] = (struct span){start, end, winner->replacement};
     }
+    if (told != NULL) details_fill(r, job, items, out, kept, told);
     *spans = out;
     *details = told;
     return kept;

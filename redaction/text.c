@@ -5,6 +5,7 @@
  * that no credential holds, and what has been removed is not read again (`done`). */
 #include "redaction/engine.h"
 #include "redaction/values.h"
+#include "redaction/verify.h"
 
 #define MAX_NAME_BYTES 80
 #define MAX_VARIABLE_BYTES 256
@@ -330,6 +331,46 @@ static void read_beside(struct redactor *r, struct reading *t, uint32_t end)
     if (value.len >= MIN_BESIDE && looks_like_credential(value)) remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
+/* What may stand between a service's name and its key. */
+static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
+{
+    static const char *const words[] = {"apikey", "api", "keys", "key", "tokens", "token", "secret", "private", "access", "auth", "app", "client",
+                                        "login", "password", "pass", "account", "test", "live", "prod", "dev", "string", "const", "io", "id", "com", NULL};
+    uint32_t limit = at + 48 < text.len ? at + 48 : (uint32_t)text.len;
+    *said = false;
+    for (;;) {
+        while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\", text.data[at], 17) != NULL) at++;
+        size_t len = 0, left = limit - at;
+        for (const char *const *w = words; *w != NULL && len == 0; w++)
+            if (strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
+        if (len == 0) return at;
+        if (len == 2 && ascii_lower(text.data[at + 1]) == 'd') *said = false;   /* id */
+        else *said = true;
+        at += (uint32_t)len;
+    }
+}
+
+static bool is_random_value(struct slice v, bool announced)
+{
+    if (v.len < MIN_BESIDE) return false;
+    if (announced && looks_like_guid(v)) return true;
+    size_t hex = 0;
+    while (hex < v.len && (ascii_is_digit(v.data[hex]) || (ascii_lower(v.data[hex]) >= 'a' && ascii_lower(v.data[hex]) <= 'f'))) hex++;
+    if (hex == v.len && v.len >= 32) return entropy(v) > 2;
+    return looks_like_credential(v);
+}
+
+/* `acme = 5f3a...`, `ACME_API_KEY: ...`, `"acme", "..."`: a service whose keys look like nothing in particular. */
+static void read_service(struct redactor *r, struct reading *t, uint32_t end)
+{
+    bool announced;
+    uint32_t from = skip_key_words(t->text, end, &announced), to = unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    struct slice between = slice_sub(t->text, end, from);
+    bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
+    if (!apart || to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, from, to), announced)) return;
+    remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
 static void read_option(struct redactor *r, struct reading *t, uint32_t end)
 {
     struct slice name = name_before(t->text, end - 1);
@@ -433,12 +474,22 @@ static void read_export(struct redactor *r, struct reading *t, uint32_t end)
 
 /* --- Run names, addresses, query parameters --------------------------------------------------------------------------------- */
 
+/* What follows in the names of operations, where a resource id has a name. */
+static bool is_operation(struct slice word)
+{
+    static const char *const words[] = {"read", "write", "delete", "action", "cancel", "submit", "runs", "jobs", "experiments",
+                                        "versions", "schedules", "operations", "metrics", "artifacts", "logs", NULL};
+    for (const char *const *w = words; *w != NULL; w++)
+        if (slice_equal_nocase(slice_from(*w), word)) return true;
+    return false;
+}
+
 /* .../runs/<name>; jobs and experiments only within a workspace, since other things have jobs too. */
 static void read_run_path(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t to = end;
     while (to < t->text.len && is_name_byte(t->text.data[to])) to++;
-    if (to == end || to - end > 256) return;
+    if (to == end || to - end > 256 || is_operation(slice_sub(t->text, end, to))) return;
     struct slice before = slice_sub(t->text, end > 300 ? end - 300 : 0, end);
     if (!contains_nocase(before, "/workspaces/") && !contains_nocase(before, "/experiments/") && !contains_nocase(before, "ml.azure.com") &&
         !contains_nocase(before, "azureml"))
@@ -461,7 +512,7 @@ static void read_address(struct redactor *r, struct reading *t, uint32_t end)
 /* ?a=1&b=2: every value. */
 static void read_query(struct redactor *r, struct reading *t, uint32_t end)
 {
-    uint32_t at = end - 1;
+    uint32_t at = end;
     while (at < t->text.len) {
         uint32_t name = at;
         while (at < t->text.len && (is_name_byte(t->text.data[at]) || t->text.data[at] == '%')) at++;
@@ -531,6 +582,7 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     case TEXT_PAIR: read_pair(r, t, end); break;
     case TEXT_ARGUMENT: read_argument(r, t, end); break;
     case TEXT_BESIDE: read_beside(r, t, end); break;
+    case TEXT_SERVICE: read_service(r, t, end); break;
     case TEXT_OPTION: read_option(r, t, end); break;
     case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;
     case TEXT_EXPORT: read_export(r, t, end); break;

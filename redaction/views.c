@@ -163,7 +163,11 @@ static void examine_run(struct redactor *r, uint32_t view, uint32_t from, uint32
     if (len == 0) return;
     uint32_t decoded = view_add(r, (struct view){.text = slice_of(out, len), .parent = view, .from = from, .to = to, .job = v.job,
                                                  .encoding = ENCODING_BASE64, .depth = (uint8_t)(v.depth + 1)});
-    if (decoded != NO_VIEW) examine(r, decoded, 0, (uint32_t)len, ALL_FACTS, &root_context);
+    if (decoded == NO_VIEW) return;
+    examine(r, decoded, 0, (uint32_t)len, ALL_FACTS, &root_context);
+    /* What stands before it, of a text whose beginning was cut off, may touch a secret and hide it. */
+    for (uint32_t skip = 1; skip < 3 && len > skip + MIN_TEXT && ascii_is_alnum(r->views[decoded].text.data[skip - 1]); skip++)
+        gather(r, decoded, skip, (uint32_t)len, 0);
 }
 
 static void examine_base64(struct redactor *r, uint32_t view, uint32_t from, uint32_t to)
@@ -181,7 +185,10 @@ static enum encoding encoding_of(struct slice text, uint8_t facts)
         if (encoding_occurs(ENCODING_PERCENT, text)) return ENCODING_PERCENT;
         if (encoding_occurs(ENCODING_HTML, text)) return ENCODING_HTML;
     }
-    if ((facts & FACT_ESCAPE) && encoding_occurs(ENCODING_BACKSLASH, text)) return ENCODING_BACKSLASH;
+    if (facts & FACT_ESCAPE) {
+        if (encoding_occurs(ENCODING_UTF16, text)) return ENCODING_UTF16;
+        if (encoding_occurs(ENCODING_BACKSLASH, text)) return ENCODING_BACKSLASH;
+    }
     return ENCODING_NONE;
 }
 

@@ -45,7 +45,9 @@ static bool decide_by_name(const struct redactor *r, uint32_t traits, struct sli
     bool listed = c->listing && (traits & (TRAIT_WEAK | TRAIT_PAIR_VALUE));
     bool weak = (traits & TRAIT_WEAK) || (c->listing && !(traits & TRAIT_PAIR_NAME));
     *f = engine_finding(r, ENGINE_NAME);
-    if ((traits & TRAIT_STRONG) || listed) return !says_nothing(text);
+    /* The columns Authorization and authorization hold who was allowed what, as an object or as JSON text. */
+    bool allowance = (traits & TRAIT_STRONG) && !(traits & TRAIT_LISTING) && text.len > 0 && text.data[0] == '{';
+    if (((traits & TRAIT_STRONG) && !allowance) || listed) return !says_nothing(text);
     return weak && looks_like_credential(text);
 }
 
@@ -134,32 +136,47 @@ static void walk_number(struct redactor *r, struct value v, const struct place *
 
 /* --- Objects and arrays ------------------------------------------------------------------------------------------------- */
 
-/* `env` and `environment` are also the names of other things; a set of variables has at least one that is spelt like
- * one, or is an array of {name, value} pairs or of NAME=value texts. */
+static bool is_word(struct slice text, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (slice_equal_nocase(text, slice_from(*words))) return true;
+    return false;
+}
+
+static bool is_spelt_as_variable(struct slice key)
+{
+    if (key.len < 2 || !ascii_is_alpha(key.data[0])) return false;
+    for (size_t i = 0; i < key.len; i++)
+        if (key.data[i] >= 'a' && key.data[i] <= 'z') return false;
+    return true;
+}
+
+/* `env` and `environment` are also the names of other things, such as an environment that has a name and a version. An
+ * object is a set of variables if one of its names is spelt like a variable, or if it holds nothing but texts and numbers and
+ * none of the names that such things have; an array, if it holds {name, value} pairs or NAME=value texts. */
 static bool holds_variables(const struct redactor *r, uint32_t view, uint32_t node)
 {
+    static const char *const other[] = {"name", "version", "id", "type", "kind", "image", "label", "docker", "conda", "stage", NULL};
     const struct tape *t = r->views[view].tape;
     const struct node *n = &t->nodes[node];
+    bool flat = n->type == NODE_OBJECT && n->next > node + 1;
     for (uint32_t k = node + 1; k < n->next; k = t->nodes[k].next) {
         const struct node *m = &t->nodes[k];
+        struct slice text = slice_of(t->text.data + m->start, m->end - m->start);
         if (n->type == NODE_OBJECT) {
-            struct slice key = slice_of(t->text.data + m->start, m->end - m->start);
-            bool upper = key.len >= 2;
-            for (size_t i = 0; i < key.len && upper; i++) upper = key.data[i] < 'a' || key.data[i] > 'z';
-            if (upper && ascii_is_alpha(key.data[0])) return true;
-        } else if (m->type == NODE_OBJECT) {
-            return true;
-        } else if (m->type == NODE_STRING && memchr(t->text.data + m->start, '=', m->end - m->start) != NULL) {
+            if (is_spelt_as_variable(text)) return true;
+            flat = flat && t->nodes[k + 1].type != NODE_OBJECT && t->nodes[k + 1].type != NODE_ARRAY && !is_word(text, other);
+        } else if (m->type == NODE_OBJECT || (m->type == NODE_STRING && memchr(text.data, '=', text.len) != NULL)) {
             return true;
         }
     }
-    return false;
+    return flat;
 }
 
 static bool is_environment(const struct redactor *r, struct value v)
 {
     return (v.traits & TRAIT_ENVIRONMENT) && r->plan->policy.actions[RULE_CLASS_ENVIRONMENT] != ACTION_KEEP &&
-           holds_variables(r, v.view, v.node);
+           ((v.traits & TRAIT_VARIABLES) || holds_variables(r, v.view, v.node));
 }
 
 /* Whether a place takes a container as a whole. */

@@ -461,7 +461,7 @@ def test_check_describes_the_plan(lethe):
     (["redcat"], 2), (["redact", "--polcy", "hbi"], 2), (["redact", "-", "--jobs", "0"], 2), (["redact", "-", "--jobs"], 2),
     (["redact", "-", "--policy", "no-such-policy.yaml"], 2), (["redact", "-", "--key-file", "no-such-key"], 2),
     (["redact", "-", "--format", "xml"], 2), (["redact", "-", "--max-record", "1X"], 2), (["redact", "-", "--resume"], 2),
-    (["redact", "-", "--report", "report.html"], 2), (["keygen"], 2), (["check", "extra"], 2),
+    (["redact", "-", "--report", "report.pdf"], 2), (["keygen"], 2), (["check", "extra"], 2),
 ])
 def test_exit_codes_of_usage(lethe, arguments, code):
     assert lethe.run(*arguments).returncode == code

@@ -91,19 +91,12 @@ def test_nothing_that_must_go_survives_anywhere(redacted, profile):
         assert [kind for value, kind in gone if any(value.lower() in view for view in seen)] == [], file
 
 
-@pytest.mark.xfail(strict=True, reason="no rule knows the parameters c and s of a signed polling address")
 def test_the_signature_of_a_polling_address_goes(standard):
     planted, = {value for value, kind, _ in PLANTED if kind == "polling-signature"}
     assert not [file for file in files_below(standard) if planted in text_of(standard / file)]
 
 
-def kept_by_standard():
-    for file in files_below(EXPORT):
-        fault = "the Authorization column of AzureActivity, JSON as text, is masked like a header of that name"
-        yield pytest.param(file, marks=[pytest.mark.xfail(strict=True, reason=fault)] if "rows" in file else [], id=file.split("/")[-1])
-
-
-@pytest.mark.parametrize("file", list(kept_by_standard()))
+@pytest.mark.parametrize("file", files_below(EXPORT))
 def test_what_standard_keeps_is_still_there_as_often(standard, file):
     before, after = unescaped(text_of(EXPORT / file)), unescaped(text_of(standard / file))
     for value, kind, planted_in in PLANTED:
@@ -111,7 +104,6 @@ def test_what_standard_keeps_is_still_there_as_often(standard, file):
             assert after.count(value) == before.count(value), kind
 
 
-@pytest.mark.xfail(strict=True, reason="the operation .../experiments/runs/write is read as an address with two run names")
 def test_operations_keep_their_names(standard):
     for line in text_of(standard / "azureml-resource-logs.jsonl").splitlines():
         assert "run-" not in json.loads(line)["operationName"]

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "parser/parser.h"
 #include "redaction/decode.h"
 
 #include <stdlib.h>
@@ -61,6 +62,28 @@ static void a_range_maps_back_to_the_bytes_that_give_it(void **state)
     }
 }
 
+static void marks_lead_to_the_same_bytes(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"a", "%41", "%", "&amp;", "&#233;", "\\n", "\\u00e9", "\\ud83d\\ude00", "\\\\", "plain words in a row "};
+    static const enum encoding encodings[] = {ENCODING_PERCENT, ENCODING_HTML, ENCODING_BACKSLASH, ENCODING_STRING};
+    static char text[40000 + PARSER_PADDING], out[sizeof text];
+    size_t len = 0;
+    for (uint32_t i = 1; len < 40000 - 32; i = i * 1103515245u + 12345u) len = (size_t)(stpcpy(text + len, units[(i >> 16) % 10]) - text);
+    for (size_t e = 0; e < sizeof encodings / sizeof *encodings; e++) {
+        struct encoding_mark marks[40000 / ENCODING_MARK_BYTES + 1];
+        size_t decoded = encoding_decode(encodings[e], slice_of(text, len), out);
+        encoding_mark(encodings[e], slice_of(text, len), marks, encoding_mark_count(decoded));
+        for (size_t from = 0; from < decoded; from += 7) {
+            size_t first[2] = {from, from}, end[2] = {from + 1, from + 1};
+            encoding_map_back(encodings[e], slice_of(text, len), NULL, &first[0], &end[0]);
+            encoding_map_back(encodings[e], slice_of(text, len), marks, &first[1], &end[1]);
+            assert_int_equal(first[0], first[1]);
+            assert_int_equal(end[0], end[1]);
+        }
+    }
+}
+
 static void a_unit_is_taken_whole(void **state)
 {
     (void)state;
@@ -100,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_encoding_decodes_its_units_and_leaves_the_rest),
         cmocka_unit_test(a_range_maps_back_to_the_bytes_that_give_it),
+        cmocka_unit_test(marks_lead_to_the_same_bytes),
         cmocka_unit_test(a_unit_is_taken_whole),
         cmocka_unit_test(base64_is_found_when_it_holds_text),
     };

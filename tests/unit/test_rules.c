@@ -137,7 +137,7 @@ static void no_rule_finds_identifiers_that_azure_logs_are_full_of(void **state)
 static void extra_patterns_are_numbered_after_the_catalogue(void **state)
 {
     (void)state;
-    static const struct extra_pattern extra[] = {{"passw[o0]rd", true}, {"zebra", false}};
+    static const struct extra_pattern extra[] = {{"passw[o0]rd", true, "password"}, {"zebra", false, "zebra"}};
     struct error err = {0};
     struct rules *other = rules_load(NULL, NULL, extra, 2, &err);
     assert_non_null(other);
@@ -340,7 +340,7 @@ static void a_rule_may_keep_context_a_gap_and_stop_at_a_character(void **state)
 {
     (void)state;
     static const char yaml[] = "- id: a\n  title: A\n  class: secret\n  pattern: 'pin(?:code)?'\n  keep: all\n  gap: {class: '[ :=]', min: 1, max: 3}\n"
-                               "  until: ';'\n  length: [2, 4]\n" RULE_TAIL;
+                               "  until: ';'\n  length: [2, 4]\n" "  references: ['https://x.example']\n  match: ['pin: ⟦123⟧;']\n  nomatch: ['x']\n";
     static const struct {
         const char *text, *secret;
     } cases[] = {{"pin: 123;x", "123"}, {"pincode=1234", "1234"}, {"pin1234", NULL}, {"pin=1;", NULL}, {"pin=12345;", NULL}, {"pin =", NULL}};
