@@ -10,10 +10,12 @@ static bool read_options(const struct options *options, struct pipeline_options 
         .keep_container = option_given(options, OPTION_KEEP_CONTAINER),
         .strict = option_given(options, OPTION_STRICT),
         .resume = option_given(options, OPTION_RESUME),
+        .second_gate = option_given(options, OPTION_SECOND_GATE),
     };
     if (!format_find(format, &p->format)) return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original and flat", format);
     if (p->format == FORMAT_FLAT && p->keep_container)
         return error_set(err, ERROR_USAGE, "--keep-container goes with --format original only");
+    if (p->second_gate && p->keep_container) return error_set(err, ERROR_USAGE, "--second-gate does not go with --keep-container");
     if (report != NULL && !report_knows(report))
         return error_set(err, ERROR_USAGE, "the report '%s' should end in .html or .json", report);
     if (p->resume && (output == NULL || strcmp(output, OUTPUT_STDOUT) == 0))

@@ -20,6 +20,7 @@
 #include "pipeline.h"
 
 #include "progress.h"
+#include "redaction/gate.h"
 #include "sinks/output.h"
 
 #include <pthread.h>
@@ -94,6 +95,8 @@ struct worker {
     struct encoder  *encoder;
     void            *writer;         /* in place of the encoder, if the options have one */
     struct inventory *inventory;     /* NULL: not wanted */
+    struct gate      *gate;          /* NULL: not wanted */
+    uint64_t          gated_clean, gated_redacted;   /* cut out behind the redactor's back */
     struct portion   portion;
 };
 
@@ -187,6 +190,43 @@ static bool encode(struct worker *w, const struct clean_batch *batch, struct enc
     return writer->write(w->writer, &w->p->inputs->items[w->portion.input], batch, out);
 }
 
+/* What the second gate cuts out, while it does. */
+struct cutting {
+    struct worker            *w;
+    struct parcel            *parcel;
+    const struct clean_batch *clean;
+};
+
+/* Line n of the encoded bytes is record n of the clean batch. */
+static void withhold_line(void *context, size_t line, uint32_t rule)
+{
+    struct cutting            *c = context;
+    const struct clean_record *r = &c->clean->records[line];
+    struct parcel             *parcel = c->parcel;
+    (void)rule;
+    if (parcel->withheld_count == parcel->withheld_capacity) {
+        size_t capacity = 2 * parcel->withheld_capacity + 16;
+        parcel->withheld = reallocarray(parcel->withheld, capacity, sizeof *parcel->withheld);
+        CHECK(parcel->withheld != NULL);
+        parcel->withheld_capacity = capacity;
+    }
+    parcel->withheld[parcel->withheld_count++] = (struct withheld_record){REFUSAL_GATE, r->offset, r->line, r->offset};
+    parcel->counted.withheld++;
+    if (r->span_count > 0) {
+        parcel->counted.redacted--;
+        c->w->gated_redacted++;
+    } else {
+        parcel->counted.clean--;
+        c->w->gated_clean++;
+    }
+}
+
+static bool pass_second_gate(struct worker *w, struct parcel *parcel, const struct clean_batch *clean)
+{
+    struct cutting cutting = {w, parcel, clean};
+    return w->gate == NULL || gate_filter(w->gate, parcel->encoded.data, &parcel->encoded.len, withhold_line, &cutting);
+}
+
 static void redact_and_encode(struct worker *w, struct parcel *parcel)
 {
     const struct tally *tally = redactor_tally(w->redactor);
@@ -198,7 +238,7 @@ static void redact_and_encode(struct worker *w, struct parcel *parcel)
     parcel->counted = (struct input_result){.records = tally->records - records, .clean = tally->clean - clean,
                                             .redacted = tally->redacted - redacted, .withheld = batch->withheld_count};
     keep_withheld(parcel, batch);
-    parcel->encoded_all = encode(w, batch, &parcel->encoded);
+    parcel->encoded_all = encode(w, batch, &parcel->encoded) && pass_second_gate(w, parcel, batch);
 }
 
 /* --- Output turn ------------------------------------------------------------------------------------------------------ */
@@ -371,6 +411,7 @@ static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
     w->redactor = redactor_new(p->plan, &redaction, err);
     if (w->redactor == NULL) return false;
     if (p->result->inventory != NULL && (w->inventory = inventory_new(p->plan)) == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
+    if (o->second_gate && (w->gate = gate_new(p->plan, err)) == NULL) return false;
     if (o->writer != NULL) w->writer = o->writer->open(o->writer->context);
     else w->encoder = encoder_new(o->format, o->keep_container);
     return ((w->encoder != NULL || w->writer != NULL) && batch_init(&w->batch, o->max_record + BATCH_EXTRA)) ||
@@ -380,11 +421,16 @@ static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
 static void worker_release(struct worker *w)
 {
     if (w->redactor != NULL) {
-        tally_add(&w->p->result->tally, redactor_tally(w->redactor));
+        struct tally *total = &w->p->result->tally;
+        tally_add(total, redactor_tally(w->redactor));
+        total->clean -= w->gated_clean;
+        total->redacted -= w->gated_redacted;
+        total->withheld[REFUSAL_GATE] += w->gated_clean + w->gated_redacted;
         redactor_free(w->redactor);
     }
     if (w->inventory != NULL) inventory_merge(w->p->result->inventory, w->inventory);
     inventory_free(w->inventory);
+    gate_free(w->gate);
     if (w->encoder != NULL) encoder_free(w->encoder);
     if (w->writer != NULL) w->p->options->writer->close(w->writer);
     batch_release(&w->batch);

@@ -22,6 +22,7 @@ struct pipeline_options {
     unsigned    jobs;
     enum format format;
     bool        keep_container, strict, resume;
+    bool        second_gate;             /* not with keep_container or a writer */
     size_t      max_record;
     unsigned    max_depth;
     const struct batch_writer *writer;   /* NULL: the encoder, with `format`. It gets details; --resume, mirrors and
