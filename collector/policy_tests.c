@@ -336,6 +336,24 @@ static bool read_test(struct policy_test *t, struct error *err)
     return yaml_text(name, &t->name, err) && read_text(record, &t->record, err) && read_expectation(t, err);
 }
 
+static void policy_test_release(struct policy_test *t)
+{
+    encoded_release(&t->record);
+    encoded_release(&t->becomes);
+}
+
+/* Reads all tests before the first one runs: a mistake shows at once. */
+static bool check_tests(const struct yaml_node *tests, struct error *err)
+{
+    bool sound = yaml_expect(tests, YAML_SEQUENCE, err);
+    for (const struct yaml_node *n = sound ? tests->first : NULL; sound && n != NULL; n = n->next) {
+        struct policy_test t = {.node = n};
+        sound = read_test(&t, err);
+        policy_test_release(&t);
+    }
+    return sound;
+}
+
 /* --- Running ------------------------------------------------------------------------------------------------------------------ */
 
 /* Judges what came out and prints the verdict. */
@@ -364,8 +382,7 @@ static bool run_test(struct bench *b, const struct yaml_node *node, const struct
     bool               ran = read_test(&t, err) && redact(b, slice_of(t.record.data, t.record.len), &o, err);
     if (ran && judge(&t, &o, keyring_id(b->keyring), p)) counts->passed++;
     else if (ran) counts->failed++;
-    encoded_release(&t.record);
-    encoded_release(&t.becomes);
+    policy_test_release(&t);
     encoded_release(&o.text);
     return ran;
 }
@@ -390,7 +407,7 @@ static bool run_file(const struct yaml_document *d, const char *path, const stru
     if (!yaml_expect(root, YAML_MAPPING, err) || !yaml_keys(root, file_keys, err)) return false;
     const struct yaml_node *policy = yaml_find(root, "policy"), *tests = yaml_find(root, "tests");
     if (policy == NULL || tests == NULL) return yaml_fail(root, err, "wants policy and tests");
-    if (!yaml_text(policy, &name, err) || !yaml_expect(tests, YAML_SEQUENCE, err)) return false;
+    if (!yaml_text(policy, &name, err) || !check_tests(tests, err)) return false;
     char *file = policy_path(path, name);
     bool  ran = file != NULL ? bench_open(&b, file, err) : error_set(err, ERROR_MEMORY, "out of memory");
     for (const struct yaml_node *n = tests->first; ran && n != NULL; n = n->next) ran = run_test(&b, n, p, counts, err);

@@ -251,14 +251,29 @@ static bool all_base32(const char *at)
     return (halves[0] & halves[1]) == UINT64_MAX;
 }
 
+/* Upper case and digits, all of them: examples of keys in base32 are often blurred with digits that base32 lacks. */
+static bool is_upper_run(char c) { return (c >= 'A' && c <= 'Z') || ascii_is_digit(c); }
+
+static bool all_upper_run(const char *at)
+{
+    block16 block;
+    uint64_t halves[2];
+    memcpy(&block, at, sizeof block);
+    block16 in = (block16)(block - 'A' < 26) | (block16)(block - '0' < 10);
+    memcpy(halves, &in, sizeof halves);
+    return (halves[0] & halves[1]) == UINT64_MAX;
+}
+
 /* A run of 52 holds one whole block of 16 at every step of 32, so that looking at these blocks is enough. */
 bool find_base32_run(struct slice text, uint32_t at, uint32_t *from, uint32_t *to)
 {
     for (size_t block = at; block + 16 <= text.len; block += 32) {
-        if (!all_base32(text.data + block)) continue;
+        bool lower = all_base32(text.data + block);
+        if (!lower && !all_upper_run(text.data + block)) continue;
+        bool (*belongs)(char) = lower ? is_base32 : is_upper_run;
         size_t start = block, end = block + 16;
-        while (start > at && is_base32(text.data[start - 1])) start--;
-        while (end < text.len && is_base32(text.data[end])) end++;
+        while (start > at && belongs(text.data[start - 1])) start--;
+        while (end < text.len && belongs(text.data[end])) end++;
         if (end - start >= 52) {
             *from = (uint32_t)start;
             *to = (uint32_t)end;
@@ -274,6 +289,13 @@ static bool find_devops_token(struct slice text, uint32_t at, uint32_t *from, ui
     return *to - *from == 52 && !alnum_before(text, *from) && !alnum_at(text, *to);
 }
 
+/* S, the kind of the key, and 56 more: an NKEY seed. */
+static bool find_nkey_seed(struct slice text, uint32_t at, uint32_t *from, uint32_t *to)
+{
+    if (!find_base32_run(text, at, from, to) || *from != at || *to - *from != 58) return false;
+    return text.data[at] == 'S' && memchr("ACNOUX", text.data[at + 1], 6) != NULL && !alnum_before(text, *from) && !alnum_at(text, *to);
+}
+
 const struct finder finders[] = {
     {"card-number", TRIGGER_DIGITS, find_card},
     {"personal-number", TRIGGER_DIGITS, find_personal_number},
@@ -282,5 +304,6 @@ const struct finder finders[] = {
     {"url-password", TRIGGER_SIGN, find_url_password},
     {"email", TRIGGER_SIGN, find_email},
     {"devops-token", TRIGGER_RUN, find_devops_token},
+    {"nkey-seed", TRIGGER_RUN, find_nkey_seed},
     {NULL, TRIGGER_RUN, NULL},
 };

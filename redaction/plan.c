@@ -166,6 +166,8 @@ struct plan *plan_new(const char *policy, const struct keyring *keyring, struct 
     return NULL;
 }
 
+bool plan_check_examples(const struct plan *p, struct error *err) { return rules_check_examples(p->rules, err); }
+
 void plan_free(struct plan *p)
 {
     if (p == NULL) return;

@@ -39,6 +39,9 @@ struct plan;
 MUST_USE struct plan *plan_new(const char *policy, const struct keyring *, struct error *);
 void plan_free(struct plan *);
 
+/* Whether every rule that takes part finds its own examples and nothing else; for `lethe check`. */
+MUST_USE bool plan_check_examples(const struct plan *, struct error *);
+
 /* What the plan would do, as text for `lethe check`. */
 void plan_describe(const struct plan *, FILE *);
 

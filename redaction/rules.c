@@ -111,13 +111,22 @@ static bool find_start(const struct rule *rule, struct slice text, uint32_t end,
     return true;
 }
 
+/* Whether a terminal's colour sequence, ESC [ digits m, ends at `at`. */
+static bool ends_colour(struct slice text, uint32_t at)
+{
+    if (text.data[at - 1] != 'm') return false;
+    uint32_t from = at - 1;
+    while (from > 0 && at - from < 16 && (ascii_is_digit(text.data[from - 1]) || text.data[from - 1] == ';')) from--;
+    return from > 1 && text.data[from - 1] == '[' && text.data[from - 2] == '\x1b';
+}
+
 bool rule_span(const struct rules *set, uint32_t number, struct slice text, uint32_t end, uint32_t *from, uint32_t *to)
 {
     CHECK(number < set->count);
     const struct rule *rule = &set->all[number];
     uint32_t start;
     if (!find_start(rule, text, end, &start, from)) return false;
-    if (rule->boundary_left && start > 0 && ascii_is_alnum(text.data[start - 1])) return false;
+    if (rule->boundary_left && start > 0 && ascii_is_alnum(text.data[start - 1]) && !ends_colour(text, start)) return false;
     uint32_t at = *from > end ? *from : end;
     *to = at;
     if (rule->extends)

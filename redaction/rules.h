@@ -79,6 +79,9 @@ void rules_free(struct rules *);
 size_t           rules_count(const struct rules *);              /* all of the catalogue, enabled or not */
 struct rule_view rules_get(const struct rules *, size_t number);
 
+/* Runs the examples of all rules that take part. The error names file, line, rule and example. */
+MUST_USE bool rules_check_examples(const struct rules *, struct error *);
+
 /* --- Scanning --------------------------------------------------------------------------------------------------------- */
 
 struct rules_scratch;   /* one per thread */

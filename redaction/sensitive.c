@@ -76,7 +76,7 @@ static const char *const strong_tails[] = {
 static const char *const weak_tails[] = {
     " key ", " key 1 ", " key 2 ", " key primary ", " key secondary ", " key1 ", " key2 ", " keys ", " tokens ", " sig ", " signature ", " code ", " auth ", " cert ",
     " certificate ", " pfx ", " pem ", " nonce ", " salt ", " session ", " session id ", " ticket ", " assertion ",
-    " hmac ", " value ", " sid ", " seed ", " mnemonic ", " xkey ", NULL,
+    " hmac ", " value ", " sid ", " seed ", " mnemonic ", " xkey ", " crumb ", " api ", NULL,
 };
 
 /* Names that only speak about a secret. Last words, or parts in the joined form. */

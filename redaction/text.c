@@ -49,11 +49,35 @@ static bool ends_token(char c, enum extent extent)
     return c == ',' || c == ';' || c == '&' || c == ')' || c == '}' || c == '<' || c == '>' || c == '|' || c == '`';
 }
 
+/* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
+static uint32_t quoted_end(struct slice text, uint32_t at, char quote)
+{
+    for (; at < text.len && !is_line_end(text.data[at]); at++) {
+        if (text.data[at] == '\\') at++;
+        else if (text.data[at] == quote) break;
+    }
+    return at < text.len ? at : (uint32_t)text.len;
+}
+
+/* Whether a sign and blanks stand before text[end). */
+static bool is_assigned(struct slice text, uint32_t at, uint32_t end)
+{
+    while (end > at && is_blank(text.data[end - 1])) end--;
+    return end > at && (text.data[end - 1] == '=' || text.data[end - 1] == ':');
+}
+
 static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
 {
     uint32_t end = at;
     if (extent == EXTENT_LINE) {
-        while (end < text.len && !is_line_end(text.data[end]) && text.data[end] != '"' && text.data[end] != '\'') end++;
+        while (end < text.len && !is_line_end(text.data[end])) {
+            if (is_quote(text.data[end])) {   /* closes what stands around the header, unless it begins a value in it */
+                uint32_t close = is_assigned(text, at, end) ? quoted_end(text, end + 1, text.data[end]) : (uint32_t)text.len;
+                if (close >= text.len || text.data[close] != text.data[end]) break;
+                end = close;
+            }
+            end++;
+        }
         while (end > at && is_blank(text.data[end - 1])) end--;
         return end;
     }
@@ -67,16 +91,7 @@ static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
     return end;
 }
 
-/* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
-static uint32_t quoted_end(struct slice text, uint32_t at, char quote)
-{
-    for (; at < text.len && !is_line_end(text.data[at]); at++) {
-        if (text.data[at] == '\\') at++;
-        else if (text.data[at] == quote) break;
-    }
-    return at < text.len ? at : (uint32_t)text.len;
-}
-
+#define MIN_UNMIXED 20   /* behind a service's name a word of so many letters is no word */
 #define MIN_BESIDE 16   /* shorter words after `token` are taken for prose */
 #define MAX_BLANKS 64   /* between a sign and a value on the next line */
 
@@ -163,9 +178,18 @@ static enum extent extent_of(struct slice name)
     return EXTENT_TOKEN;
 }
 
+/* In text, only as it is spelt: PWD is a directory, pwd a password. */
+static bool is_harmless_variable(const struct redactor *r, struct slice name)
+{
+    const struct name_list *list = &r->plan->policy.harmless;
+    for (size_t i = 0; i < list->count; i++)
+        if (slice_equal(slice_from(list->names[i]), name)) return true;
+    return false;
+}
+
 static enum sensitivity judge_name(const struct redactor *r, struct slice name)
 {
-    if (name_list_has(&r->plan->policy.plain_names, name) || name_list_has(&r->plan->policy.harmless, name)) return NAME_PLAIN;
+    if (name_list_has(&r->plan->policy.plain_names, name) || is_harmless_variable(r, name)) return NAME_PLAIN;
     if (name_list_has(&r->plan->policy.secret_names, name)) return NAME_STRONG;
     return name_sensitivity(name);
 }
@@ -202,11 +226,53 @@ static struct slice without_scheme(struct slice value)
     return value;
 }
 
+/* `...;Password=x;...`: in a connection string every value is one. */
+static bool in_connection_string(struct slice text, struct slice name, uint32_t from, uint32_t to)
+{
+    size_t start = (size_t)(name.data - text.data);
+    return text.data[from - 1] == '=' && ((start > 0 && text.data[start - 1] == ';') || (to < text.len && text.data[to] == ';')) &&
+           memchr(text.data + start, ' ', from - start) == NULL;
+}
+
+/* Words before which `key` and `token` are no credential's. */
+static bool is_plain_key(struct slice text, uint32_t name)
+{
+    static const char *const words[] = {"cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object",
+                                        "public", "cancellation", "continuation", "page", "next", "dedup", "lookup", "correlation", "map",
+                                        "index", "group", "sharding", "shard", "session", "lock", "instrumentation", "operation",
+                                        "activity", "request", "trace", "item", "message", "tenant", "resource", "subscription", "i", "sync", "skip",
+                                        "event", "primary", "user", "entity", "delta", "paging", "resume", "change", NULL};
+    uint32_t to = name;
+    while (to > 0 && (is_blank(text.data[to - 1]) || text.data[to - 1] == '-' || text.data[to - 1] == '_' || text.data[to - 1] == '.')) to--;
+    for (const char *const *w = words; *w != NULL; w++) {
+        size_t len = strlen(*w);
+        bool whole = to == len || (to > len && (len > 1 || !ascii_is_alnum(text.data[to - len - 1])));
+        if (whole && slice_equal_nocase(slice_sub(text, to - len, to), slice_from(*w))) return true;
+    }
+    return false;
+}
+
+/* `acme_key`, `acmeToken`: a key of something in particular may be a GUID; one of a table, a cache or a request is an id. */
+static bool is_particular_key(struct slice text, struct slice name)
+{
+    static const char *const kinds[] = {"key", "token", NULL};
+    for (const char *const *k = kinds; *k != NULL; k++) {
+        size_t len = strlen(*k);
+        if (name.len < len + 3 || !slice_equal_nocase(slice_sub(name, name.len - len, name.len), slice_from(*k))) continue;
+        return !is_plain_key(text, (uint32_t)(name.data - text.data + name.len - len));
+    }
+    return false;
+}
+
 static bool is_secret_value(struct slice text, struct slice name, enum sensitivity s, uint32_t from, uint32_t to)
 {
     struct slice value = slice_sub(text, from, to);
+    if (s == NAME_WEAK && looks_like_guid(value)) return is_particular_key(text, name);
     if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(');
     if (is_common_word(value) || says_nothing(value)) return false;
+    bool query = name.len > 0 && name.data > text.data && (name.data[-1] == '?' || name.data[-1] == '&');
+    if (query) return true;   /* what stands in a URL is a value, not code */
+    if (in_connection_string(text, name, from, to) && memmem(value.data, value.len, "$", 1) == NULL && memchr(value.data, '(', value.len) == NULL) return true;
     return !refers_to_value(name, without_scheme(value), is_quoted(text, from), to < text.len ? text.data[to] : '\0');
 }
 
@@ -249,7 +315,22 @@ static void read_value_as(struct redactor *r, struct reading *t, struct slice na
 
 static void read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)
 {
-    read_value_as(r, t, name, sensitivity_in_text(r, name), at);
+    enum sensitivity s = sensitivity_in_text(r, name);
+    bool connection = name.data > t->text.data && name.data[-1] == ';' && slice_equal_nocase(name, SLICE("pwd"));   /* no directory */
+    read_value_as(r, t, name, connection ? NAME_STRONG : s, at);
+}
+
+/* "the password is 'x'", "password was changed to x1y2": in prose only what is quoted or holds a digit. */
+static void read_statement(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from, to;
+    if (!find_value(t->text, end, EXTENT_TOKEN, &from, &to)) return;
+    if (!is_quoted(t->text, from) && to > from && t->text.data[to - 1] == '.') to--;
+    struct slice value = slice_sub(t->text, from, to);
+    bool digit = false;
+    for (size_t i = 0; i < value.len; i++) digit |= ascii_is_digit(value.data[i]);
+    if (value.len < 6 || (!digit && !is_quoted(t->text, from)) || is_ours(r, value)) return;
+    if (is_secret_value(t->text, slice_sub(t->text, end, end), NAME_STRONG, from, to)) remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
 static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
@@ -301,19 +382,14 @@ static void read_argument(struct redactor *r, struct reading *t, uint32_t end)
     read_value_as(r, t, name, quoted || s == NAME_PLAIN ? s : NAME_WEAK, comma + 1);
 }
 
-/* Words before which `key` and `token` are no credential's. */
-static bool is_plain_key(struct slice text, uint32_t name)
+/* `new PSCredential("user", "x")`: the second argument. */
+static void read_constructor(struct redactor *r, struct reading *t, uint32_t end)
 {
-    static const char *const words[] = {"cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object",
-                                        "public", "cancellation", "continuation", "page", "next", "dedup", "lookup", "correlation", "map",
-                                        "index", "group", "sharding", "shard", "session", NULL};
-    uint32_t to = name;
-    while (to > 0 && (is_blank(text.data[to - 1]) || text.data[to - 1] == '-')) to--;
-    for (const char *const *w = words; *w != NULL; w++) {
-        size_t len = strlen(*w);
-        if (to >= len && slice_equal_nocase(slice_sub(text, to - len, to), slice_from(*w))) return true;
-    }
-    return false;
+    uint32_t user = quoted_end(t->text, end, t->text.data[end - 1]), comma = user + 1;
+    while (comma < t->text.len && t->text.data[comma] == ' ') comma++;
+    if (user - end > MAX_VARIABLE_BYTES || comma >= t->text.len || t->text.data[comma] != ',') return;
+    uint32_t value = value_start(t->text, comma + 1);
+    if (value < t->text.len && is_quote(t->text.data[value])) read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
 }
 
 /* `acme TOKEN 5f3a...`, `acme-secret-5f3a...`: nothing but a blank or a dash stands between; the value must be plain enough. */
@@ -335,11 +411,12 @@ static void read_beside(struct redactor *r, struct reading *t, uint32_t end)
 static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
 {
     static const char *const words[] = {"apikey", "api", "keys", "key", "tokens", "token", "secret", "private", "access", "auth", "app", "client",
-                                        "login", "password", "pass", "account", "test", "live", "prod", "dev", "string", "const", "io", "id", "com", NULL};
+                                        "login", "password", "pass", "account", "test", "live", "prod", "dev", "string", "const", "io", "id", "com", "record",
+                                        "license", "sample", "admin", "rest", "service", "1 ", "2 ", NULL};
     uint32_t limit = at + 48 < text.len ? at + 48 : (uint32_t)text.len;
     *said = false;
     for (;;) {
-        while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\", text.data[at], 17) != NULL) at++;
+        while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\?|+", text.data[at], 20) != NULL) at++;
         size_t len = 0, left = limit - at;
         for (const char *const *w = words; *w != NULL && len == 0; w++)
             if (strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
@@ -350,9 +427,25 @@ static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
     }
 }
 
+static bool is_number(struct slice v)
+{
+    size_t at = 0;
+    while (at < v.len && ascii_is_digit(v.data[at])) at++;
+    return at == v.len && v.len >= 8;
+}
+
+/* One word of letters and digits that is not made of known words. */
+static bool is_plain_token(struct slice v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (!ascii_is_alnum(v.data[i])) return false;
+    return !is_known_words(v);
+}
+
 static bool is_random_value(struct slice v, bool announced)
 {
     if (v.len < MIN_BESIDE) return false;
+    if (announced && (is_number(v) || (v.len >= MIN_UNMIXED && is_plain_token(v) && entropy(v) > 2))) return true;
     if (announced && looks_like_guid(v)) return true;
     size_t hex = 0;
     while (hex < v.len && (ascii_is_digit(v.data[hex]) || (ascii_lower(v.data[hex]) >= 'a' && ascii_lower(v.data[hex]) <= 'f'))) hex++;
@@ -365,9 +458,18 @@ static void read_service(struct redactor *r, struct reading *t, uint32_t end)
 {
     bool announced;
     uint32_t from = skip_key_words(t->text, end, &announced), to = unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    uint32_t judged = from;
+    if (to < t->text.len && (t->text.data[to] == ':' || t->text.data[to] == '|') && is_number(slice_sub(t->text, from, to))) {
+        judged = to + 1;   /* behind the number of a bot or application */
+        to = unquoted_end(t->text, judged, EXTENT_CREDENTIAL);
+    }
+    if (is_quoted(t->text, from)) {
+        uint32_t close = quoted_end(t->text, to, t->text.data[from - 1]);
+        if (close - to < MAX_VARIABLE_BYTES && memchr(t->text.data + to, ' ', close - to) == NULL) to = close;
+    }
     struct slice between = slice_sub(t->text, end, from);
     bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
-    if (!apart || to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, from, to), announced)) return;
+    if (!apart || to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
     remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
@@ -582,6 +684,8 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     case TEXT_PAIR: read_pair(r, t, end); break;
     case TEXT_ARGUMENT: read_argument(r, t, end); break;
     case TEXT_BESIDE: read_beside(r, t, end); break;
+    case TEXT_STATEMENT: read_statement(r, t, end); break;
+    case TEXT_CONSTRUCTOR: read_constructor(r, t, end); break;
     case TEXT_SERVICE: read_service(r, t, end); break;
     case TEXT_OPTION: read_option(r, t, end); break;
     case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;

@@ -12,18 +12,32 @@ static const char *const known_words[] = {
 
 static bool is_identifier_byte(char c) { return ascii_is_alnum(c) || c == '_'; }
 
-/* Whether letters (lower case) can be cut into known words. */
-static bool cuts_into_words(const char *letters, size_t len)
+/* The fewest known words that letters (lower case) can be cut into; 0: they cannot. */
+static unsigned cut_into_words(const char *letters, size_t len)
 {
-    bool reached[MAX_WORDS + 1] = {true};
+    uint8_t fewest[MAX_WORDS + 1] = {1};   /* and one more */
     for (size_t at = 0; at < len; at++) {
-        if (!reached[at]) continue;
+        if (fewest[at] == 0) continue;
         for (const char *const *w = known_words; *w != NULL; w++) {
             size_t word = strlen(*w);
-            if (at + word <= len && letters[at] == **w && memcmp(letters + at, *w, word) == 0) reached[at + word] = true;
+            if (at + word > len || letters[at] != **w || memcmp(letters + at, *w, word) != 0) continue;
+            if (fewest[at + word] == 0 || fewest[at] + 1 < fewest[at + word]) fewest[at + word] = (uint8_t)(fewest[at] + 1);
         }
     }
-    return reached[len];
+    return fewest[len] == 0 ? 0 : fewest[len] - 1u;
+}
+
+/* One word, or two of which one is a credential's: "token", "mypassword". What is glued together otherwise may be a password. */
+static bool is_known_piece(const char *letters, size_t len)
+{
+    static const char *const kinds[] = {"password", "passwd", "secret", "token", "key", "pass", "pwd", "credential", "credentials", "creds", "auth", NULL};
+    unsigned words = cut_into_words(letters, len);
+    if (words == 1) return true;
+    for (const char *const *k = kinds; words == 2 && *k != NULL; k++) {
+        size_t kind = strlen(*k);
+        if (len > kind && (memcmp(letters, *k, kind) == 0 || memcmp(letters + len - kind, *k, kind) == 0)) return true;
+    }
+    return false;
 }
 
 bool is_known_words(struct slice text)
@@ -32,14 +46,16 @@ bool is_known_words(struct slice text)
     size_t len = 0, pieces = 0;
     for (size_t i = 0; i <= text.len; i++) {
         char c = i < text.len ? text.data[i] : ' ';
-        if (memchr("_-. :", c, 5) != NULL) {
-            if (len > 0 && !cuts_into_words(letters, len)) return false;
+        bool begins = i > 0 && i < text.len && c >= 'A' && c <= 'Z' && text.data[i - 1] >= 'a' && text.data[i - 1] <= 'z';
+        bool between = memchr("_-. :", c, 5) != NULL;
+        if (begins || between) {
+            if (len > 0 && !is_known_piece(letters, len)) return false;
             pieces += len > 0;
             len = 0;
-        } else {
-            if (!ascii_is_alpha(c) || len == sizeof letters) return false;
-            letters[len++] = ascii_lower(c);
         }
+        if (between) continue;
+        if (!ascii_is_alpha(c) || len == sizeof letters) return false;
+        letters[len++] = ascii_lower(c);
     }
     return pieces > 0;
 }
@@ -78,7 +94,7 @@ static size_t path_length(struct slice v, size_t *steps, size_t *known)
         size_t from = at;
         while (at < v.len && is_identifier_byte(v.data[at])) at++;
         struct slice step = slice_sub(v, from, at);
-        if (!is_identifier(step) || count_digits(step) > 2) return from;
+        if (!is_identifier(step) || count_digits(step) > (at < v.len && v.data[at] == '.' ? 5 : 2)) return from;
         ++*steps;
         *known += is_known_words(step) || is_credential_name(step);
         if (at < v.len && (v.data[at] == '.' || (v.data[at] == '?' && at + 1 < v.len && v.data[at + 1] == '.'))) at += v.data[at] == '.' ? 1 : 2;
@@ -121,7 +137,7 @@ static bool is_template(struct slice v)
         if (close == NULL) continue;
         struct slice inside = slice_of(open + strlen(marks[i][0]), (size_t)(close - open) - strlen(marks[i][0]));
         for (size_t k = 0; k < inside.len; k++)
-            if (!is_identifier_byte(inside.data[k]) && strchr(" .-:$()[]'|?=@", inside.data[k]) == NULL) return false;
+            if (!is_identifier_byte(inside.data[k]) && strchr(" .-:/$()[]'|?=@", inside.data[k]) == NULL) return false;
         size_t outside = v.len - (size_t)(close - open) - strlen(marks[i][1]);
         return outside < 6 || (inside.len > 0 && outside < 12 && i != 7);
     }
@@ -190,7 +206,7 @@ static bool is_abridged(struct slice v)
     if (memmem(v.data, v.len, "...", 3) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
     for (size_t i = 1; i < v.len; i++)
         if (!ascii_is_alpha(v.data[i])) return false;
-    return v.data[0] == '<' || v.data[0] == '[';
+    return v.data[0] == '<' || v.data[0] == '[' || v.data[0] == '{';
 }
 
 static bool has_alnum(struct slice v)
@@ -206,10 +222,18 @@ static bool repeats_name(struct slice name, struct slice v)
     return slice_equal_nocase(v, slice_sub(name, name.len - v.len, name.len));
 }
 
+/* Without blanks around it and line ends, as such or escaped, behind it. */
+static struct slice trimmed(struct slice v)
+{
+    while (v.len > 0 && (v.data[v.len - 1] == ' ' || v.data[v.len - 1] == '\\')) v.len--;
+    while (v.len > 2 && v.data[v.len - 2] == '\\' && memchr("nrt", v.data[v.len - 1], 3) != NULL) v.len -= 2;
+    while (v.len > 0 && v.data[0] == ' ') v = slice_sub(v, 1, v.len);
+    return v;
+}
+
 bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
 {
-    while (value.len > 0 && (value.data[value.len - 1] == ' ' || value.data[value.len - 1] == '\\')) value.len--;
-    while (value.len > 0 && value.data[0] == ' ') value = slice_sub(value, 1, value.len);
+    value = trimmed(value);
     if (value.len > MAX_REFERENCE) return false;
     if (quoted && is_rest_of_program(value)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;

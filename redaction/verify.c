@@ -356,6 +356,27 @@ static bool check_devops(struct slice text, uint32_t *from, uint32_t *to, double
     return devops_checksum_valid(slice_sub(text, *from, *to));
 }
 
+/* Takes the URL from its scheme on: where it leads is all that it keeps secret. */
+static bool check_whole_url(struct slice text, uint32_t *from, uint32_t *to, double unused)
+{
+    (void)unused;
+    (void)to;
+    uint32_t at = *from, lowest = *from > 300 ? *from - 300 : 0;
+    while (at > lowest && (ascii_is_alnum(text.data[at - 1]) || strchr("-._/:?=&", text.data[at - 1]) != NULL)) at--;
+    const char *scheme = memmem(text.data + at, *from - at, "http", 4);
+    if (scheme != NULL) *from = (uint32_t)(scheme - text.data);
+    return true;
+}
+
+/* A command line of curl stands before. */
+static bool check_after_curl(struct slice text, uint32_t *from, uint32_t *to, double unused)
+{
+    (void)unused;
+    (void)to;
+    uint32_t reach = *from < 512 ? *from : 512;
+    return memmem(text.data + *from - reach, reach, "curl", 4) != NULL;
+}
+
 const struct verifier verifiers[] = {
     {"entropy", "bits per character", check_entropy, "random enough"},
     {"min-length", "bytes", check_min_length, "long enough"},
@@ -376,6 +397,8 @@ const struct verifier verifiers[] = {
     {"pem", "", check_pem, "a PEM block: takes it from BEGIN to END"},
     {"sk-before", "", check_sk_before, "begins with sk- before the hit"},
     {"user-password", "", check_user_password, "a name, a colon and a password"},
+    {"whole-url", "", check_whole_url, "takes the whole URL"},
+    {"after-curl", "", check_after_curl, "stands behind curl"},
     {"entra-token", "", check_entra_token, "the first half of an Entra token stands before"},
     {"workspace-job", "", check_workspace_job, "stands in the path of a workspace"},
     {"run-id", "", check_run_id, "no verb or collection of the run APIs"},

@@ -64,10 +64,9 @@ def test_an_unreadable_input_gives_1_and_the_others_are_read(scan, tmp_path):
     assert run.stdout.startswith(b"b.jsonl:1: password: sensitive-name ")
 
 
-@pytest.mark.parametrize("arguments", [["--format", "xml"], ["--jobs", "0"], ["-o", "."], ["--resume"], ["--policy", "none.yaml"],
-                                       ["--key-file", "none.key"]])
-def test_wrong_usage_gives_2(scan, arguments):
-    assert scan("-", *arguments, stdin=LEAK).returncode == 2
+def test_wrong_usage_gives_2(scan):
+    for arguments in (["--format", "xml"], ["--jobs", "0"], ["-o", "."], ["--resume"], ["--policy", "none.yaml"], ["--key-file", "none.key"]):
+        assert scan("-", *arguments, stdin=LEAK).returncode == 2
 
 
 def test_an_input_is_not_overwritten_with_findings(scan, tmp_path):
@@ -130,14 +129,17 @@ SECRET_KEYS = [
 ]
 
 
-@pytest.mark.parametrize("text", SECRET_KEYS)
-def test_a_key_that_holds_a_secret_is_not_told(scan, text):
-    assert findings(scan, text.replace(b"%s", CANARY.encode()).replace(b"%%", b"%"))[-1:] != []
+def test_a_key_that_holds_a_secret_is_not_told(scan):
+    text = b"\n".join(SECRET_KEYS).replace(b"%s", CANARY.encode()).replace(b"%%", b"%")
+    found = entries(scan("--format", "json", stdin=text))[:-1]
+    assert {e["line"] for e in found} == set(range(1, len(SECRET_KEYS) + 1))
 
 
 def test_a_key_that_holds_a_secret_is_a_question_mark(scan):
-    text = b'{"password":"%s","m":{"about %s":{"token":"plum-77-stone"}}}' % (CANARY.encode(), CANARY.encode())
-    assert findings(scan, text) == [("sensitive-name", "password"), ("echo", "m.? (key)"), ("sensitive-name", "m.?.token")]
+    text = (b'{"password":"%s","m":{"about %s":{"token":"plum-77-stone"},"open":{"token":"plum-78-stone"}}}'
+            % (CANARY.encode(), CANARY.encode()))
+    assert findings(scan, text) == [("sensitive-name", "password"), ("echo", "m.? (key)"), ("sensitive-name", "m.?.token"),
+                                    ("sensitive-name", "m.open.token")]
 
 
 def test_paths_count_elements_and_know_the_way_back(scan):
@@ -163,15 +165,15 @@ def test_a_name_that_would_steer_a_terminal_is_shown(scan, tmp_path):
     assert run.stdout.startswith(rb"a\x1b[2J.jsonl:1: 'x\xc2\x9b2J'.password: ")
 
 
-@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+@pytest.mark.parametrize("form", ["text", "sarif"])
 def test_the_number_of_jobs_changes_nothing(scan, tmp_path, key_file, form):
     (tmp_path / "in").mkdir()
     for n in range(20):
-        lines = b"".join(b'{"n":%d,"password":"%s-%d"}\n' % (i, CANARY.encode(), i % 97) for i in range(2000))
-        (tmp_path / f"in/{n:02}.jsonl").write_bytes(lines + b'{"bad\n')
+        records = b"".join(b'{"n":%d,"password":"%s-%d"}\n' % (i, CANARY.encode(), i % 97) for i in range(400))
+        (tmp_path / f"in/{n:02}.jsonl").write_bytes(records + b'{"bad\n')
     one, four = (scan("in", "--format", form, "--key-file", key_file, "--jobs", jobs) for jobs in (1, 4))
     assert one.stdout == four.stdout
-    assert one.stdout.count(b"sensitive-name") >= 40000
+    assert one.stdout.count(b"sensitive-name") >= 8000
     assert one.stderr == four.stderr
 
 
@@ -228,8 +230,9 @@ def test_an_address_cannot_be_told_from_its_pseudonym(scan):
     assert entries(run)[-1]["summary"]["addresses"] == 1
 
 
-def test_an_address_that_is_to_be_masked_is_found(scan, tmp_path):
-    (tmp_path / "p.yaml").write_text("extends: hbi\nclasses: {ip-address: mask}\n")
+@pytest.mark.parametrize("action", ["mask", "truncate"])
+def test_an_address_that_does_not_become_another_is_found(scan, tmp_path, action):
+    (tmp_path / "p.yaml").write_text(f"extends: hbi\nclasses: {{ip-address: {action}}}\n")
     assert findings(scan, b'{"callerIpAddress":"198.51.100.23"}\n', "--policy", "p.yaml") == [("ip-address", "callerIpAddress")]
 
 
@@ -246,35 +249,45 @@ FORGED_MARKS = [
 ]
 
 
-@pytest.mark.parametrize("mark", FORGED_MARKS)
-def test_a_forged_mark_that_carries_a_secret_is_found(scan, mark):
-    assert findings(scan, json.dumps({"password": mark}).encode()) == [("sensitive-name", "password")]
+def found_lines(run):
+    """Which rules found something on which line."""
+    found = {}
+    for e in entries(run)[:-1]:
+        found.setdefault(e["line"], []).append((e["rule"], e["path"]))
+    return found
 
 
-@pytest.mark.parametrize("carrier", ["[redacted:%s]", "[redacted:jwt]%s", "[redacted:jwt] %s", "run-ABCD-%s", "[redacted:jwt][redacted:%s"])
-def test_a_key_in_a_forged_mark_in_a_text_is_found(scan, carrier):
-    run = scan("--format", "json", stdin=json.dumps({"note": "see " + carrier % STORAGE_KEY}).encode())
-    assert [e["rule"] for e in entries(run)[:-1]] == ["azure-storage-key"]
-    assert STORAGE_KEY.encode() not in run.stdout
+def lines(records):
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def test_a_forged_mark_that_carries_a_secret_is_found(scan):
+    run = scan("--format", "json", stdin=lines({"password": mark} for mark in FORGED_MARKS))
+    assert found_lines(run) == {n + 1: [("sensitive-name", "password")] for n in range(len(FORGED_MARKS))}
+
+
+def test_a_key_in_a_forged_mark_in_a_text_is_found(scan):
+    carriers = ["[redacted:%s]", "[redacted:jwt]%s", "[redacted:jwt] %s", "run-ABCD-%s", "[redacted:jwt][redacted:%s"]
+    run = scan("--format", "json", stdin=lines({"note": "see " + carrier % STORAGE_KEY} for carrier in carriers))
+    assert found_lines(run) == {n + 1: [("azure-storage-key", "note")] for n in range(len(carriers))}
     assert STORAGE_KEY[:12].encode() not in run.stdout
 
 
-@pytest.mark.parametrize("tail", ["canarycanarycanarycanaryca", "abcdefghijklmnopqrstuvwxyz", "22222222222222222222222222"])
-@pytest.mark.parametrize("kind", ["run", "user", "name", "ikey"])
-def test_a_forged_pseudonym_is_found(scan, key_file, kind, tail):
-    summary = entries(scan("--format", "json", "--key-file", key_file, stdin=CLEAN))[-1]["summary"]
-    forged = f"{kind}-{summary['key_id']}-{tail}"
-    text = json.dumps({"runId": forged, "password": forged}).encode()
-    run = scan("--format", "json", "--key-file", key_file, stdin=text)
-    assert sorted(e["path"] for e in entries(run)[:-1]) == ["password", "runId"]
+def test_a_forged_pseudonym_is_found(scan, key_file):
+    key_id = entries(scan("--format", "json", "--key-file", key_file, stdin=CLEAN))[-1]["summary"]["key_id"]
+    tails = ["canarycanarycanarycanaryca", "abcdefghijklmnopqrstuvwxyz", "22222222222222222222222222"]
+    forged = [f"{kind}-{key_id}-{tail}" for kind in ("run", "user", "name", "ikey") for tail in tails]
+    run = scan("--format", "json", "--key-file", key_file, stdin=lines({"runId": name, "password": name} for name in forged))
+    assert {line: sorted(path for _, path in found) for line, found in found_lines(run).items()} == {
+        n + 1: ["password", "runId"] for n in range(len(forged))}
 
 
 def test_a_pseudonym_with_a_tail_is_found(lethe, scan, key_file):
     clean = lethe.redact("-", "--key-file", key_file, stdin=b'{"runId":"brave_lemon_r4tz9wq7kd"}\n').stdout
     pseudonym = json.loads(clean)["runId"]
-    assert findings(scan, json.dumps({"password": pseudonym}).encode(), "--key-file", key_file) == []
-    for forged in (pseudonym + CANARY, pseudonym + "-" + CANARY, CANARY + pseudonym, pseudonym[:-1] + "a2"):
-        assert findings(scan, json.dumps({"password": forged}).encode(), "--key-file", key_file) == [("sensitive-name", "password")]
+    names = [pseudonym, pseudonym + CANARY, pseudonym + "-" + CANARY, CANARY + pseudonym, pseudonym[:-1] + "a2"]
+    run = scan("--format", "json", "--key-file", key_file, stdin=lines({"password": name} for name in names))
+    assert found_lines(run) == {n: [("sensitive-name", "password")] for n in (2, 3, 4, 5)}
 
 
 # --- SARIF -------------------------------------------------------------------------------------------------------------
@@ -396,13 +409,14 @@ def test_sarif_names_rule_line_and_place(scan, tmp_path):
     assert "partialFingerprints" not in result
 
 
-@pytest.mark.parametrize("argument, uri", [("in/a b%ä.jsonl", "in/a%20b%25%C3%A4.jsonl"), ("./in/a b%ä.jsonl", "in/a%20b%25%C3%A4.jsonl"),
-                                           ("{folder}/in/a b%ä.jsonl", "in/a%20b%25%C3%A4.jsonl")])
-def test_sarif_gives_files_below_the_folder_by_their_path_from_it(scan, tmp_path, argument, uri):
+def test_sarif_gives_files_below_the_folder_by_their_path_from_it(scan, tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in/a b%ä.jsonl").write_bytes(LEAK)
-    (result,) = check_log(scan(argument.format(folder=tmp_path), "--format", "sarif"))["results"]
-    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
+    names = ["a b%ä.jsonl", "b:c.jsonl", "c?#.jsonl"]
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(LEAK)
+    results = check_log(scan(f"in/{names[0]}", f"./in/{names[1]}", tmp_path / "in" / names[2], "--format", "sarif"))["results"]
+    assert [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results] == [
+        "in/a%20b%25%C3%A4.jsonl", "in/b%3Ac.jsonl", "in/c%3F%23.jsonl"]
 
 
 def test_sarif_gives_other_files_by_their_whole_path(scan, tmp_path, tmp_path_factory):

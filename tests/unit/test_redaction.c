@@ -98,6 +98,8 @@ static void names_count_in_free_text_too(void **state)
         {"{\"m\":\"az login --password hunter2 --tenant t\"}", "{\"m\":\"az login --password [redacted:sensitive-name] --tenant t\"}"},
         {"{\"m\":\"Cookie: a=b; c=d\\nHost: x\"}", "{\"m\":\"Cookie: [redacted:cookie-header]\\nHost: x\"}"},
         {"{\"m\":\"<adminPassword>x1</adminPassword>\"}", "{\"m\":\"<adminPassword>[redacted:sensitive-name]</adminPassword>\"}"},
+        {"{\"m\":\"/score?user=a&password=Abc_Def-Ghi&page=5\"}", "{\"m\":\"/score?user=a&password=[redacted:sensitive-name]&page=5\"}"},
+        {"{\"m\":\"pwd=trouts; PWD=/home/ada\"}", "{\"m\":\"pwd=[redacted:sensitive-name]; PWD=/home/ada\"}"},
         {"plain password=hunter2", "{\"message\":\"plain password=[redacted:sensitive-name]\"}"});
 }
 
