@@ -3,23 +3,15 @@
  *
  * Every byte of a text is read a bounded number of times, whatever the text: a weak name's value ends at the first byte
  * that no credential holds, and what has been removed is not read again (`done`). */
-#include "redaction/engine.h"
+#include "redaction/text_priv.h"
+
 #include "redaction/values.h"
 #include "redaction/verify.h"
 
-#define MAX_NAME_BYTES 80
-#define MAX_VARIABLE_BYTES 256
-#define MAX_CREDENTIAL_BYTES 8192   /* what looks_like_credential() takes */
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-static bool is_line_end(char c) { return c == '\n' || c == '\r' || c == '\0'; }
 
 static bool is_name_byte(char c) { return ascii_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '$'; }
 
-static bool is_quote(char c) { return c == '"' || c == '\''; }
-
-static bool remove_range(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
+bool text_remove(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
 {
     if (from >= to || !replace_text(r, t->view, t->from + from, t->from + to, f)) return false;
     if (to > t->done) t->done = to;
@@ -27,14 +19,6 @@ static bool remove_range(struct redactor *r, struct reading *t, uint32_t from, u
 }
 
 /* --- Values ---------------------------------------------------------------------------------------------------------------- */
-
-/* How far a value reaches. */
-enum extent {
-    EXTENT_TOKEN,         /* to white space, a comma, a bracket, a quote, & or ; */
-    EXTENT_CONNECTION,    /* as a token, but over ; and , */
-    EXTENT_LINE,          /* to the end of the line, as headers do */
-    EXTENT_CREDENTIAL,    /* as long as credentials are made of such bytes */
-};
 
 static bool is_credential_byte(char c)
 {
@@ -50,7 +34,7 @@ static bool ends_token(char c, enum extent extent)
 }
 
 /* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
-static uint32_t quoted_end(struct slice text, uint32_t at, char quote)
+uint32_t text_quoted_end(struct slice text, uint32_t at, char quote)
 {
     for (; at < text.len && !is_line_end(text.data[at]); at++) {
         if (text.data[at] == '\\') at++;
@@ -66,13 +50,13 @@ static bool is_assigned(struct slice text, uint32_t at, uint32_t end)
     return end > at && (text.data[end - 1] == '=' || text.data[end - 1] == ':');
 }
 
-static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
+uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent)
 {
     uint32_t end = at;
     if (extent == EXTENT_LINE) {
         while (end < text.len && !is_line_end(text.data[end])) {
             if (is_quote(text.data[end])) {   /* closes what stands around the header, unless it begins a value in it */
-                uint32_t close = is_assigned(text, at, end) ? quoted_end(text, end + 1, text.data[end]) : (uint32_t)text.len;
+                uint32_t close = is_assigned(text, at, end) ? text_quoted_end(text, end + 1, text.data[end]) : (uint32_t)text.len;
                 if (close >= text.len || text.data[close] != text.data[end]) break;
                 end = close;
             }
@@ -91,13 +75,11 @@ static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
     return end;
 }
 
-#define MIN_UNMIXED 20   /* behind a service's name a word of so many letters is no word */
-#define MIN_BESIDE 16   /* shorter words after `token` are taken for prose */
 #define MAX_BLANKS 64   /* between a sign and a value on the next line */
 
 /* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and
  * what languages write before a quote (`u"`, `["`, `\"`). */
-static uint32_t value_start(struct slice text, uint32_t at)
+uint32_t text_value_start(struct slice text, uint32_t at)
 {
     for (int rest = 0; rest < 3 && at < text.len && (text.data[at] == '=' || text.data[at] == '>' || text.data[at] == ':'); rest++) at++;
     for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
@@ -117,18 +99,18 @@ static uint32_t escaped_end(struct slice text, uint32_t at, char quote)
 }
 
 /* The value that begins at or shortly after `at`. False: there is none. */
-static bool find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
+bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
 {
-    at = value_start(text, at);
+    at = text_value_start(text, at);
     if (at >= text.len || is_line_end(text.data[at])) return false;
     if (is_quote(text.data[at]) || text.data[at] == '`') {
         *from = at + 1;
         if (extent == EXTENT_CREDENTIAL && text.len - *from > MAX_CREDENTIAL_BYTES + 1) text.len = *from + MAX_CREDENTIAL_BYTES + 1;
         bool escaped = at > 0 && text.data[at - 1] == '\\';
-        *to = escaped ? escaped_end(text, at + 1, text.data[at]) : quoted_end(text, at + 1, text.data[at]);
+        *to = escaped ? escaped_end(text, at + 1, text.data[at]) : text_quoted_end(text, at + 1, text.data[at]);
     } else {
         *from = at;
-        *to = unquoted_end(text, at, extent);
+        *to = text_unquoted_end(text, at, extent);
     }
     while (*to > *from && text.data[*to - 1] == '\\') (*to)--;
     return *from < *to;
@@ -151,7 +133,7 @@ static bool is_common_word(struct slice value)
 /* --- Assignments ----------------------------------------------------------------------------------------------------------- */
 
 /* The name whose last byte is at or before `at` (exclusive), over closing quotes and blanks. */
-static struct slice name_before(struct slice text, uint32_t at)
+struct slice text_name_before(struct slice text, uint32_t at)
 {
     while (at > 0 && (is_blank(text.data[at - 1]) || is_quote(text.data[at - 1]) || text.data[at - 1] == '\\' || text.data[at - 1] == ']'))
         at--;
@@ -194,7 +176,7 @@ static enum sensitivity judge_name(const struct redactor *r, struct slice name)
     return name_sensitivity(name);
 }
 
-static enum sensitivity sensitivity_in_text(struct redactor *r, struct slice name)
+enum sensitivity text_sensitivity(struct redactor *r, struct slice name)
 {
     if (name.len > sizeof r->judged->text) return judge_name(r, name);
     unsigned slot = (unsigned)name.len * 31 + (unsigned char)name.data[0] * 7u + (unsigned char)name.data[name.len - 1];
@@ -214,8 +196,6 @@ static bool is_marker_id(const struct redactor *r, struct slice text, struct sli
     return start >= before && plan_marker_at_start(r->plan, slice_sub(text, start - before, text.len)) > 0;
 }
 
-static bool is_quoted(struct slice text, uint32_t from) { return from > 0 && (is_quote(text.data[from - 1]) || text.data[from - 1] == '`'); }
-
 /* "Bearer x" and the like without the scheme. */
 static struct slice without_scheme(struct slice value)
 {
@@ -234,8 +214,7 @@ static bool in_connection_string(struct slice text, struct slice name, uint32_t 
            memchr(text.data + start, ' ', from - start) == NULL;
 }
 
-/* Words before which `key` and `token` are no credential's. */
-static bool is_plain_key(struct slice text, uint32_t name)
+bool text_is_plain_key(struct slice text, uint32_t name)
 {
     static const char *const words[] = {"cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object",
                                         "public", "cancellation", "continuation", "page", "next", "dedup", "lookup", "correlation", "map",
@@ -259,19 +238,20 @@ static bool is_particular_key(struct slice text, struct slice name)
     for (const char *const *k = kinds; *k != NULL; k++) {
         size_t len = strlen(*k);
         if (name.len < len + 3 || !slice_equal_nocase(slice_sub(name, name.len - len, name.len), slice_from(*k))) continue;
-        return !is_plain_key(text, (uint32_t)(name.data - text.data + name.len - len));
+        return !text_is_plain_key(text, (uint32_t)(name.data - text.data + name.len - len));
     }
     return false;
 }
 
-static bool is_secret_value(struct slice text, struct slice name, enum sensitivity s, uint32_t from, uint32_t to)
+bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, uint32_t from, uint32_t to)
 {
     struct slice value = slice_sub(text, from, to);
     if (s == NAME_WEAK && looks_like_guid(value)) return is_particular_key(text, name);
     if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(');
     if (is_common_word(value) || says_nothing(value)) return false;
     bool query = name.len > 0 && name.data > text.data && (name.data[-1] == '?' || name.data[-1] == '&');
-    if (query) return true;   /* what stands in a URL is a value, not code */
+    bool stands_in = memchr(value.data, '{', value.len) != NULL || is_known_words(value);
+    if (query && !stands_in) return true;   /* what stands in a URL is a value, not code */
     if (in_connection_string(text, name, from, to) && memmem(value.data, value.len, "$", 1) == NULL && memchr(value.data, '(', value.len) == NULL) return true;
     return !refers_to_value(name, without_scheme(value), is_quoted(text, from), to < text.len ? text.data[to] : '\0');
 }
@@ -282,8 +262,8 @@ static void read_arguments(struct redactor *r, struct reading *t, uint32_t at)
     uint32_t limit = at + MAX_VARIABLE_BYTES < t->text.len ? at + MAX_VARIABLE_BYTES : (uint32_t)t->text.len;
     while (at < limit && !is_line_end(t->text.data[at]) && !is_quote(t->text.data[at])) at++;
     if (at >= limit || !is_quote(t->text.data[at])) return;
-    uint32_t to = quoted_end(t->text, at + 1, t->text.data[at]);
-    if (to - at < MAX_CREDENTIAL_BYTES && looks_like_credential(slice_sub(t->text, at + 1, to))) remove_range(r, t, at + 1, to, engine_finding(r, ENGINE_NAME));
+    uint32_t to = text_quoted_end(t->text, at + 1, t->text.data[at]);
+    if (to - at < MAX_CREDENTIAL_BYTES && looks_like_credential(slice_sub(t->text, at + 1, to))) text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME));
 }
 
 /* The further elements of a list of quoted values, of which the first ended at `at`. */
@@ -293,51 +273,38 @@ static void read_elements(struct redactor *r, struct reading *t, struct slice na
         uint32_t from = at + 1, to;
         while (from < t->text.len && (t->text.data[from] == ',' || t->text.data[from] == ' ' || t->text.data[from] == '\\')) from++;
         if (from == at + 1 || from >= t->text.len || !is_quote(t->text.data[from])) return;
-        to = quoted_end(t->text, ++from, t->text.data[at]);
-        if (!is_secret_value(t->text, name, s, from, to) || !remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME))) return;
+        to = text_quoted_end(t->text, ++from, t->text.data[at]);
+        if (!text_is_secret(t->text, name, s, from, to) || !text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME))) return;
         at = to;
     }
 }
 
-static void read_value_as(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at)
+void text_read_value_as(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at)
 {
     uint32_t from, to;
     if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
-    if (!find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
+    if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
     if (is_ours(r, slice_sub(t->text, from, to))) return;
-    if (!is_secret_value(t->text, name, s, from, to)) {
+    if (!text_is_secret(t->text, name, s, from, to)) {
         if (s == NAME_STRONG && !is_quoted(t->text, from)) read_arguments(r, t, from);
         return;
     }
     bool listed = is_quoted(t->text, from) && from > 1 && t->text.data[from - 2] == '[';
-    if (remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME)) && listed) read_elements(r, t, name, s, to);
+    if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && listed) read_elements(r, t, name, s, to);
 }
 
-static void read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)
+void text_read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)
 {
-    enum sensitivity s = sensitivity_in_text(r, name);
+    enum sensitivity s = text_sensitivity(r, name);
     bool connection = name.data > t->text.data && name.data[-1] == ';' && slice_equal_nocase(name, SLICE("pwd"));   /* no directory */
-    read_value_as(r, t, name, connection ? NAME_STRONG : s, at);
-}
-
-/* "the password is 'x'", "password was changed to x1y2": in prose only what is quoted or holds a digit. */
-static void read_statement(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t from, to;
-    if (!find_value(t->text, end, EXTENT_TOKEN, &from, &to)) return;
-    if (!is_quoted(t->text, from) && to > from && t->text.data[to - 1] == '.') to--;
-    struct slice value = slice_sub(t->text, from, to);
-    bool digit = false;
-    for (size_t i = 0; i < value.len; i++) digit |= ascii_is_digit(value.data[i]);
-    if (value.len < 6 || (!digit && !is_quoted(t->text, from)) || is_ours(r, value)) return;
-    if (is_secret_value(t->text, slice_sub(t->text, end, end), NAME_STRONG, from, to)) remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+    text_read_value_as(r, t, name, connection ? NAME_STRONG : s, at);
 }
 
 static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t sign = end - 1, value = end;
     while (sign > 0 && memchr("?.+|", t->text.data[sign - 1], 4) != NULL) sign--;
-    struct slice name = name_before(t->text, sign);
+    struct slice name = text_name_before(t->text, sign);
     if (name.len == 0) return;
     if (t->text.data[end - 1] == '>') {   /* <password>...</password> */
         size_t start = (size_t)(name.data - t->text.data);
@@ -345,141 +312,16 @@ static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
         while (value < t->text.len && value - end < MAX_BLANKS && (is_blank(t->text.data[value]) || is_line_end(t->text.data[value]))) value++;
         if (value + 1 < t->text.len && t->text.data[value] == '-' && t->text.data[value + 1] == '-') return;   /* <password> --next */
     }
-    read_value(r, t, name, value);
-}
-
-/* `var apiToken string = "..."`, `password: str = "..."`: the name stands before a type. */
-static void read_typed(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t at = end - 1;
-    while (at > 0 && (is_blank(t->text.data[at - 1]) || t->text.data[at - 1] == '*' || t->text.data[at - 1] == ']')) at--;
-    while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
-    while (at > 0 && memchr(" :&[*", t->text.data[at - 1], 5) != NULL) at--;
-    struct slice name = name_before(t->text, at);
-    if (name.len > 0) read_value(r, t, name, end);
-}
-
-/* `key="ApiPassword" value="..."`, `"name": "token", "value": "..."`, `variable "api_token" { default = "..."`. */
-static void read_pair(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t at = end - 1;
-    while (at > 0 && (is_blank(t->text.data[at - 1]) || is_quote(t->text.data[at - 1]) || t->text.data[at - 1] == '\\')) at--;
-    while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
-    while (at > 0 && memchr(" \t\n\r,{\"'\\", t->text.data[at - 1], 8) != NULL) at--;
-    struct slice name = name_before(t->text, at);
-    if (name.len > 0) read_value(r, t, name, end);
-}
-
-/* `setProperty("API_TOKEN", "...")`: name and value are arguments. A name without quotes is only a hint. */
-static void read_argument(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t comma = end - 1;
-    while (t->text.data[comma] != ',') comma--;
-    struct slice name = name_before(t->text, comma);
-    if (name.len == 0) return;
-    enum sensitivity s = sensitivity_in_text(r, name);
-    bool quoted = comma > 0 && is_quote(t->text.data[comma - 1]);
-    read_value_as(r, t, name, quoted || s == NAME_PLAIN ? s : NAME_WEAK, comma + 1);
-}
-
-/* `new PSCredential("user", "x")`: the second argument. */
-static void read_constructor(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t user = quoted_end(t->text, end, t->text.data[end - 1]), comma = user + 1;
-    while (comma < t->text.len && t->text.data[comma] == ' ') comma++;
-    if (user - end > MAX_VARIABLE_BYTES || comma >= t->text.len || t->text.data[comma] != ',') return;
-    uint32_t value = value_start(t->text, comma + 1);
-    if (value < t->text.len && is_quote(t->text.data[value])) read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
-}
-
-/* `acme TOKEN 5f3a...`, `acme-secret-5f3a...`: nothing but a blank or a dash stands between; the value must be plain enough. */
-static void read_beside(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t from = end - 1, to, at = from;
-    while (at > 0 && memchr(" \t\n\r.-", t->text.data[at - 1], 6) != NULL) at--;
-    uint32_t name = at;
-    while (name > 0 && at - name < MAX_NAME_BYTES && ascii_is_alpha(t->text.data[name - 1])) name--;
-    bool bare = name == 0 || memchr("-_./:", t->text.data[name - 1], 5) == NULL;
-    if (t->text.data[end - 2] == '-' && bare && at - name < 8) return;   /* key-0ff1a4: an id */
-    if (is_plain_key(t->text, name) || pseudonym_at_start(r->pseudonymiser, slice_sub(t->text, name, t->text.len)) > 0) return;
-    to = unquoted_end(t->text, from, EXTENT_CREDENTIAL);
-    struct slice value = slice_sub(t->text, from, to);
-    if (value.len >= MIN_BESIDE && looks_like_credential(value)) remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
-}
-
-/* What may stand between a service's name and its key. */
-static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
-{
-    static const char *const words[] = {"apikey", "api", "keys", "key", "tokens", "token", "secret", "private", "access", "auth", "app", "client",
-                                        "login", "password", "pass", "account", "test", "live", "prod", "dev", "string", "const", "io", "id", "com", "record",
-                                        "license", "sample", "admin", "rest", "service", "1 ", "2 ", NULL};
-    uint32_t limit = at + 48 < text.len ? at + 48 : (uint32_t)text.len;
-    *said = false;
-    for (;;) {
-        while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\?|+", text.data[at], 20) != NULL) at++;
-        size_t len = 0, left = limit - at;
-        for (const char *const *w = words; *w != NULL && len == 0; w++)
-            if (strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
-        if (len == 0) return at;
-        if (len == 2 && ascii_lower(text.data[at + 1]) == 'd') *said = false;   /* id */
-        else *said = true;
-        at += (uint32_t)len;
-    }
-}
-
-static bool is_number(struct slice v)
-{
-    size_t at = 0;
-    while (at < v.len && ascii_is_digit(v.data[at])) at++;
-    return at == v.len && v.len >= 8;
-}
-
-/* One word of letters and digits that is not made of known words. */
-static bool is_plain_token(struct slice v)
-{
-    for (size_t i = 0; i < v.len; i++)
-        if (!ascii_is_alnum(v.data[i])) return false;
-    return !is_known_words(v);
-}
-
-static bool is_random_value(struct slice v, bool announced)
-{
-    if (v.len < MIN_BESIDE) return false;
-    if (announced && (is_number(v) || (v.len >= MIN_UNMIXED && is_plain_token(v) && entropy(v) > 2))) return true;
-    if (announced && looks_like_guid(v)) return true;
-    size_t hex = 0;
-    while (hex < v.len && (ascii_is_digit(v.data[hex]) || (ascii_lower(v.data[hex]) >= 'a' && ascii_lower(v.data[hex]) <= 'f'))) hex++;
-    if (hex == v.len && v.len >= 32) return entropy(v) > 2;
-    return looks_like_credential(v);
-}
-
-/* `acme = 5f3a...`, `ACME_API_KEY: ...`, `"acme", "..."`: a service whose keys look like nothing in particular. */
-static void read_service(struct redactor *r, struct reading *t, uint32_t end)
-{
-    bool announced;
-    uint32_t from = skip_key_words(t->text, end, &announced), to = unquoted_end(t->text, from, EXTENT_CREDENTIAL);
-    uint32_t judged = from;
-    if (to < t->text.len && (t->text.data[to] == ':' || t->text.data[to] == '|') && is_number(slice_sub(t->text, from, to))) {
-        judged = to + 1;   /* behind the number of a bot or application */
-        to = unquoted_end(t->text, judged, EXTENT_CREDENTIAL);
-    }
-    if (is_quoted(t->text, from)) {
-        uint32_t close = quoted_end(t->text, to, t->text.data[from - 1]);
-        if (close - to < MAX_VARIABLE_BYTES && memchr(t->text.data + to, ' ', close - to) == NULL) to = close;
-    }
-    struct slice between = slice_sub(t->text, end, from);
-    bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
-    if (!apart || to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
-    remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+    text_read_value(r, t, name, value);
 }
 
 static void read_option(struct redactor *r, struct reading *t, uint32_t end)
 {
-    struct slice name = name_before(t->text, end - 1);
+    struct slice name = text_name_before(t->text, end - 1);
     size_t start = (size_t)(name.data - t->text.data);
     if (start < 1 || t->text.data[start - 1] != '-' || (start >= 2 && ascii_is_alnum(t->text.data[start - 2]))) return;
     if (end < t->text.len && t->text.data[end] == '-') return;   /* the next option */
-    read_value(r, t, name, end);
+    text_read_value(r, t, name, end);
 }
 
 /* --- Lists of environment variables ---------------------------------------------------------------------------------------- */
@@ -524,9 +366,9 @@ static void read_variable(struct redactor *r, struct reading *t, struct slice na
 {
     uint32_t traits = plan_traits(r->plan, name);
     enum engine_rule rule = traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT;
-    if (!(traits & TRAIT_HARMLESS) && remove_range(r, t, from, to, engine_finding(r, rule))) return;
+    if (!(traits & TRAIT_HARMLESS) && text_remove(r, t, from, to, engine_finding(r, rule))) return;
     if (t->kept_count == MAX_KEPT) {
-        remove_range(r, t, from, to, engine_finding(r, ENGINE_ENVIRONMENT));
+        text_remove(r, t, from, to, engine_finding(r, ENGINE_ENVIRONMENT));
         return;
     }
     t->kept[t->kept_count].from = from;
@@ -549,7 +391,7 @@ void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
         at = skip_between_variables(t->text, at);
         if (!variable_at(t->text, at, &name, &value)) break;
         at = value;
-        if (!find_value(t->text, value, extent_of(name), &from, &to)) continue;
+        if (!text_find_value(t->text, value, extent_of(name), &from, &to)) continue;
         at = to < t->text.len && is_quote(t->text.data[to]) ? to + 1 : to;
         read_variable(r, t, name, from, to);
     }
@@ -596,7 +438,7 @@ static void read_run_path(struct redactor *r, struct reading *t, uint32_t end)
     if (!contains_nocase(before, "/workspaces/") && !contains_nocase(before, "/experiments/") && !contains_nocase(before, "ml.azure.com") &&
         !contains_nocase(before, "azureml"))
         return;
-    remove_range(r, t, end, to, engine_finding(r, ENGINE_RUN));
+    text_remove(r, t, end, to, engine_finding(r, ENGINE_RUN));
 }
 
 static void read_address(struct redactor *r, struct reading *t, uint32_t end)
@@ -608,7 +450,7 @@ static void read_address(struct redactor *r, struct reading *t, uint32_t end)
     if (to <= t->done || (from > 0 && ascii_is_alnum(t->text.data[from - 1]))) return;
     char out[PSEUDONYM_MAX];
     if (pseudonym_write_ip(r->pseudonymiser, slice_sub(t->text, from, to), out) == 0) return;
-    remove_range(r, t, from, to, engine_finding(r, ENGINE_ADDRESS));
+    text_remove(r, t, from, to, engine_finding(r, ENGINE_ADDRESS));
 }
 
 /* ?a=1&b=2: every value. */
@@ -621,7 +463,7 @@ static void read_query(struct redactor *r, struct reading *t, uint32_t end)
         if (at == name || at >= t->text.len || t->text.data[at] != '=') return;
         uint32_t from = ++at;
         while (at < t->text.len && !ends_token(t->text.data[at], EXTENT_TOKEN) && t->text.data[at] != '#') at++;
-        remove_range(r, t, from, at, engine_finding(r, ENGINE_QUERY));
+        text_remove(r, t, from, at, engine_finding(r, ENGINE_QUERY));
         if (at >= t->text.len || t->text.data[at] != '&') return;
         at++;
     }
@@ -633,7 +475,7 @@ static void read_disguised(struct redactor *r, struct reading *t, uint32_t end)
     uint32_t from = end, to = end;
     while (from > 0 && end - from < 64 && !ends_token(t->text.data[from - 1], EXTENT_TOKEN) && t->text.data[from - 1] != '=') from--;
     while (to < t->text.len && to - end < 64 && !ends_token(t->text.data[to], EXTENT_TOKEN)) to++;
-    remove_range(r, t, from, to, engine_finding(r, ENGINE_NAME));
+    text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
 static bool is_upper_letter(struct slice text, uint32_t at)
@@ -663,15 +505,15 @@ static void read_person(struct redactor *r, struct reading *t, uint32_t end)
         at = stop < t->text.len && (t->text.data[stop] == ' ' || t->text.data[stop] == '-') ? stop + 1 : stop;
         if (at == stop) break;
     }
-    if (words >= 2) remove_range(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
+    if (words >= 2) text_remove(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
 }
 
 static void read_caller(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t from, to;
-    if (!name_is_identity(name_before(t->text, end - 1)) && t->text.data[end - 1] == ':') return;
-    if (find_value(t->text, end, EXTENT_TOKEN, &from, &to) && !is_common_word(slice_sub(t->text, from, to)))
-        remove_range(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
+    if (!name_is_identity(text_name_before(t->text, end - 1)) && t->text.data[end - 1] == ':') return;
+    if (text_find_value(t->text, end, EXTENT_TOKEN, &from, &to) && !is_common_word(slice_sub(t->text, from, to)))
+        text_remove(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
 }
 
 void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern pattern, uint32_t end)
@@ -680,13 +522,13 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     switch (pattern) {
     case TEXT_ASSIGNMENT:
     case TEXT_NUMBERED: read_assignment(r, t, end); break;
-    case TEXT_TYPED: read_typed(r, t, end); break;
-    case TEXT_PAIR: read_pair(r, t, end); break;
-    case TEXT_ARGUMENT: read_argument(r, t, end); break;
-    case TEXT_BESIDE: read_beside(r, t, end); break;
-    case TEXT_STATEMENT: read_statement(r, t, end); break;
-    case TEXT_CONSTRUCTOR: read_constructor(r, t, end); break;
-    case TEXT_SERVICE: read_service(r, t, end); break;
+    case TEXT_TYPED: text_read_typed(r, t, end); break;
+    case TEXT_PAIR: text_read_pair(r, t, end); break;
+    case TEXT_ARGUMENT: text_read_argument(r, t, end); break;
+    case TEXT_BESIDE: text_read_beside(r, t, end); break;
+    case TEXT_STATEMENT: text_read_statement(r, t, end); break;
+    case TEXT_CONSTRUCTOR: text_read_constructor(r, t, end); break;
+    case TEXT_SERVICE: text_read_service(r, t, end); break;
     case TEXT_OPTION: read_option(r, t, end); break;
     case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;
     case TEXT_EXPORT: read_export(r, t, end); break;

@@ -206,7 +206,7 @@ static bool is_abridged(struct slice v)
     if (memmem(v.data, v.len, "...", 3) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
     for (size_t i = 1; i < v.len; i++)
         if (!ascii_is_alpha(v.data[i])) return false;
-    return v.data[0] == '<' || v.data[0] == '[' || v.data[0] == '{';
+    return memchr("<[{(", v.data[0], 4) != NULL;
 }
 
 static bool has_alnum(struct slice v)

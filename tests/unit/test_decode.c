@@ -24,6 +24,23 @@ static const struct {
     {ENCODING_STRING, "p\\u0041ss\\/\\\"\\b", "pAss/\"\b"},
 };
 
+static void utf16_is_ascii_with_a_nul_beside_every_byte(void **state)
+{
+    (void)state;
+    static const char little[] = "k\0e\0y\0=\0v", big[] = "\0k\0e\0y\0=\0v";
+    char out[64];
+    assert_true(encoding_occurs(ENCODING_UTF16, slice_of(little, 9)));
+    assert_false(encoding_occurs(ENCODING_UTF16, SLICE("key=v")));
+    assert_int_equal(encoding_decode(ENCODING_UTF16, slice_of(little, 9), out), 5);
+    assert_memory_equal(out, "key=v", 5);
+    assert_int_equal(encoding_decode(ENCODING_UTF16, slice_of(big, 10), out), 5);
+    assert_memory_equal(out, "key=v", 5);
+    size_t from = 1, to = 3;   /* "ey" */
+    encoding_map_back(ENCODING_UTF16, slice_of(little, 9), NULL, &from, &to);
+    assert_int_equal(from, 2);
+    assert_int_equal(to, 5);
+}
+
 static void each_encoding_decodes_its_units_and_leaves_the_rest(void **state)
 {
     (void)state;
@@ -104,6 +121,9 @@ static void base64_is_found_when_it_holds_text(void **state)
         {"8f14e45fceea167a5a36dedd4bea2543", NULL},                     /* a hash */
         {"MACHINELEARNINGSERVICESWORKSPACES", NULL},
         {"c2hvcnQ=", NULL},
+        {"GET /v1/items/cGFzc3dvcmQ9aHVudGVyMjIyMjMzMzM0NDQ0NTU1NQ HTTP", "password=hunter2222333344445555"},   /* glued to a path */
+        {"id-cGFzc3dvcmQ9aHVudGVyMjIyMjMzMzM0NDQ0NTU1NQ", "password=hunter2222333344445555"},
+        {"XYcGFzc3dvcmQ9aHVudGVyMjIyMg", "password=hunter2222"},         /* the beginning was cut off */
     };
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         char out[128];
@@ -125,6 +145,7 @@ int main(void)
         cmocka_unit_test(a_range_maps_back_to_the_bytes_that_give_it),
         cmocka_unit_test(marks_lead_to_the_same_bytes),
         cmocka_unit_test(a_unit_is_taken_whole),
+        cmocka_unit_test(utf16_is_ascii_with_a_nul_beside_every_byte),
         cmocka_unit_test(base64_is_found_when_it_holds_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,38 @@ static void names_count_in_free_text_too(void **state)
         {"plain password=hunter2", "{\"message\":\"plain password=[redacted:sensitive-name]\"}"});
 }
 
+static void secrets_in_text_are_found_however_they_are_written(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"acmeToken := `q8Zr2LmK0vXw`\"}", "{\"m\":\"acmeToken := `[redacted:sensitive-name]`\"}"},
+        {"{\"m\":\"setProperty('API_TOKEN', 'q8Zr2LmK0vXw')\"}", "{\"m\":\"setProperty('API_TOKEN', '[redacted:sensitive-name]')\"}"},
+        {"{\"m\":\"var apiToken string = 'q8Zr2LmK0vXw'\"}", "{\"m\":\"var apiToken string = '[redacted:sensitive-name]'\"}"},
+        {"{\"m\":\"<add key='SmtpPassword' value='q8Zr2L'/>\"}", "{\"m\":\"<add key='SmtpPassword' value='[redacted:sensitive-name]'/>\"}"},
+        {"{\"m\":\"<apiToken>\\n  q8Zr2LmK0vXw\\n</apiToken>\"}", "{\"m\":\"<apiToken>\\n  [redacted:sensitive-name]\\n</apiToken>\"}"},
+        {"{\"m\":\"acme SECRET 5f3a9cb2e1d04786af35\"}", "{\"m\":\"acme SECRET [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"deepgram = 5f3a9cb2e1d04786af355f3a9cb2e1d04786af35\"}", "{\"m\":\"deepgram = [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"the password is 'maj4x9'\"}", "{\"m\":\"the password is '[redacted:sensitive-name]'\"}"},
+        {"{\"m\":\"new PSCredential('maja', 'q8Zr2L')\"}", "{\"m\":\"new PSCredential('maja', '[redacted:sensitive-name]')\"}"},
+        {"{\"m\":\"Server=db;UID=sa;PWD=horse9;\"}", "{\"m\":\"Server=db;UID=sa;PWD=[redacted:sensitive-name];\"}"},
+        {"{\"m\":\"if (password == 'q8Zr2L')\"}", "{\"m\":\"if (password == '[redacted:sensitive-name]')\"}"},
+        {"{\"m\":\"\\u001b[93msk-5f3a9cb2e1d04786af355f3a9cb2e1d0\\u001b[0m\"}",
+         "{\"m\":\"\\u001b[93m[redacted:deepseek-key]\\u001b[0m\"}"},
+        {"{\"m\":\"p\\u0000a\\u0000s\\u0000s\\u0000w\\u0000o\\u0000r\\u0000d\\u0000=\\u0000h\\u0000u\\u0000n\\u0000t\\u0000e\\u0000r\\u00002\\u0000\"}",
+         "{\"m\":\"p\\u0000a\\u0000s\\u0000s\\u0000w\\u0000o\\u0000r\\u0000d\\u0000=\\u0000[redacted:sensitive-name]\\u0000\"}"},
+        {"{\"m\":\"x cABhAHMAcwB3AG8AcgBkAD0AaAB1AG4AdABlAHIAMgAyADIAMgA= y\"}", "{\"m\":\"x [redacted:sensitive-name] y\"}"});
+}
+
+static void what_only_names_a_secret_stays(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"password = getpass(); token=self.token\"}", "{\"m\":\"password = getpass(); token=self.token\"}"},
+        {"{\"m\":\"client_secret=client_secret, password: str\"}", "{\"m\":\"client_secret=client_secret, password: str\"}"},
+        {"{\"m\":\"cache key 5f3a9cb2e1d04786af355f3a9cb2e1d0\"}", "{\"m\":\"cache key 5f3a9cb2e1d04786af355f3a9cb2e1d0\"}"},
+        {"{\"m\":\"lockToken=448325ee-0763-4067-aecd-ee4149f3cddc\"}", "{\"m\":\"lockToken=448325ee-0763-4067-aecd-ee4149f3cddc\"}"},
+        {"{\"m\":\"heroku release 448325ee-0763-4067-aecd-ee4149f3cddc\"}",
+         "{\"m\":\"heroku release 448325ee-0763-4067-aecd-ee4149f3cddc\"}"});
+}
+
 static void json_inside_strings_is_cleaned_and_stays_json(void **state)
 {
     CHECK_ALL(&standard,
@@ -251,6 +283,8 @@ int main(void)
         cmocka_unit_test(clean_records_stay_byte_for_byte),
         cmocka_unit_test(a_sensitive_name_masks_its_value),
         cmocka_unit_test(names_count_in_free_text_too),
+        cmocka_unit_test(secrets_in_text_are_found_however_they_are_written),
+        cmocka_unit_test(what_only_names_a_secret_stays),
         cmocka_unit_test(json_inside_strings_is_cleaned_and_stays_json),
         cmocka_unit_test(encodings_are_undone_before_looking),
         cmocka_unit_test(environment_variables_keep_their_names),

@@ -1,0 +1,147 @@
+/* Secrets in free text that no name and sign announce: arguments, values behind a type, beside a word or a service's name, in
+ * prose. The less there is to go by, the more the value itself must look like a credential. */
+#include "redaction/text_priv.h"
+
+#include "redaction/values.h"
+#include "redaction/verify.h"
+
+#define MIN_UNMIXED 20   /* behind a service's name a word of so many letters is no word */
+#define MIN_BESIDE 16   /* shorter words after `token` are taken for prose */
+
+/* "the password is 'x'", "password was changed to x1y2": in prose only what is quoted or holds a digit. */
+void text_read_statement(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from, to;
+    if (!text_find_value(t->text, end, EXTENT_TOKEN, &from, &to)) return;
+    if (!is_quoted(t->text, from) && to > from && t->text.data[to - 1] == '.') to--;
+    struct slice value = slice_sub(t->text, from, to);
+    bool digit = false;
+    for (size_t i = 0; i < value.len; i++) digit |= ascii_is_digit(value.data[i]);
+    if (value.len < 6 || (!digit && !is_quoted(t->text, from)) || is_ours(r, value)) return;
+    if (text_is_secret(t->text, slice_sub(t->text, end, end), NAME_STRONG, from, to)) text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
+/* `var apiToken string = "..."`, `password: str = "..."`: the name stands before a type. */
+void text_read_typed(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end - 1;
+    while (at > 0 && (is_blank(t->text.data[at - 1]) || t->text.data[at - 1] == '*' || t->text.data[at - 1] == ']')) at--;
+    while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
+    while (at > 0 && memchr(" :&[*", t->text.data[at - 1], 5) != NULL) at--;
+    struct slice name = text_name_before(t->text, at);
+    if (name.len > 0) text_read_value(r, t, name, end);
+}
+
+/* `key="ApiPassword" value="..."`, `"name": "token", "value": "..."`, `variable "api_token" { default = "..."`. */
+void text_read_pair(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end - 1;
+    while (at > 0 && (is_blank(t->text.data[at - 1]) || is_quote(t->text.data[at - 1]) || t->text.data[at - 1] == '\\')) at--;
+    while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
+    while (at > 0 && memchr(" \t\n\r,{\"'\\", t->text.data[at - 1], 8) != NULL) at--;
+    struct slice name = text_name_before(t->text, at);
+    if (name.len > 0) text_read_value(r, t, name, end);
+}
+
+/* `setProperty("API_TOKEN", "...")`: name and value are arguments. A name without quotes is only a hint. */
+void text_read_argument(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t comma = end - 1;
+    while (t->text.data[comma] != ',') comma--;
+    struct slice name = text_name_before(t->text, comma);
+    if (name.len == 0) return;
+    enum sensitivity s = text_sensitivity(r, name);
+    bool quoted = comma > 0 && is_quote(t->text.data[comma - 1]);
+    text_read_value_as(r, t, name, quoted || s == NAME_PLAIN ? s : NAME_WEAK, comma + 1);
+}
+
+/* `new PSCredential("user", "x")`: the second argument. */
+void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t user = text_quoted_end(t->text, end, t->text.data[end - 1]), comma = user + 1;
+    while (comma < t->text.len && t->text.data[comma] == ' ') comma++;
+    if (user - end > MAX_VARIABLE_BYTES || comma >= t->text.len || t->text.data[comma] != ',') return;
+    uint32_t value = text_value_start(t->text, comma + 1);
+    if (value < t->text.len && is_quote(t->text.data[value])) text_read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
+}
+
+/* `acme TOKEN 5f3a...`, `acme-secret-5f3a...`: nothing but a blank or a dash stands between; the value must be plain enough. */
+void text_read_beside(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t from = end - 1, to, at = from;
+    while (at > 0 && memchr(" \t\n\r.-", t->text.data[at - 1], 6) != NULL) at--;
+    uint32_t name = at;
+    while (name > 0 && at - name < MAX_NAME_BYTES && ascii_is_alpha(t->text.data[name - 1])) name--;
+    bool bare = name == 0 || memchr("-_./:", t->text.data[name - 1], 5) == NULL;
+    if (t->text.data[end - 2] == '-' && bare && at - name < 8) return;   /* key-0ff1a4: an id */
+    if (text_is_plain_key(t->text, name) || pseudonym_at_start(r->pseudonymiser, slice_sub(t->text, name, t->text.len)) > 0) return;
+    to = text_unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    struct slice value = slice_sub(t->text, from, to);
+    if (value.len >= MIN_BESIDE && looks_like_credential(value)) text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
+/* What may stand between a service's name and its key. */
+static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
+{
+    static const char *const words[] = {"apikey", "api", "keys", "key", "tokens", "token", "secret", "private", "access", "auth", "app", "client",
+                                        "login", "password", "pass", "account", "test", "live", "prod", "dev", "string", "const", "io", "id", "com", "record",
+                                        "license", "sample", "admin", "rest", "service", "1 ", "2 ", NULL};
+    uint32_t limit = at + 48 < text.len ? at + 48 : (uint32_t)text.len;
+    *said = false;
+    for (;;) {
+        while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\?|+", text.data[at], 20) != NULL) at++;
+        size_t len = 0, left = limit - at;
+        for (const char *const *w = words; *w != NULL && len == 0; w++)
+            if (strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
+        if (len == 0) return at;
+        if (len == 2 && ascii_lower(text.data[at + 1]) == 'd') *said = false;   /* id */
+        else *said = true;
+        at += (uint32_t)len;
+    }
+}
+
+static bool is_number(struct slice v)
+{
+    size_t at = 0;
+    while (at < v.len && ascii_is_digit(v.data[at])) at++;
+    return at == v.len && v.len >= 8;
+}
+
+/* One word of letters and digits that is not made of known words. */
+static bool is_plain_token(struct slice v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (!ascii_is_alnum(v.data[i])) return false;
+    return !is_known_words(v);
+}
+
+static bool is_random_value(struct slice v, bool announced)
+{
+    if (v.len < MIN_BESIDE) return false;
+    if (announced && (is_number(v) || (v.len >= MIN_UNMIXED && is_plain_token(v) && entropy(v) > 2))) return true;
+    if (announced && looks_like_guid(v)) return true;
+    size_t hex = 0;
+    while (hex < v.len && (ascii_is_digit(v.data[hex]) || (ascii_lower(v.data[hex]) >= 'a' && ascii_lower(v.data[hex]) <= 'f'))) hex++;
+    if (hex == v.len && v.len >= 32) return entropy(v) > 2;
+    return looks_like_credential(v);
+}
+
+/* `acme = 5f3a...`, `ACME_API_KEY: ...`, `"acme", "..."`: a service whose keys look like nothing in particular. */
+void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
+{
+    bool announced;
+    uint32_t from = skip_key_words(t->text, end, &announced), to = text_unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    uint32_t judged = from;
+    if (to < t->text.len && (t->text.data[to] == ':' || t->text.data[to] == '|') && is_number(slice_sub(t->text, from, to))) {
+        judged = to + 1;   /* behind the number of a bot or application */
+        to = text_unquoted_end(t->text, judged, EXTENT_CREDENTIAL);
+    }
+    if (is_quoted(t->text, from)) {
+        uint32_t close = text_quoted_end(t->text, to, t->text.data[from - 1]);
+        if (close - to < MAX_VARIABLE_BYTES && memchr(t->text.data + to, ' ', close - to) == NULL) to = close;
+    }
+    struct slice between = slice_sub(t->text, end, from);
+    bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
+    if (!apart || to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
+    text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
