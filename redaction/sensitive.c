@@ -94,12 +94,36 @@ static const char *const plain_parts[] = {
     "tokentype", "tokencount", "tokenusage", "prompttoken", "completiontoken", "totaltoken", "monkey", "routingkey",
     "primarykeycolumn", "hotkey", "keyboard", "statuscode", "responsecode", "resultcode", "errorcode", "exitcode",
     "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", "resultsignature",
-    "encryptedkey", "nopasswd", "credentialtype", NULL,
+    "encryptedkey", "nopasswd", "credentialtype", "locktoken", "cancellationtoken", "correlationtoken", NULL,
 };
+
+static int hex_digit(char c)
+{
+    if (ascii_is_digit(c)) return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Writes the name with full-width letters (U+FF01 to U+FF5E) and percent escapes as ASCII, as far as there is room. */
+static struct slice folded(struct slice name, char out[MAX_NAME])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < name.len && len < MAX_NAME; i++) {
+        const unsigned char *c = (const unsigned char *)name.data + i;
+        size_t left = name.len - i;
+        int high = left > 2 && c[0] == '%' ? hex_digit((char)c[1]) : -1, low = high >= 0 ? hex_digit((char)c[2]) : -1;
+        bool wide = left > 2 && c[0] == 0xef && ((c[1] == 0xbc && c[2] > 0x80) || (c[1] == 0xbd && c[2] < 0x9f));
+        out[len++] = wide ? (char)(c[2] - 0x60 + (c[1] == 0xbd ? 0x40 : 0)) : low >= 0 ? (char)(high << 4 | low) : (char)c[0];
+        if (wide || low >= 0) i += 2;
+    }
+    return slice_of(out, len);
+}
 
 enum sensitivity name_sensitivity(struct slice name)
 {
     struct words w;
+    char plain[MAX_NAME];
+    if (memchr(name.data, '%', name.len) != NULL || memchr(name.data, 0xef, name.len) != NULL) name = folded(name, plain);
     split(name, &w);
     if (w.joined_len < 2 || slice_equal(slice_of(w.joined, w.joined_len), SLICE("ikey"))) return NAME_PLAIN;
     if (any_contained(w.joined, w.joined_len, plain_parts)) return NAME_PLAIN;

@@ -65,6 +65,14 @@ void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end)
     if (value < t->text.len && is_quote(t->text.data[value])) text_read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
 }
 
+/* Capitals behind a small letter at the end of a word, as in "jqKEY": nobody writes so; it is a piece of something random. */
+static bool ends_by_chance(struct slice word)
+{
+    size_t capitals = 0;
+    while (capitals < word.len && word.data[word.len - 1 - capitals] <= 'Z') capitals++;
+    return capitals > 1 && capitals < word.len;
+}
+
 /* `acme TOKEN 5f3a...`, `acme-secret-5f3a...`: nothing but a blank or a dash stands between; the value must be plain enough. */
 void text_read_beside(struct redactor *r, struct reading *t, uint32_t end)
 {
@@ -74,6 +82,7 @@ void text_read_beside(struct redactor *r, struct reading *t, uint32_t end)
     while (name > 0 && at - name < MAX_NAME_BYTES && ascii_is_alpha(t->text.data[name - 1])) name--;
     bool bare = name == 0 || memchr("-_./:", t->text.data[name - 1], 5) == NULL;
     if (t->text.data[end - 2] == '-' && bare && at - name < 8) return;   /* key-0ff1a4: an id */
+    if (ends_by_chance(slice_sub(t->text, name, at))) return;
     if (text_is_plain_key(t->text, name) || pseudonym_at_start(r->pseudonymiser, slice_sub(t->text, name, t->text.len)) > 0) return;
     to = text_unquoted_end(t->text, from, EXTENT_CREDENTIAL);
     struct slice value = slice_sub(t->text, from, to);

@@ -10,6 +10,13 @@ static const char *const known_words[] = {
 #include "redaction/known_words.def"
     NULL};
 
+static bool is_listed(struct slice text, const char *const *list)
+{
+    for (; *list != NULL; list++)
+        if (slice_equal_nocase(text, slice_from(*list))) return true;
+    return false;
+}
+
 static bool is_identifier_byte(char c) { return ascii_is_alnum(c) || c == '_'; }
 
 /* The fewest known words that letters (lower case) can be cut into; 0: they cannot. */
@@ -85,18 +92,23 @@ static bool is_credential_name(struct slice v)
     return words && name_sensitivity(v) == NAME_STRONG;
 }
 
-/* The length of a dotted path at the start of v: `self.conf`, `a->b`, `Foo::bar`, `@pass`; how many steps and known words it has. */
-static size_t path_length(struct slice v, size_t *steps, size_t *known)
+/* The length of a dotted path at the start of v: `self.conf`, `a->b`, `Foo::bar`, `@pass`; how many steps it has, and whether one
+ * at its end is known. */
+static size_t path_length(struct slice v, size_t *steps, bool *known)
 {
     size_t at = 0;
-    *steps = *known = 0;
+    static const char *const roots[] = {"self", "this", "config", "cfg", "conf", "settings", "options", "opts", "env", "environment", "process", "os",
+                                        "args", "params", "request", "req", "res", "response", "ctx", "context", "app", "client", "data", NULL};
+    *steps = 0;
+    *known = false;
     while (at < v.len) {
         size_t from = at;
         while (at < v.len && is_identifier_byte(v.data[at])) at++;
         struct slice step = slice_sub(v, from, at);
         if (!is_identifier(step) || count_digits(step) > (at < v.len && v.data[at] == '.' ? 5 : 2)) return from;
         ++*steps;
-        *known += is_known_words(step) || is_credential_name(step);
+        bool last = at == v.len || memchr(".-:?", v.data[at], 4) == NULL;
+        if (last ? is_known_words(step) || is_credential_name(step) : *steps == 1 && is_listed(step, roots)) *known = true;
         if (at < v.len && (v.data[at] == '.' || (v.data[at] == '?' && at + 1 < v.len && v.data[at + 1] == '.'))) at += v.data[at] == '.' ? 1 : 2;
         else if (at + 1 < v.len && ((v.data[at] == '-' && v.data[at + 1] == '>') || (v.data[at] == ':' && v.data[at + 1] == ':'))) at += 2;
         else break;
@@ -107,14 +119,15 @@ static size_t path_length(struct slice v, size_t *steps, size_t *known)
 /* An expression of a program: a call, an index, a member, a variable with its sign. */
 static bool is_expression(struct slice v, char after)
 {
-    size_t steps, known, sign = v.len > 1 && memchr("$@&*:%!", v.data[0], 7) != NULL;
+    bool known;
+    size_t steps, sign = v.len > 1 && memchr("$@&*:%!", v.data[0], 7) != NULL;
     if (after == '}' && (v.data[0] == '{' || (v.len > 1 && v.data[1] == '{'))) return true;
     if (v.len > 1 && memchr("([{", v.data[v.len - 1], 3) != NULL && memchr("\"'`)]", after, 5) != NULL) return true;
     struct slice rest = slice_sub(v, sign, v.len);
     size_t len = path_length(rest, &steps, &known);
     if (v.len > 2 && v.data[0] == '-' && v.data[1] == '$') return true;   /* ${X:-$Y} */
     if (len == 0) return false;
-    if (len == rest.len) return (sign && count_digits(rest) == 0) || (steps > 1 && known > 0) || after == '(' || after == '[';
+    if (len == rest.len) return (sign && count_digits(rest) == 0) || (steps > 1 && known) || after == '(' || after == '[';
     char c = rest.data[len];
     bool opens = c == '(' || c == '[' || (c == '{' && len + 1 == rest.len);
     bool closes = after == ')' || after == ']' || after == '"' || after == '\'' || after == ',' || after == ';' || len + 1 == rest.len ||
@@ -152,13 +165,6 @@ static bool is_file_path(struct slice v)
         if (!ascii_is_alpha(v.data[i]) && strchr("/\\._-~:", v.data[i]) == NULL) return false;
     }
     return slashes >= 1 && strchr("/.~\\", v.data[0]) != NULL;
-}
-
-static bool is_listed(struct slice text, const char *const *list)
-{
-    for (; *list != NULL; list++)
-        if (slice_equal_nocase(text, slice_from(*list))) return true;
-    return false;
 }
 
 /* `my.creds`, `users-and-tokens.md` */
@@ -199,10 +205,13 @@ static bool is_rest_of_program(struct slice v)
     return false;
 }
 
-/* "AKIA...", "MYA*", "<enter", "[your": something left out. */
+/* "AKIA...", "MYA*", "<enter", "[your", "BBBBBB": something left out. */
 static bool is_abridged(struct slice v)
 {
-    if (v.len == 1 || (v.len < 8 && v.data[v.len - 1] == '*')) return true;
+    size_t same = 1;
+    while (same < v.len && v.data[same] == v.data[0]) same++;
+    if (same == v.len) return true;
+    if (v.len < 8 && v.data[v.len - 1] == '*') return true;
     if (memmem(v.data, v.len, "...", 3) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
     for (size_t i = 1; i < v.len; i++)
         if (!ascii_is_alpha(v.data[i])) return false;
@@ -231,6 +240,22 @@ static struct slice trimmed(struct slice v)
     return v;
 }
 
+/* Whether the text is made of words as people write them, three letters long on average. What changes case or class at every
+ * other byte was drawn by lot, whatever else it looks like. */
+static bool is_readable(struct slice v)
+{
+    size_t words = 0, letters = 0, digits = count_digits(v);
+    for (size_t i = 0; i < v.len; i++) {
+        char c = v.data[i], before = i > 0 ? v.data[i - 1] : ' ';
+        if (!ascii_is_alpha(c)) continue;
+        letters++;
+        bool upper = c <= 'Z', before_upper = ascii_is_alpha(before) && before <= 'Z';
+        bool next_lower = i + 1 < v.len && v.data[i + 1] >= 'a' && v.data[i + 1] <= 'z';
+        words += !ascii_is_alpha(before) || (upper && (!before_upper || next_lower));
+    }
+    return letters >= 3 * words && digits <= letters / 3;
+}
+
 bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
 {
     value = trimmed(value);
@@ -238,6 +263,7 @@ bool refers_to_value(struct slice name, struct slice value, bool quoted, char af
     if (quoted && is_rest_of_program(value)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
     if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value) || is_credential_name(value)) return true;
+    if (!is_readable(value)) return false;
     if (is_file_path(value) || is_abridged(value)) return true;
     if (is_file_name(value)) return true;
     return !quoted && (is_named_thing(value) || is_expression(value, after));

@@ -1,5 +1,6 @@
 /* Walks the tape of a record once: decides by place and by name, and gathers all other text for the scan. */
 #include "redaction/engine.h"
+#include "redaction/values.h"
 
 const struct context root_context = {.state = PLACES_ROOT};
 
@@ -277,6 +278,20 @@ static void walk_object(struct redactor *r, uint32_t view, uint32_t object, cons
     }
 }
 
+/* ["Authorization", "Bearer x"], ["Host", "x", "Cookie", "y"]: in an array of texts, what the element before says of this one if
+ * it is spelt as a header's name. A list of such names is no list of headers. */
+static uint32_t named_before(const struct redactor *r, const struct tape *t, uint32_t array, uint32_t element)
+{
+    uint32_t count = element - array - 1;   /* texts take one node each */
+    const struct node *name = &t->nodes[element - 1], *value = &t->nodes[element];
+    if (count % 2 == 0 || name->type != NODE_STRING || value->type != NODE_STRING || (name->facts & FACT_ESCAPE)) return 0;
+    struct slice spelt = slice_of(t->text.data + name->start, name->end - name->start);
+    if (spelt.len < 3 || spelt.len > 64 || is_known_words(slice_of(t->text.data + value->start, value->end - value->start))) return 0;
+    for (size_t i = 0; i < spelt.len; i++)
+        if (!ascii_is_alnum(spelt.data[i]) && spelt.data[i] != '-' && spelt.data[i] != '_') return 0;
+    return plan_traits(r->plan, spelt) & TRAIT_STRONG;
+}
+
 static void walk_container(struct redactor *r, struct value v, const struct place *place, const struct context *c)
 {
     struct context inner = *c;
@@ -302,7 +317,7 @@ static void walk_container(struct redactor *r, struct value v, const struct plac
     uint32_t job = r->views[v.view].job;
     for (uint32_t e = v.node + 1; e < n.next && r->jobs[job].refusal == REFUSAL_NONE; e = t->nodes[e].next) {
         if (t->nodes[e].type == NODE_OBJECT && inner.environment) walk_object(r, v.view, e, &inner, true);
-        else walk_value(r, (struct value){v.view, e, v.traits & (TRAIT_STRONG | TRAIT_WEAK)}, &inner, true);
+        else walk_value(r, (struct value){v.view, e, (v.traits & (TRAIT_STRONG | TRAIT_WEAK)) | named_before(r, t, v.node, e)}, &inner, true);
     }
 }
 

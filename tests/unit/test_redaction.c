@@ -99,6 +99,9 @@ static void names_count_in_free_text_too(void **state)
         {"{\"m\":\"Cookie: a=b; c=d\\nHost: x\"}", "{\"m\":\"Cookie: [redacted:cookie-header]\\nHost: x\"}"},
         {"{\"m\":\"<adminPassword>x1</adminPassword>\"}", "{\"m\":\"<adminPassword>[redacted:sensitive-name]</adminPassword>\"}"},
         {"{\"m\":\"/score?user=a&password=Abc_Def-Ghi&page=5\"}", "{\"m\":\"/score?user=a&password=[redacted:sensitive-name]&page=5\"}"},
+        {"{\"m\":\"agent/0.9 password=hItpt_kAA8F.ctx\"}", "{\"m\":\"agent/0.9 password=[redacted:sensitive-name]\"}"},
+        {"{\"m\":\"agent/0.9 password=UbjtE-sRJeobyTZKyvR_Qzq\"}", "{\"m\":\"agent/0.9 password=[redacted:sensitive-name]\"}"},
+        {"{\"m\":\"connect(password=config.database)\"}", "{\"m\":\"connect(password=config.database)\"}"},
         {"{\"m\":\"pwd=trouts; PWD=/home/ada\"}", "{\"m\":\"pwd=[redacted:sensitive-name]; PWD=/home/ada\"}"},
         {"plain password=hunter2", "{\"message\":\"plain password=[redacted:sensitive-name]\"}"});
 }
@@ -122,6 +125,15 @@ static void secrets_in_text_are_found_however_they_are_written(void **state)
         {"{\"m\":\"p\\u0000a\\u0000s\\u0000s\\u0000w\\u0000o\\u0000r\\u0000d\\u0000=\\u0000h\\u0000u\\u0000n\\u0000t\\u0000e\\u0000r\\u00002\\u0000\"}",
          "{\"m\":\"p\\u0000a\\u0000s\\u0000s\\u0000w\\u0000o\\u0000r\\u0000d\\u0000=\\u0000[redacted:sensitive-name]\\u0000\"}"},
         {"{\"m\":\"x cABhAHMAcwB3AG8AcgBkAD0AaAB1AG4AdABlAHIAMgAyADIAMgA= y\"}", "{\"m\":\"x [redacted:sensitive-name] y\"}"});
+}
+
+static void a_header_and_its_value_are_a_pair_in_an_array_too(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"h\":[[\"Authorization\",\"Bearer q8Zr2L\"],[\"Accept\",\"*/*\"]]}", "{\"h\":[[\"Authorization\",\"[redacted:sensitive-name]\"],[\"Accept\",\"*/*\"]]}"},
+        {"{\"h\":[\"Host\",\"x\",\"X-Api-Key\",\"q8Zr2L\"]}", "{\"h\":[\"Host\",\"x\",\"X-Api-Key\",\"[redacted:sensitive-name]\"]}"},
+        {"{\"columns\":[\"password\",\"username\",\"token\"]}", "{\"columns\":[\"password\",\"username\",\"token\"]}"},
+        {"{\"p%61ssword\":\"q8Zr2L\"}", "{\"p%61ssword\":\"[redacted:sensitive-name]\"}"});
 }
 
 static void what_only_names_a_secret_stays(void **state)
@@ -284,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_sensitive_name_masks_its_value),
         cmocka_unit_test(names_count_in_free_text_too),
         cmocka_unit_test(secrets_in_text_are_found_however_they_are_written),
+        cmocka_unit_test(a_header_and_its_value_are_a_pair_in_an_array_too),
         cmocka_unit_test(what_only_names_a_secret_stays),
         cmocka_unit_test(json_inside_strings_is_cleaned_and_stays_json),
         cmocka_unit_test(encodings_are_undone_before_looking),
