@@ -5,53 +5,62 @@ import shutil
 import subprocess
 import sys
 
-ROW_NAME = "r%d.txt"
+TIMEOUT_S = 300
+
+
+def _lines(rows):
+    return "".join(json.dumps({"n": row.number, "text": row.text}) + "\n" for row in rows).encode()
+
+
+def _spans(output):
+    return {int(n): [tuple(span) for span in found] for n, found in json.loads(output).items()}
 
 
 def _run(argv, **options):
-    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-
-
-def _write_rows(rows, folder):
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for row in rows:
-        (folder / (ROW_NAME % row.number)).write_text(row.text, encoding="utf-8", newline="")
-
-
-def _number(path):
-    return int(path.rsplit("/", 1)[-1][1:-4])
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_S, **options)
 
 
 # --- secretlint ---------------------------------------------------------------------------------------------------------------
+
+LINT = """
+import { lintSource } from "@secretlint/core";
+import { creator } from "@secretlint/secretlint-rule-preset-recommend";
+import { createInterface } from "node:readline";
+const found = {};
+for await (const line of createInterface({ input: process.stdin })) {
+    const row = JSON.parse(line);
+    const result = await lintSource({
+        source: { filePath: "/row.txt", content: row.text, ext: ".txt", contentType: "text" },
+        options: { config: { rules: [{ id: "@secretlint/secretlint-rule-preset-recommend", rule: creator, options: {} }] } },
+    });
+    if (result.messages.length > 0) found[row.n] = result.messages.map(m => m.range);
+}
+console.log(JSON.stringify(found));
+"""
+
 
 def _install_secretlint(home):
     if shutil.which("npm") is None:
         return "npm is not installed"
     home.mkdir(parents=True, exist_ok=True)
-    if (home / "node_modules/.bin/secretlint").exists():
+    if (home / "node_modules/@secretlint/core").exists():
         return ""
-    done = _run(["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", home, "secretlint",
+    done = _run(["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", home, "@secretlint/core",
                  "@secretlint/secretlint-rule-preset-recommend"])
     return "" if done.returncode == 0 else "npm cannot install it"
 
 
-def secretlint(rows, build, work):
+def secretlint(rows, build):
     home = build / "peers/secretlint"
     reason = _install_secretlint(home)
     if reason:
         return None, reason
-    _write_rows(rows, home / "rows")
-    (home / ".secretlintrc.json").write_text('{"rules":[{"id":"@secretlint/secretlint-rule-preset-recommend"}]}')
-    done = _run(["node_modules/.bin/secretlint", "--format", "json", "--maskSecrets", "rows/*.txt"], cwd=home)
-    try:
-        files = json.loads(done.stdout)
-    except ValueError:
+    (home / "lint.mjs").write_text(LINT)
+    done = _run(["node", "lint.mjs"], cwd=home, input=_lines(rows))
+    if done.returncode != 0:
         return None, f"it ended with {done.returncode}"
-    spans = {_number(f["filePath"]): [tuple(m["range"]) for m in f["messages"]] for f in files if f["messages"]}
-    version = json.loads((home / "node_modules/secretlint/package.json").read_text())["version"]
-    shutil.rmtree(home / "rows")
-    return spans, "version " + version
+    version = json.loads((home / "node_modules/@secretlint/core/package.json").read_text())["version"]
+    return _spans(done.stdout), "version " + version
 
 
 # --- detect-secrets -------------------------------------------------------------------------------------------------------------
@@ -88,18 +97,16 @@ def _install_detect_secrets(home):
     return "" if done.returncode == 0 else "pip cannot install it"
 
 
-def detect_secrets(rows, build, work):
+def detect_secrets(rows, build):
     home = build / "peers/detect-secrets"
     reason = _install_detect_secrets(home)
     if reason:
         return None, reason
-    lines = "".join(json.dumps({"n": row.number, "text": row.text}) + "\n" for row in rows)
-    done = _run([home / "bin/python", "-c", SCAN], input=lines.encode())
+    done = _run([home / "bin/python", "-c", SCAN], input=_lines(rows))
     if done.returncode != 0:
         return None, f"it ended with {done.returncode}"
     version = _run([home / "bin/python", "-c", "import detect_secrets; print(detect_secrets.__version__)"]).stdout.decode().strip()
-    spans = {int(n): [tuple(s) for s in found] for n, found in json.loads(done.stdout).items()}
-    return spans, "version " + version
+    return _spans(done.stdout), "version " + version
 
 
 PEERS = {"secretlint": secretlint, "detect-secrets": detect_secrets}
