@@ -164,12 +164,15 @@ static void no_format_survives_any_carrier_and_coat(void **state)
     assert_true(l.tried > 8000);
 }
 
+/* LETHE_PLANTED=1000000 in the environment plants so many; that takes a minute. */
 static void no_format_survives_two_coats(void **state)
 {
     (void)state;
     struct losses l = {0};
+    const char *wished = getenv("LETHE_PLANTED");
+    size_t count = wished != NULL ? strtoul(wished, NULL, 10) : 8000;
     chance_seed(22);
-    for (size_t i = 0; i < 8000; i++)
+    for (size_t i = 0; i < count; i++)
         try(&l, &secret_formats[pick(secret_format_count)], &coats[pick(coat_count)], &coats[pick(coat_count)], carriers[pick(CARRIERS)]);
     assert_int_equal(l.lost, 0);
 }
