@@ -87,6 +87,7 @@ static const char *const plain_tails[] = {
     " issuer ", " scope ", " scopes ", " date ", " time ", " set ", " changed ", " usage ", " limit ", " provider ", " source ",
     " status ", " state ", " hint ", " mode ", " field ", " index ", " prefix ", " store ", " vault ", " rotation ", " audience ",
     " exists ", " valid ", " reference ", " ref ", " permissions ", " expire ", " ms ", " lifetime ", " expires at ", " within ", " options ", " option ",
+    " subject ", " email ", " message ", " label ", " title ", " description ", " notice ",
     NULL,
 };
 static const char *const plain_parts[] = {

@@ -65,12 +65,15 @@ void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end)
     if (value < t->text.len && is_quote(t->text.data[value])) text_read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
 }
 
-/* Capitals behind a small letter at the end of a word, as in "jqKEY": nobody writes so; it is a piece of something random. */
+/* Capitals behind one or two small letters or a mixture at the end of a word, as in "jqKEY": nobody writes so, except behind a
+ * name ("acmeKEY"); it is a piece of something random. */
 static bool ends_by_chance(struct slice word)
 {
     size_t capitals = 0;
     while (capitals < word.len && word.data[word.len - 1 - capitals] <= 'Z') capitals++;
-    return capitals > 1 && capitals < word.len;
+    size_t small = 0;
+    while (small < word.len && word.data[small] > 'Z') small++;
+    return capitals > 1 && capitals < word.len && (small + capitals != word.len || small < 3);
 }
 
 /* `acme TOKEN 5f3a...`, `acme-secret-5f3a...`: nothing but a blank or a dash stands between; the value must be plain enough. */

@@ -208,14 +208,20 @@ static bool is_rest_of_program(struct slice v)
 /* "AKIA...", "MYA*", "<enter", "[your", "BBBBBB": something left out. */
 static bool is_abridged(struct slice v)
 {
-    size_t same = 1;
+    size_t same = 1, upper = 0, letters = 0;
     while (same < v.len && v.data[same] == v.data[0]) same++;
-    if (same == v.len) return true;
-    if (v.len < 8 && v.data[v.len - 1] == '*') return true;
-    if (memmem(v.data, v.len, "...", 3) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
-    for (size_t i = 1; i < v.len; i++)
-        if (!ascii_is_alpha(v.data[i])) return false;
-    return memchr("<[{(", v.data[0], 4) != NULL;
+    if (same == v.len && same < 32) return true;
+    if (v.len < 16 && v.len > 3 && memcmp(v.data + v.len - 3, "...", 3) == 0) return true;
+    if (v.len > 2 && v.len <= 10 && v.data[0] == '0' && (v.data[1] | 0x20) == 'x') return true;   /* a small number */
+    if (memmem(v.data, v.len, "n...", 4) != NULL && memmem(v.data, v.len, "-----", 5) != NULL) return true;
+    if (memmem(v.data, v.len, "[...]", 5) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
+    for (size_t k = 1; k + 1 < v.len; k++) {
+        letters += ascii_is_alpha(v.data[k]);
+        upper += v.data[k] >= 'A' && v.data[k] <= 'Z';
+    }
+    if (letters + 2 != v.len && v.len > 2) return false;
+    if (v.data[v.len - 1] == '*') return v.len < 8 && (upper == letters || upper == 0);
+    return memchr("<[{(", v.data[0], 4) != NULL && ascii_is_alpha(v.data[v.len - 1]);
 }
 
 static bool has_alnum(struct slice v)
@@ -263,8 +269,8 @@ bool refers_to_value(struct slice name, struct slice value, bool quoted, char af
     if (quoted && is_rest_of_program(value)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
     if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value) || is_credential_name(value)) return true;
+    if (is_abridged(value)) return true;
     if (!is_readable(value)) return false;
-    if (is_file_path(value) || is_abridged(value)) return true;
-    if (is_file_name(value)) return true;
+    if (is_file_path(value) || is_file_name(value)) return true;
     return !quoted && (is_named_thing(value) || is_expression(value, after));
 }
