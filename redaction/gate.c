@@ -50,10 +50,7 @@ static bool is_secret(const struct gate *g, struct slice line, uint32_t rule, ui
 {
     uint32_t from, to;
     if (!rule_span(g->rules, rule, line, end, &from, &to)) return false;
-    const struct name_list *allowed = &g->plan->policy.allowed;
-    for (size_t i = 0; i < allowed->count; i++)
-        if (slice_equal(slice_from(allowed->names[i]), slice_sub(line, from, to))) return false;
-    return true;
+    return !name_list_holds(&g->plan->policy.allowed, slice_sub(line, from, to));
 }
 
 bool gate_filter(struct gate *g, char *data, size_t *len, void (*cut)(void *context, size_t line, uint32_t rule), void *context)

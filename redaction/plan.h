@@ -64,6 +64,7 @@ struct plan {
 MUST_USE bool policy_load(struct policy *, struct name_set *, const char *name_or_path, struct error *);
 void policy_release(struct policy *);
 bool name_list_has(const struct name_list *, struct slice name);   /* without case */
+bool name_list_holds(const struct name_list *, struct slice text);  /* exactly */
 
 /* --- Rules by number ---------------------------------------------------------------------------------------------------- */
 

@@ -43,6 +43,13 @@ bool name_list_has(const struct name_list *list, struct slice name)
     return false;
 }
 
+bool name_list_holds(const struct name_list *list, struct slice text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (slice_equal(slice_from(list->names[i]), text)) return true;
+    return false;
+}
+
 static void name_list_release(struct name_list *list)
 {
     for (size_t i = 0; i < list->count; i++) free(list->names[i]);

@@ -223,18 +223,10 @@ static void add_needles(struct redactor *r, struct job *j, struct slice text, st
     }
 }
 
-static bool allowed(const struct redactor *r, struct slice text)
-{
-    const struct name_list *list = &r->plan->policy.allowed;
-    for (size_t i = 0; i < list->count; i++)
-        if (slice_equal(slice_from(list->names[i]), text)) return true;
-    return false;
-}
-
 bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f)
 {
     struct slice text = view_piece(&r->views[view], from, to);
-    if (f.action == ACTION_KEEP || text.len == 0 || is_ours(r, text) || allowed(r, text)) return false;
+    if (f.action == ACTION_KEEP || text.len == 0 || is_ours(r, text) || name_list_holds(&r->plan->policy.allowed, text)) return false;
     struct slice replacement = replacement_for(r, text, f);
     if (slice_equal(replacement, text)) return false;
     add_span(r, view, from, to, f, replacement, false);

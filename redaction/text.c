@@ -160,18 +160,10 @@ static enum extent extent_of(struct slice name)
     return EXTENT_TOKEN;
 }
 
-/* In text, only as it is spelt: PWD is a directory, pwd a password. */
-static bool is_harmless_variable(const struct redactor *r, struct slice name)
-{
-    const struct name_list *list = &r->plan->policy.harmless;
-    for (size_t i = 0; i < list->count; i++)
-        if (slice_equal(slice_from(list->names[i]), name)) return true;
-    return false;
-}
-
 static enum sensitivity judge_name(const struct redactor *r, struct slice name)
 {
-    if (name_list_has(&r->plan->policy.plain_names, name) || is_harmless_variable(r, name)) return NAME_PLAIN;
+    /* A variable only as it is spelt: PWD is a directory, pwd a password. */
+    if (name_list_has(&r->plan->policy.plain_names, name) || name_list_holds(&r->plan->policy.harmless, name)) return NAME_PLAIN;
     if (name_list_has(&r->plan->policy.secret_names, name)) return NAME_STRONG;
     return name_sensitivity(name);
 }
