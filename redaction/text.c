@@ -357,8 +357,7 @@ static uint32_t skip_between_variables(struct slice text, uint32_t at)
 static void read_variable(struct redactor *r, struct reading *t, struct slice name, uint32_t from, uint32_t to)
 {
     uint32_t traits = plan_traits(r->plan, name);
-    enum engine_rule rule = traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT;
-    if (!(traits & TRAIT_HARMLESS) && text_remove(r, t, from, to, engine_finding(r, rule))) return;
+    if (!(traits & TRAIT_HARMLESS) && text_remove(r, t, from, to, variable_finding(r, traits))) return;
     if (t->kept_count == MAX_KEPT) {
         text_remove(r, t, from, to, engine_finding(r, ENGINE_ENVIRONMENT));
         return;

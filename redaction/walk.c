@@ -34,7 +34,7 @@ static struct finding place_finding(const struct redactor *r, const struct place
 
 /* How a variable's value is treated. The stricter of environment and run id would be the mask, but a pseudonym of the run
  * joins this record with the others of the run and gives as little away. */
-static struct finding variable_finding(const struct redactor *r, uint32_t traits)
+struct finding variable_finding(const struct redactor *r, uint32_t traits)
 {
     return engine_finding(r, traits & TRAIT_RUN_VARIABLE ? ENGINE_RUN : traits & TRAIT_STRONG ? ENGINE_NAME : ENGINE_ENVIRONMENT);
 }
