@@ -210,7 +210,7 @@ static void withhold_line(void *context, size_t line, uint32_t rule)
         CHECK(parcel->withheld != NULL);
         parcel->withheld_capacity = capacity;
     }
-    parcel->withheld[parcel->withheld_count++] = (struct withheld_record){REFUSAL_GATE, r->offset, r->line, r->offset};
+    parcel->withheld[parcel->withheld_count++] = (struct withheld_record){REFUSAL_GATE, r->offset, r->line, r->offset, r->origin, r->index};
     parcel->counted.withheld++;
     if (r->span_count > 0) {
         parcel->counted.redacted--;

@@ -38,12 +38,15 @@ struct framer {
     uint64_t         start_line;
     uint64_t         end;          /* of the document, once known */
     uint64_t         skipped, skipped_line;   /* start of the element that is passed over */
+    struct framer_place   rest;    /* rest_of_line: where what it ends began */
+    struct framer_place   key;     /* where the private key began whose lines are awaited */
+    size_t                base;    /* bytes of the batch that were there before this call */
     bool             line_begun;   /* no document has begun on this line */
     bool             blank_cut;    /* the line began with more white space than is held */
     bool             first_line;   /* the document is still on the line on which it began */
     uint64_t         counted, line;
     uint32_t         key_lines;    /* lines of text that may still belong to the private key begun before */
-    bool             ended, failed;
+    bool                  ended, failed, later;
     struct error     error;
     struct document  lost;         /* stands for one that the batch has no memory for; the input then fails */
 };
@@ -99,7 +102,7 @@ static struct document *add(struct framer *f, enum document_form form, uint64_t 
         return &f->lost;
     }
     d->form = form;
-    d->start = start == end ? 0 : (uint32_t)(start - f->view.from);
+    d->start = start == end ? 0 : (uint32_t)(f->base + (start - f->view.from));
     d->len = (uint32_t)(end - start);
     d->offset = start;
     d->line = line;
@@ -121,6 +124,13 @@ static enum step enter(struct framer *f, enum step (*step)(struct framer *))
 {
     f->step = step;
     return STEP_ON;
+}
+
+/* What began at `start` is handed out; its line is not at its end. */
+static enum step enter_rest_of_line(struct framer *f, uint64_t start, uint64_t line)
+{
+    f->rest = (struct framer_place){start, line};
+    return enter(f, rest_of_line);
 }
 
 static enum step enter_line(struct framer *f, uint64_t at)
@@ -177,15 +187,9 @@ static bool pass_byte_order_mark(struct framer *f, bool *more)
 
 static enum step enter_text_line(struct framer *f)
 {
-    if (!f->line_begun) {
-        refuse(f, REFUSAL_SYNTAX, f->extent.at, f->extent.at);
-        return enter(f, rest_of_line);
-    }
-    if (f->blank_cut) {
-        refuse(f, REFUSAL_LENGTH, f->extent.at, f->extent.at);
-        return enter(f, rest_of_line);
-    }
-    return enter(f, text_line);
+    if (f->line_begun && !f->blank_cut) return enter(f, text_line);
+    refuse(f, f->line_begun ? REFUSAL_LENGTH : REFUSAL_SYNTAX, f->extent.at, f->extent.at);
+    return enter_rest_of_line(f, f->extent.at, f->line);
 }
 
 static void pass_blanks(struct framer *f)
@@ -244,7 +248,9 @@ static bool in_key_block(struct framer *f, struct slice line)
         return true;
     }
     const char *frame = memmem(line.data, line.len, begin, sizeof begin - 1);
-    if (frame != NULL && !ends && memmem(frame, line.len - (size_t)(frame - line.data), key, sizeof key - 1)) f->key_lines = KEY_LINES;
+    if (frame == NULL || ends || !memmem(frame, line.len - (size_t)(frame - line.data), key, sizeof key - 1)) return false;
+    f->key_lines = KEY_LINES;
+    f->key = (struct framer_place){f->start, f->line};
     return false;
 }
 
@@ -257,12 +263,12 @@ static enum step text_line(struct framer *f)
     if (end - start > max) {
         bool binary = holds_nul(f, start, start + max);
         refuse(f, binary ? REFUSAL_BINARY : REFUSAL_LENGTH, start, start);
-        return enter(f, rest_of_line);
+        return enter_rest_of_line(f, start, f->line);
     }
     if (!found && f->failed) refuse(f, REFUSAL_TRUNCATED, start, end);
     else if (holds_nul(f, start, end)) refuse(f, REFUSAL_BINARY, start, end);
     else add(f, DOCUMENT_TEXT, start, end, line_of(f, start))->key_block = in_key_block(f, view_slice(&f->view, start, end));
-    return enter(f, rest_of_line);
+    return enter_rest_of_line(f, start, f->line);
 }
 
 /* --- Documents that are held ------------------------------------------------------------------------------------------ */
@@ -376,7 +382,7 @@ static enum step garbage(struct framer *f)
     uint64_t to = end <= last ? trimmed(f, f->start, end) : end;
     if (to - f->start > max) refuse_unseen(f, REFUSAL_LENGTH, f->start, f->start_line);
     else add_json(f, to);
-    return enter(f, rest_of_line);
+    return enter_rest_of_line(f, f->start, f->start_line);
 }
 
 /* --- Documents that are not held -------------------------------------------------------------------------------------- */
@@ -413,7 +419,7 @@ static void add_member_comma(struct framer *f)
     if (*written) {
         uint64_t line = line_of(f, c->start - 1);
         line_of(f, c->start);   /* before a line feed is written over */
-        f->batch->data[c->start - 1 - f->view.from] = ',';
+        f->batch->data[f->base + (c->start - 1 - f->view.from)] = ',';
         add(f, DOCUMENT_GLUE, c->start - 1, c->start, line);
     }
     *written = true;
@@ -502,28 +508,52 @@ static enum step run(struct framer *f)
 
 static bool wants_more(const struct framer *f, uint64_t taken, size_t room)
 {
-    if (f->ended || room == 0) return false;
+    if (f->ended || f->later || room == 0) return false;
     return taken < FILL_BYTES || (f->batch->count == 0 && hold(f) < f->view.to);
 }
 
 static void read_more(struct framer *f, uint64_t taken, size_t room)
 {
-    char *to = f->batch->data + (f->view.to - f->view.from);
+    char *to = f->batch->data + f->base + (f->view.to - f->view.from);
     size_t wanted = taken < FILL_BYTES ? FILL_BYTES - (size_t)taken : FILL_BYTES;
     ptrdiff_t n = f->source.read(f->source.context, to, wanted < room ? wanted : room, &f->error);
     CHECK(n <= (ptrdiff_t)room);
-    f->failed = f->failed || n < 0;
-    f->view.final = f->ended = n <= 0;
+    f->later = n == BYTES_LATER;
+    f->failed = f->failed || n == BYTES_FAILED;
+    f->view.final = f->ended = n <= 0 && !f->later;
     if (n > 0) f->view.to += (uint64_t)n;
 }
 
+#define CARRY_STEP ((size_t)4096)
+#define CARRY_IDLE ((size_t)65536)   /* room beyond need that is not worth giving back */
+
+/* Room for so many bytes and little more, since one framer may stand for each of thousands of files. */
+static bool carry_reserve(struct framer *f, size_t len)
+{
+    if (len <= f->carry_capacity && f->carry_capacity <= 4 * len + CARRY_IDLE) return true;
+    size_t capacity = (len / CARRY_STEP + 1) * CARRY_STEP;
+    char *moved = realloc(f->carry, capacity);
+    if (moved == NULL) return len <= f->carry_capacity;
+    f->carry = moved;
+    f->carry_capacity = capacity;
+    return true;
+}
+
 /* Copies what is held to the carry and leaves the rest to the batch. */
-static void carry_over(struct framer *f, uint64_t from)
+static bool carry_over(struct framer *f, uint64_t from)
 {
     line_of(f, from);
+    f->batch->used = f->base + (size_t)(from - f->view.from);
     f->carry_len = (size_t)(f->view.to - from);
-    if (f->carry_len > 0) memcpy(f->carry, view_at(&f->view, from), f->carry_len);
-    f->batch->used = (size_t)(from - f->view.from);
+    if (f->carry_len == 0) return true;
+    if (carry_reserve(f, f->carry_len)) {
+        memcpy(f->carry, view_at(&f->view, from), f->carry_len);
+        return true;
+    }
+    f->carry_len = 0;
+    refuse_unseen(f, REFUSAL_MEMORY, from, f->line);
+    f->failed = f->ended = true;
+    return error_set(&f->error, ERROR_MEMORY, "no memory to carry documents over");
 }
 
 /* Closes a container that was cut off, so that what is written stays JSON. The brackets are not in the input. */
@@ -534,31 +564,24 @@ static void add_closers(struct framer *f)
     for (unsigned level = c->levels; level-- > 0;)
         f->batch->data[f->batch->used++] = c->open[level] == '[' ? ']' : '}';
     f->batch->data[f->batch->used++] = '\n';
-    uint64_t at = f->view.from + start;
-    add(f, DOCUMENT_GLUE, at, f->view.from + f->batch->used, f->line);
-}
-
-static bool carry_reserve(struct framer *f, size_t capacity)
-{
-    if (capacity <= f->carry_capacity) return true;
-    char *grown = realloc(f->carry, capacity);
-    if (grown == NULL) return error_set(&f->error, ERROR_MEMORY, "no memory to carry documents over");
-    f->carry = grown;
-    f->carry_capacity = capacity;
-    return true;
+    uint64_t at = f->view.from + (start - f->base);
+    add(f, DOCUMENT_GLUE, at, f->view.from + (f->batch->used - f->base), f->line);
 }
 
 enum fill framer_fill(struct framer *f, struct batch *b, struct error *error)
 {
-    CHECK(b->count == 0 && b->used == 0 && b->capacity >= f->options.max_document + PARSER_PADDING);
-    size_t capacity = b->capacity - CLOSER_ROOM;
+    CHECK(b->capacity - b->used >= FRAMER_ROOM(f->options.max_document));
+    size_t capacity = b->capacity - b->used - CLOSER_ROOM;
     CHECK(f->carry_len <= capacity);
-    if (!carry_reserve(f, capacity)) f->failed = f->ended = true;
     f->batch = b;
-    if (f->carry_len > 0) memcpy(b->data, f->carry, f->carry_len);
-    f->view = (struct view){b->data, f->view.to - f->carry_len, f->view.to, f->ended};
+    f->base = b->used;
+    f->later = false;
+    char *data = b->data + f->base;
+    if (f->carry_len > 0) memcpy(data, f->carry, f->carry_len);
+    f->view = (struct view){data, f->view.to - f->carry_len, f->view.to, f->ended};
 
     uint64_t taken = f->view.to;
+    size_t   count = b->count;
     enum step step;
     while ((step = run(f)) == STEP_MORE) {
         size_t room = capacity - (size_t)(f->view.to - f->view.from);
@@ -566,10 +589,10 @@ enum fill framer_fill(struct framer *f, struct batch *b, struct error *error)
         read_more(f, f->view.to - taken, room);
     }
     uint64_t held = step == STEP_CLOSE ? f->extent.at : hold(f);
-    CHECK(step != STEP_MORE || b->count > 0 || held > f->view.from || f->view.to - held < capacity);
-    carry_over(f, held);
+    CHECK(step != STEP_MORE || b->count > count || held > f->view.from || f->view.to - held < capacity);
+    if (!carry_over(f, held)) step = STEP_END;
     if (step == STEP_CLOSE) add_closers(f);
-    if (step != STEP_END) return FILL_SOME;
+    if (step != STEP_END) return f->later ? FILL_LATER : FILL_SOME;
     if (!f->failed) return FILL_END;
     *error = f->error;
     return FILL_FAILED;
@@ -596,10 +619,23 @@ void framer_free(struct framer *f)
 
 void framer_reset(struct framer *f, struct byte_source source)
 {
-    *f = (struct framer){.options = f->options, .source = source, .carry = f->carry,
-                         .carry_capacity = f->carry_capacity, .line = 1};
-    extent_init(&f->extent, 0, f->options.max_document, true);
-    enter_line(f, 0);
+    framer_resume(f, source, (struct framer_place){.line = 1});
+}
+
+void framer_resume(struct framer *f, struct byte_source source, struct framer_place place)
+{
+    *f = (struct framer){.options = f->options, .source = source, .carry = f->carry, .carry_capacity = f->carry_capacity,
+                         .view = {.from = place.offset, .to = place.offset}, .counted = place.offset, .line = place.line};
+    extent_init(&f->extent, place.offset, f->options.max_document, true);
+    enter_line(f, place.offset);
+}
+
+struct framer_place framer_place(const struct framer *f)
+{
+    if (f->key_lines > 0) return f->key;
+    if (f->step == rest_of_line) return f->rest;
+    if (f->step == in_container || f->step == in_long_document) return (struct framer_place){f->start, f->start_line};
+    return (struct framer_place){hold(f), f->line};
 }
 
 uint64_t framer_offset(const struct framer *f) { return f->view.to; }

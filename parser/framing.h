@@ -21,13 +21,18 @@
 #include "base/error.h"
 #include "parser/parser.h"
 
-/* Where bytes come from. Returns how many were put into buffer (0 at the end of the input), or -1 and an error. */
+/* Where bytes come from. Returns how many were put into buffer (0 at the end of the input), BYTES_LATER when there are none
+ * just now but may be some later, or BYTES_FAILED and an error. */
+enum { BYTES_FAILED = -1, BYTES_LATER = -2 };
+
 struct byte_source {
     ptrdiff_t (*read)(void *context, char *buffer, size_t capacity, struct error *);
     void       *context;
 };
 
 struct framer;
+
+#define FRAMER_ROOM(max_document) ((max_document) + PARSER_PADDING)
 
 struct framer_options {
     size_t max_document;     /* bytes; default 1 MiB */
@@ -40,13 +45,26 @@ void framer_free(struct framer *);
 /* Starts over for another input. */
 void framer_reset(struct framer *, struct byte_source);
 
+/* A place at which a fresh framer finds the same documents as one that has read up to there. */
+struct framer_place {
+    uint64_t offset, line;
+};
+
+/* As framer_reset(), for an input that is read from that place on: offsets and lines count on from there. */
+void framer_resume(struct framer *, struct byte_source, struct framer_place);
+
+/* Where to resume when everything handed out so far is done with. Never inside a document, a container or a private key
+ * that goes over several lines: of these all is handed out again. */
+struct framer_place framer_place(const struct framer *);
+
 enum fill {
     FILL_SOME,     /* the batch holds documents (perhaps none, if only white space was met); there may be more */
+    FILL_LATER,    /* as FILL_SOME, and the source has no more just now: what is unfinished is held */
     FILL_END,      /* as FILL_SOME, and the input is at its end */
     FILL_FAILED,   /* as FILL_END, since reading failed: the error says why; a last partial document is REFUSAL_TRUNCATED */
 };
 
-/* Fills a cleared batch. The batch's capacity must be at least max_document + PARSER_PADDING, and the same at each call.
+/* Adds documents to a batch. Its room, capacity - used, must be at least FRAMER_ROOM(max_document).
  *
  * Of a streamed container, with keep_container, what stands around the elements is handed out in order. Written as it is,
  * with commas put between elements (and before glue marked `element`, which begins a wrapper that is an element itself),

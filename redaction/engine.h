@@ -70,6 +70,7 @@ struct job {
     struct needle    *needles;
     size_t            needle_count;
     size_t            budget;
+    uint32_t          origin, index;
 };
 
 #define NO_VIEW UINT32_MAX

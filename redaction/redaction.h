@@ -101,12 +101,15 @@ struct clean_record {
     bool                element;       /* as in struct document */
     bool                opens;
     uint64_t            offset, line;  /* in the input */
+    uint32_t            origin;        /* as in struct document */
+    uint32_t            index;         /* among the records of its origin in this batch, withheld ones too, from 0 */
 };
 
 struct withheld_record {
     enum refusal refusal;
     uint64_t     offset, line;     /* of the record's first byte in the input */
     uint64_t     fault_at;         /* of the fault, as near as is known */
+    uint32_t     origin, index;    /* as in struct clean_record */
 };
 
 struct clean_batch {

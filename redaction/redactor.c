@@ -72,7 +72,9 @@ static struct job *add_job(struct redactor *r, const struct document *d, const s
     r->jobs = room_for(r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs);
     struct job *j = &r->jobs[r->job_count++];
     *j = (struct job){.source = *source, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
-                      .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD};
+                      .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD, .origin = d->origin};
+    const struct job *before = r->job_count > 1 ? j - 1 : NULL;
+    if (before != NULL && before->origin == j->origin) j->index = before->index + 1;
     return j;
 }
 
@@ -307,7 +309,8 @@ void withhold(struct redactor *r, const struct job *j)
 {
     r->withheld = room_for(r->withheld, r->out.withheld_count + 1, &r->withheld_capacity, sizeof *r->withheld);
     r->withheld[r->out.withheld_count++] = (struct withheld_record){j->refusal, j->source.offset, j->source.line,
-                                                                    j->source.refusal ? j->source.fault_at : j->source.offset};
+                                                                    j->source.refusal ? j->source.fault_at : j->source.offset,
+                                                                    j->origin, j->index};
     r->tally.withheld[j->refusal]++;
 }
 
@@ -362,7 +365,7 @@ void finish_record(struct redactor *r, uint32_t job)
     *add_record(r) = (struct clean_record){.piece = j->piece, .tape = j->source.tape, .node = j->source.node,
                                            .text = slice_sub(j->source.tape->text, start, end), .spans = count ? spans : NULL,
                                            .span_count = count, .details = details, .kind = j->kind, .element = j->element, .offset = j->source.offset,
-                                           .line = j->source.line};
+                                           .line = j->source.line, .origin = j->origin, .index = j->index};
 }
 
 static void finish_glue(struct redactor *r, const struct job *j)

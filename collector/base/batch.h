@@ -40,6 +40,7 @@ struct document {
     bool               opens;        /* DOCUMENT_GLUE that opens a container's array: no element yet */
     uint64_t           offset;       /* of its first byte in the (decompressed) input */
     uint64_t           line;         /* of its first byte, from 1 */
+    uint32_t           origin;       /* which of several inputs in one batch it came from; 0 where there is one */
 };
 
 struct batch {
