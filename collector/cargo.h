@@ -1,0 +1,69 @@
+/* What travels through a streaming run on the raw side: a batch of documents with where each of them came from, and the
+ * receipt by which its source learns what became of it.
+ *
+ *      source --fill--> [cargo] --> worker: redact, encode --> [block] --> ledger --> sinks
+ *         ^                |                      |                           |
+ *         +---- home ------+                      +------- [receipt] ---------+--> source: settled()
+ *
+ * (1) A source owns its cargoes: their number bounds the raw bytes in memory and is its back-pressure. A cargo goes home as
+ *     soon as its worker has made a clean block of it.
+ * (2) The receipt goes on with the block and comes back through settled(), once, in the order in which the source filled.
+ * Thread: who holds a cargo is its only user. */
+#ifndef LETHE_COLLECTOR_CARGO_H
+#define LETHE_COLLECTOR_CARGO_H
+
+#include "base/batch.h"
+
+struct source;
+
+/* A stretch of input whose records are numbered by their offset in it: a file, a message, a request. The id of an event
+ * is made of this and the record's place, so it must be the same when the same bytes are read again. */
+struct origin {
+    uint8_t  stream[16];   /* names the stream; source_stream_id() makes one */
+    uint64_t number;       /* of the stretch in the stream: a message's offset; 0 for a file */
+};
+
+/* Where a source has to go on after a restart, kept in the store under the source's name. */
+#define POSITION_KEY_MAX   128
+#define POSITION_VALUE_MAX 512
+
+struct position {
+    uint16_t key_len, value_len;
+    char     key[POSITION_KEY_MAX];
+    char     value[POSITION_VALUE_MAX];   /* value_len 0: forget this key */
+};
+
+/* A record that did not get through redaction, as the sender of the origin counts: the index-th record of it. */
+struct verdict {
+    uint32_t     origin, index;
+    enum refusal refusal;
+};
+
+/* Sources embed this as the first member of what they need to know again when the batch is settled. Allocated by fill()
+ * with malloc(); settled() takes it over. */
+struct receipt {
+    struct position *positions;        /* to be kept when all up to this batch is settled; may be NULL */
+    size_t           position_count;
+
+    /* Filled by the worker, for sources with `wants_verdicts`; freed with the receipt's release by the ledger. */
+    uint32_t       *record_counts;     /* records in each origin of the batch */
+    size_t          origin_count;
+    struct verdict *verdicts;          /* by origin, then index */
+    size_t          verdict_count;
+};
+
+struct cargo {
+    struct batch    batch;
+    struct origin  *origins;           /* document.origin is an index into these */
+    size_t          origin_count, origin_capacity;
+    char            place[256];        /* for messages: "/var/log/x.log", "topic activity/3"; set by fill() */
+    struct receipt *receipt;           /* set by fill() */
+    struct source  *source;
+    uint64_t        number;            /* of the batch, among those of its source, from 0 */
+    uint64_t        filled_ms;         /* clock_monotonic_ms() when fill() came back */
+};
+
+/* Adds an origin to a cleared or filling cargo; its index. CHECKs that memory can be had. */
+uint32_t cargo_add_origin(struct cargo *, const struct origin *);
+
+#endif

@@ -1,0 +1,75 @@
+/* The source interface: where a streaming run takes its records from.
+ *
+ * A source type is a const table of functions and a table of settings; an instance is a struct whose first member is
+ * `struct source`. Adding one is a file source_<name>.c and a line in source_table.c.
+ *
+ * Life: the configuration fills the settings; check() looks at what the table cannot say; open(); fill() again and again;
+ * close(). settled() may be called from open() on, and is called for every receipt before close().
+ * Thread: open, fill and close are called by the source's own thread; settled() by the ledger's, so what it shares with
+ * fill() needs a lock. wake() may be called from any thread. */
+#ifndef LETHE_COLLECTOR_SOURCE_H
+#define LETHE_COLLECTOR_SOURCE_H
+
+#include "base/error.h"
+#include "base/setting.h"
+#include "cargo.h"
+#include "parser/framing.h"
+
+#include <stdatomic.h>
+
+struct keyring;
+struct store;
+
+/* What a source did, for metrics and the status page. Only ever grow, but for the gauges. */
+struct source_counters {
+    atomic_uint_fast64_t bytes, batches;        /* counted by the pipeline */
+    atomic_uint_fast64_t records, clean, redacted, withheld;   /* counted by the pipeline */
+    atomic_uint_fast64_t errors;                /* failures of the world that were told and are tried again */
+    atomic_uint_fast64_t lag_bytes;             /* gauge: bytes (or messages) known to wait; UINT_FAST64_MAX: not known */
+    atomic_uint_fast64_t streams;               /* gauge: files, partitions, connections or blobs at present */
+    atomic_uint_fast64_t lost_bytes;            /* gone before they could be read: copytruncate, retention */
+};
+
+struct source {
+    const struct source_type *type;
+    const char               *name;
+    const char               *policy;        /* as configured, or NULL */
+    size_t                    max_record;    /* bytes: longest document; a cargo has room for it */
+    const struct keyring     *keys;          /* for keyed hashes, see source_stream_id() */
+    struct store             *store;         /* positions of earlier runs; NULL: none are kept */
+    atomic_bool               stopping;      /* fill() should come back soon, with FILL_IDLE if it has nothing */
+    struct source_counters    counters;
+};
+
+enum source_fill {
+    SOURCE_FILLED,   /* the cargo has a receipt and perhaps documents: it goes on its way */
+    SOURCE_IDLE,     /* nothing to read just now: the cargo is as it was */
+    SOURCE_END,      /* there will never be more; as IDLE */
+    SOURCE_FAILED,   /* the error says why; will be called again after a while */
+};
+
+struct source_type {
+    const char           *name;              /* "file": `type` in the configuration */
+    const char           *summary;           /* one line for `lethe check` and the documentation */
+    size_t                bytes;             /* of the instance */
+    const struct setting *settings;
+    bool                  replayable;        /* what was not settled can be read again after a crash */
+    bool                  wants_verdicts;
+    unsigned              cargoes;           /* how many batches may be under way */
+    bool (*check)(struct source *, struct error *);                    /* may be NULL; ERROR_USAGE */
+    bool (*open)(struct source *, struct error *);
+    enum source_fill (*fill)(struct source *, struct cargo *, int wait_ms, struct error *);
+    void (*settled)(struct source *, struct receipt *);                /* frees the receipt; see cargo.h */
+    void (*wake)(struct source *);                                     /* ends a wait in fill(); may be NULL */
+    void (*close)(struct source *);
+};
+
+extern const struct source_type *const source_types[];   /* ended by NULL */
+
+/* The name of a stream, keyed, so that it tells nothing: of the source's name and any bytes. */
+void source_stream_id(const struct source *, struct slice bytes, uint8_t id[16]);
+
+/* A keyed hash, equal in every run with the same key file: for recognising a file by its content. */
+void source_fingerprint(const struct source *, const char *domain, struct slice bytes, uint8_t out[16]);
+
+#endif
