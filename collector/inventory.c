@@ -1,6 +1,6 @@
 #include "inventory.h"
 
-#include "timestamp.h"
+#include "base/timestamp.h"
 
 #include <stdlib.h>
 

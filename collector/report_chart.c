@@ -1,7 +1,7 @@
 /* Charts of the report's page: SVG that scales with the page, its text beside it as HTML so that it never shrinks. */
 #include "report_page.h"
 
-#include "timestamp.h"
+#include "base/timestamp.h"
 
 #define WIDEST_COLUMN 0.06   /* of the chart, so that a single column does not fill it */
 #define FULLEST_COLUMN 0.86  /* of its place: the rest is a gap */

@@ -1,6 +1,6 @@
 /* The report for machines: one JSON object. */
 #include "report_priv.h"
-#include "timestamp.h"
+#include "base/timestamp.h"
 
 #include <cjson/cJSON.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 #include "report_page.h"
 
 #include "report_priv.h"
-#include "timestamp.h"
+#include "base/timestamp.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -178,20 +178,12 @@ struct path {
     name_id step[PATH_STEPS];   /* ended by NAME_NONE, or full */
 };
 
-enum shape {
-    SHAPE_NOTHING,
-    SHAPE_ACTIVITY_LOG,
-    SHAPE_ACTIVITY_LOG_REST,
-    SHAPE_ACTIVITY_LOG_ROW,
-    SHAPE_RESOURCE_LOG,
-    SHAPE_APP,
-    SHAPE_COUNT
-};
-
 static const uint8_t kind_shapes[] = {
 #define KIND(id, text, shape) [KIND_##id] = SHAPE_##shape,
 #include "parser/kinds.def"
 };
+
+enum shape kind_shape(enum kind kind) { return (enum shape)kind_shapes[kind]; }
 
 #define AT(...) AT_STEPS(__VA_ARGS__, NONE, NONE, NONE, NONE)
 #define AT_STEPS(a, b, c, d, e, ...) {{NAME_##a, NAME_##b, NAME_##c, NAME_##d, NAME_##e}}

@@ -27,6 +27,19 @@ enum kind {
     KIND_COUNT
 };
 
+/* Where a kind has its fields. */
+enum shape {
+    SHAPE_NOTHING,
+    SHAPE_ACTIVITY_LOG,
+    SHAPE_ACTIVITY_LOG_REST,
+    SHAPE_ACTIVITY_LOG_ROW,
+    SHAPE_RESOURCE_LOG,
+    SHAPE_APP,   /* Application Insights: envelope, row, or continuous export */
+    SHAPE_COUNT
+};
+
+enum shape kind_shape(enum kind);
+
 const char *field_text(enum field);   /* "status_code" */
 const char *kind_text(enum kind);     /* "activity_log" */
 

@@ -73,24 +73,6 @@ void encoded_release(struct encoded *out)
 
 /* --- Text with spans ----------------------------------------------------------------------------------------------------- */
 
-size_t span_after(const struct clean_record *r, size_t offset)
-{
-    size_t low = 0, high = r->span_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (r->spans[middle].end > offset) high = middle;
-        else low = middle + 1;
-    }
-    return low;
-}
-
-size_t replacement_bytes(const struct clean_record *r)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < r->span_count; i++) sum += r->spans[i].replacement.len;
-    return sum;
-}
-
 /* The loop over a block has no exit, so that it becomes vector code. */
 static bool may_have_line_breaks(struct slice text)
 {
@@ -134,6 +116,28 @@ void writer_text(struct writer *w, const struct clean_record *r, size_t from, si
     }
 }
 
+/* --- One record ---------------------------------------------------------------------------------------------------------- */
+
+static bool copy_record(const struct clean_record *r, struct encoded *out)
+{
+    if (!encoded_reserve(out, clean_bytes(r, 0, r->text.len))) return false;
+    struct writer w = {.at = out->data + out->len};
+    writer_text(&w, r, 0, r->text.len, may_have_line_breaks(r->text));
+    writer_flush(&w);
+    out->len = (size_t)(w.at - out->data);
+    return true;
+}
+
+bool encode_record(struct encoder *e, const struct clean_record *r, struct key_cache *keys, struct encoded *out)
+{
+    CHECK(r->piece == PIECE_RECORD);
+    switch (e->format) {
+    case FORMAT_ORIGINAL: return copy_record(r, out);
+    case FORMAT_FLAT: return flatten(e->flattener, r, keys, out);
+    }
+    return false;
+}
+
 /* --- Batches ------------------------------------------------------------------------------------------------------------- */
 
 /* One batch on its way into `out`. */
@@ -145,7 +149,7 @@ struct pass {
 };
 
 /* What a piece takes in the original format: its text and a separator. */
-static size_t piece_bytes(const struct clean_record *r) { return r->text.len + replacement_bytes(r) + 1; }
+static size_t piece_bytes(const struct clean_record *r) { return clean_bytes(r, 0, r->text.len) + 1; }
 
 static size_t written(const struct pass *p)
 {
@@ -171,9 +175,9 @@ static void put_separator(struct pass *p, const struct clean_record *before, con
 
 static bool put_body(struct pass *p, const struct clean_record *r)
 {
-    if (p->encoder->format == FORMAT_FLAT) {
+    if (p->encoder->format != FORMAT_ORIGINAL) {
         if (!reserve(p, 0)) return false;
-        if (!flatten(p->encoder->flattener, r, p->batch->keys, p->out)) return false;
+        if (!encode_record(p->encoder, r, p->batch->keys, p->out)) return false;
         p->writer = (struct writer){.at = p->out->data + p->out->len};
         return reserve(p, 1);
     }
@@ -203,7 +207,7 @@ static bool put_piece(struct pass *p, size_t number)
     const struct clean_record *r = &p->batch->records[number];
     const struct clean_record *before = number > 0 ? r - 1 : NULL, *after = number + 1 < p->batch->count ? r + 1 : NULL;
     bool                       joined = p->encoder->keep_container && r->element;
-    if (p->encoder->format == FORMAT_FLAT && !reserve(p, piece_bytes(r))) return false;
+    if (p->encoder->format != FORMAT_ORIGINAL && !reserve(p, piece_bytes(r))) return false;
     if (joined) join_element(p, r, before);
     if (r->piece != PIECE_RECORD) {
         put_around(p, r);
@@ -217,7 +221,7 @@ static bool put_piece(struct pass *p, size_t number)
 bool encode_batch(struct encoder *e, const struct clean_batch *batch, struct encoded *out)
 {
     size_t bytes = 0;
-    CHECK(e->format != FORMAT_FLAT || batch->keys != NULL);
+    CHECK(e->format == FORMAT_ORIGINAL || batch->keys != NULL);
     out->len = 0;
     out->joint = SIZE_MAX;
     out->after = CONTAINER_SAME;

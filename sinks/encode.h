@@ -33,6 +33,11 @@ void encoder_free(struct encoder *);
 
 /* Replaces out's contents; out grows as needed and is released with encoded_release(). False: no memory. */
 MUST_USE bool encode_batch(struct encoder *, const struct clean_batch *, struct encoded *out);
+
+/* Appends one record, which ends no line: sinks frame records themselves. The key cache is the one that resolved the keys of
+ * the record's tape. What is in `out` besides data, len and capacity is left alone. False: no memory. */
+MUST_USE bool encode_record(struct encoder *, const struct clean_record *, struct key_cache *, struct encoded *out);
+
 void encoded_release(struct encoded *);
 
 /* Makes room for so many bytes after out->len. False: no memory. */

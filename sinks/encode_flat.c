@@ -50,7 +50,6 @@ struct flattener {
 
     const struct clean_record *record;
     struct encoded            *out;
-    size_t                     shift;       /* offsets of nodes less offsets of the record's text */
     uint64_t                   allowance;   /* bytes of paths that are left */
     uint32_t                   given[FIELD_COUNT];   /* nodes written as fields, ascending */
     size_t                     given_count, given_passed;
@@ -169,38 +168,9 @@ static void name_number(struct flattener *f, struct written_name taken)
 
 /* --- Values ---------------------------------------------------------------------------------------------------------------- */
 
-/* Where a node stands in the record's text, quotes included. */
-struct extent {
-    size_t from, to;
-};
-
-static struct extent node_extent(const struct flattener *f, uint32_t node)
-{
-    const struct node *n = &f->record->tape->nodes[node];
-    size_t             quotes = n->type == NODE_STRING || n->type == NODE_KEY ? 1 : 0;
-    return (struct extent){n->start - quotes - f->shift, n->end + quotes - f->shift};
-}
-
 static bool is_container(const struct flattener *f, uint32_t node)
 {
     return f->record->tape->nodes[node].type == NODE_OBJECT || f->record->tape->nodes[node].type == NODE_ARRAY;
-}
-
-enum fate {
-    FATE_KEPT,       /* spans may be inside */
-    FATE_REPLACED,   /* all of it */
-    FATE_GONE,       /* deleted, or inside something larger that was */
-};
-
-static enum fate node_fate(const struct flattener *f, uint32_t node)
-{
-    const struct clean_record *r = f->record;
-    if (r->span_count == 0) return FATE_KEPT;
-    struct extent e = node_extent(f, node);
-    size_t        i = span_after(r, e.from);
-    if (i == r->span_count || r->spans[i].start > e.from || r->spans[i].end < e.to) return FATE_KEPT;
-    bool exact = r->spans[i].start == e.from && r->spans[i].end == e.to;
-    return exact && r->spans[i].replacement.len > 0 ? FATE_REPLACED : FATE_GONE;
 }
 
 static void put(struct flattener *f, struct slice bytes)
@@ -227,9 +197,9 @@ static void put_name(struct flattener *f, struct slice raw)
 
 static void put_value(struct flattener *f, struct slice name, uint32_t node)
 {
-    struct extent e = node_extent(f, node);
+    struct extent e = node_extent(f->record, node);
     put_name(f, name);
-    if (f->failed || !encoded_reserve(f->out, e.to - e.from + replacement_bytes(f->record))) {
+    if (f->failed || !encoded_reserve(f->out, clean_bytes(f->record, e.from, e.to))) {
         f->failed = true;
         return;
     }
@@ -244,13 +214,13 @@ static void put_value(struct flattener *f, struct slice name, uint32_t node)
 static void path_add_key(struct flattener *f, uint32_t key)
 {
     const struct clean_record *r = f->record;
-    struct extent              e = node_extent(f, key);
-    if (node_fate(f, key) == FATE_REPLACED) {
-        struct slice quoted = r->spans[span_after(r, e.from)].replacement;
+    struct extent              e = node_extent(f->record, key);
+    if (node_fate(f->record, key) == FATE_REPLACED) {
+        struct slice quoted = node_replacement(r, key);
         text_add(f, &f->path, slice_sub(quoted, 1, quoted.len - 1));
         return;
     }
-    if (!text_reserve(f, &f->path, e.to - e.from + replacement_bytes(r))) return;
+    if (!text_reserve(f, &f->path, clean_bytes(r, e.from, e.to))) return;
     struct writer w = {.at = f->path.data + f->path.len};
     writer_text(&w, r, e.from + 1, e.to - 1, false);
     writer_flush(&w);
@@ -290,14 +260,14 @@ static uint32_t step(struct flattener *f, uint32_t node)
     struct level      *level = &f->levels[f->depth - 1];
     bool               member = nodes[node].type == NODE_KEY;
     uint32_t           value = member ? node + 1 : node;
-    if ((member && node_fate(f, node) == FATE_GONE) || node_fate(f, value) == FATE_GONE) return nodes[value].next;
+    if ((member && node_fate(f->record, node) == FATE_GONE) || node_fate(f->record, value) == FATE_GONE) return nodes[value].next;
     uint32_t index = level->index++;
     level->empty = false;
     if (is_given(f, value)) return nodes[value].next;
     if (level->path_len > 0) text_add(f, &f->path, SLICE("."));
     if (member) path_add_key(f, node);
     else text_add_number(f, &f->path, 0, index);
-    if (is_container(f, value) && node_fate(f, value) == FATE_KEPT && enter(f, value)) return value + 1;
+    if (is_container(f, value) && node_fate(f->record, value) == FATE_KEPT && enter(f, value)) return value + 1;
     if (!f->failed) put_value(f, slice_of(f->path.data, f->path.len), value);
     return nodes[value].next;
 }
@@ -338,14 +308,14 @@ static void put_fields(struct flattener *f, struct key_cache *keys)
     uint32_t                   found[FIELD_COUNT];
     for (int field = 0; field < FIELD_COUNT; field++) {
         found[field] = kind_field(r->kind.kind, r->tape, r->node, keys, (enum field)field);
-        if (found[field] != 0 && node_fate(f, found[field]) == FATE_GONE) found[field] = 0;
+        if (found[field] != 0 && node_fate(f->record, found[field]) == FATE_GONE) found[field] = 0;
         if (found[field] != 0) remember_given(f, found[field]);
     }
     f->given_passed = f->given_count;
     for (int field = 0; field < FIELD_COUNT && !f->failed; field++) {
         struct slice name = slice_from(field_text((enum field)field));
         if (found[field] == 0) continue;
-        if (!is_container(f, found[field]) || node_fate(f, found[field]) == FATE_REPLACED) {
+        if (!is_container(f, found[field]) || node_fate(f->record, found[field]) == FATE_REPLACED) {
             put_value(f, name, found[field]);
             continue;
         }
@@ -360,7 +330,6 @@ bool flatten(struct flattener *f, const struct clean_record *r, struct key_cache
 {
     f->record = r;
     f->out = out;
-    f->shift = (size_t)(r->text.data - r->tape->text.data);
     f->allowance = (uint64_t)NAME_FACTOR * r->text.len + NAME_BASE;
     f->given_count = f->names.len = f->path.len = 0;
     f->count = 0;
@@ -373,7 +342,7 @@ bool flatten(struct flattener *f, const struct clean_record *r, struct key_cache
     put(f, SLICE("\""));
     put(f, slice_from(kind_text(r->kind.kind)));
     put(f, SLICE("\""));
-    if (!f->failed && node_fate(f, r->node) == FATE_KEPT && is_container(f, r->node)) {
+    if (!f->failed && node_fate(f->record, r->node) == FATE_KEPT && is_container(f, r->node)) {
         put_fields(f, keys);
         f->path.len = 0;
         if (!f->failed) walk(f, r->node);

@@ -2,6 +2,7 @@
 #ifndef LETHE_SINKS_ENCODE_PRIV_H
 #define LETHE_SINKS_ENCODE_PRIV_H
 
+#include "sinks/clean_node.h"
 #include "sinks/encode.h"
 
 /* Copies into reserved room. What is copied from adjacent places is gathered into one run, so that a row of untouched
@@ -33,12 +34,6 @@ static inline void writer_copy(struct writer *w, struct slice bytes)
 /* Copies text[from, to) of a record with its spans replaced. With `one_line`, line breaks and the white space after them
  * are left out: in valid JSON they stand between tokens. */
 void writer_text(struct writer *, const struct clean_record *, size_t from, size_t to, bool one_line);
-
-/* The number of the first span that ends after `offset`. */
-size_t span_after(const struct clean_record *, size_t offset);
-
-/* How many bytes all replacements of a record take. */
-size_t replacement_bytes(const struct clean_record *);
 
 /* --- encode_flat.c --------------------------------------------------------------------------------------------------------- */
 

@@ -6,17 +6,16 @@
 #include <cmocka.h>
 
 #include "sinks/encode.h"
-#include "parsed.h"
+#include "clean.h"
 
 #define MAX_RECORDS 8
-#define MAX_SPANS 8
 
 struct fixture {
     struct name_set    *names;
     struct key_cache   *keys;
     struct parsed       parsed[MAX_RECORDS];
     struct clean_record records[MAX_RECORDS];
-    struct span         spans[MAX_RECORDS][MAX_SPANS];
+    struct span         spans[MAX_RECORDS][CLEAN_SPANS];
     struct clean_batch  batch;
     struct encoder     *encoder;
     struct encoded      out;
@@ -46,25 +45,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Adds a record. Where `text` has «a|b», the record has a and a span that replaces it by b. */
+/* Adds a record, marked as clean.h says. */
 static struct clean_record *add(struct fixture *f, const char *text)
 {
-    static const char     open[] = "\xc2\xab", close[] = "\xc2\xbb";
-    size_t                number = f->batch.count++, len = 0, span_at = 0, count = 0;
-    char                 *plain = malloc(strlen(text) + 1);
-    struct clean_record  *r = &f->records[number];
-    for (const char *p = text; *p != '\0';) {
-        if (strncmp(p, open, 2) == 0) {
-            span_at = len;
-            p += 2;
-        } else if (*p == '|') {
-            const char *end = strstr(p, close);
-            f->spans[number][count++] = (struct span){(uint32_t)span_at, (uint32_t)len, slice_of(p + 1, (size_t)(end - p - 1))};
-            p = end + 2;
-        } else {
-            plain[len++] = *p++;
-        }
-    }
+    size_t               number = f->batch.count++, count;
+    char                *plain = malloc(strlen(text) + 1);
+    struct clean_record *r = &f->records[number];
+    size_t               len = clean_unmark(text, plain, f->spans[number], &count);
     parsed_init(&f->parsed[number], slice_of(plain, len));
     free(plain);
     assert_true(names_resolve(f->keys, &f->parsed[number].tape));
@@ -474,6 +461,28 @@ static void many_names_are_all_told_apart(void **state)
     free(expected);
 }
 
+/* --- One record at a time */
+
+static void records_are_appended_one_by_one_without_line_feeds(void **state)
+{
+    static const enum format formats[] = {FORMAT_ORIGINAL, FORMAT_FLAT};
+    static const char *const expected[] = {"<{\"a\":\"X\"}|{\"b\": 2}|", "<{\"kind\":\"unknown\",\"a\":\"X\"}|{\"kind\":\"unknown\",\"b\":2}|"};
+    struct fixture *f = *state;
+    add(f, "{\"a\":\"«secret|X»\"}");
+    add(f, "{\n \"b\": 2\n}");
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        encode(f, formats[i], false);
+        f->out.len = 0;
+        f->out.data[f->out.len++] = '<';
+        for (size_t number = 0; number < 2; number++) {
+            assert_true(encode_record(f->encoder, &f->records[number], f->keys, &f->out));
+            assert_true(encoded_reserve(&f->out, 1));
+            f->out.data[f->out.len++] = '|';
+        }
+        assert_output(f, expected[i]);
+    }
+}
+
 /* --- Names of formats */
 
 static void formats_are_found_by_their_names(void **state)
@@ -524,6 +533,7 @@ int main(void)
         TEST(several_flat_records_are_several_lines),
         TEST(hostile_paths_do_not_multiply_the_output),
         TEST(many_names_are_all_told_apart),
+        TEST(records_are_appended_one_by_one_without_line_feeds),
         TEST(formats_are_found_by_their_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "inventory.h"
-#include "timestamp.h"
+#include "base/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>

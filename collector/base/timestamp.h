@@ -1,7 +1,7 @@
 /* Points in time as they stand in records. What is printed is made from the number alone, so that nothing of a record's
  * text gets into a report by way of a field that claims to be a time. */
-#ifndef LETHE_COLLECTOR_TIMESTAMP_H
-#define LETHE_COLLECTOR_TIMESTAMP_H
+#ifndef LETHE_BASE_TIMESTAMP_H
+#define LETHE_BASE_TIMESTAMP_H
 
 #include "base/error.h"
 #include "base/slice.h"
