@@ -38,7 +38,7 @@ struct framer {
     uint64_t         start_line;
     uint64_t         end;          /* of the document, once known */
     uint64_t         skipped, skipped_line;   /* start of the element that is passed over */
-    struct framer_place   rest;    /* rest_of_line: where what it ends began */
+    struct framer_place   rest;    /* within a line that something was handed out of: where that began */
     struct framer_place   key;     /* where the private key began whose lines are awaited */
     size_t                base;    /* bytes of the batch that were there before this call */
     bool             line_begun;   /* no document has begun on this line */
@@ -144,6 +144,7 @@ static enum step enter_line(struct framer *f, uint64_t at)
 /* The next document may follow on the same line. */
 static enum step enter_same_line(struct framer *f, uint64_t at)
 {
+    f->rest = (struct framer_place){f->start, f->start_line};
     f->extent.at = f->start = at;
     f->line_begun = false;
     return enter(f, between);
@@ -204,6 +205,7 @@ static void pass_blanks(struct framer *f)
         }
         f->extent.at++;
         if (f->extent.at - f->start <= f->options.max_document) continue;
+        if (!f->blank_cut && f->line_begun) f->rest = (struct framer_place){f->start, line_of(f, f->start)};
         f->blank_cut = true;
         f->start = f->extent.at;
     }
@@ -633,7 +635,7 @@ void framer_resume(struct framer *f, struct byte_source source, struct framer_pl
 struct framer_place framer_place(const struct framer *f)
 {
     if (f->key_lines > 0) return f->key;
-    if (f->step == rest_of_line) return f->rest;
+    if (f->step == rest_of_line || (f->step == between && (f->blank_cut || !f->line_begun))) return f->rest;
     if (f->step == in_container || f->step == in_long_document) return (struct framer_place){f->start, f->start_line};
     return (struct framer_place){hold(f), f->line};
 }

@@ -35,6 +35,7 @@ struct framed {
     char     text[1 << 16];
     size_t   len;
     size_t   documents;
+    size_t   starts[1 << 13];   /* of each document in text */
     uint64_t bytes, lines;   /* as the framer counts them at the end */
     bool     failed;
 };
@@ -54,6 +55,7 @@ static inline const char *framed_form(const struct document *d)
 static inline void framed_add(struct framed *out, const struct batch *b, const struct document *d)
 {
     size_t room = sizeof out->text - out->len;
+    out->starts[out->documents] = out->len;
     bool refused = d->form == DOCUMENT_REFUSED;
     int n = snprintf(out->text + out->len, room, "%s %llu@%llu ", framed_form(d), (unsigned long long)d->line,
                      (unsigned long long)d->offset);

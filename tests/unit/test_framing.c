@@ -403,6 +403,134 @@ static void a_streamed_container_reassembles(void **state)
     }
 }
 
+/* --- Inputs that grow ------------------------------------------------------------------------------------------------- */
+
+/* Has one more byte at every second call, and nothing just now at the others. */
+struct growing {
+    struct slice text;
+    size_t       at;
+    bool         later;
+};
+
+static ptrdiff_t growing_read(void *context, char *buffer, size_t capacity, struct error *error)
+{
+    struct growing *g = context;
+    (void)error;
+    if (g->at == g->text.len) return 0;
+    g->later = !g->later;
+    if (g->later || capacity == 0) return BYTES_LATER;
+    buffer[0] = g->text.data[g->at++];
+    return 1;
+}
+
+/* Where a fresh framer may go on, after so many documents. */
+struct stop {
+    struct framer_place place;
+    size_t              documents;
+};
+
+/* Frames as the text grows; every batch holds something of another input already. */
+static size_t frame_growing(struct slice text, size_t max_document, struct framed *out, struct stop *stops, size_t room)
+{
+    struct growing g = {.text = text};
+    struct framer *f = framer_new(&(struct framer_options){.max_document = max_document});
+    struct batch   b;
+    struct error   error = {0};
+    enum fill      fill;
+    size_t         count = 0;
+    assert_true(batch_init(&b, 40 + FRAMER_ROOM(max_document)));
+    framer_reset(f, (struct byte_source){growing_read, &g});
+    *out = (struct framed){.len = 0};
+    do {
+        batch_clear(&b);
+        memset(b.data, '#', b.used = 40);
+        fill = framer_fill(f, &b, &error);
+        for (size_t i = 0; i < b.count; i++) {
+            assert_true(b.documents[i].len == 0 || b.documents[i].start >= 40);
+            framed_add(out, &b, &b.documents[i]);
+        }
+        if (count < room) stops[count++] = (struct stop){framer_place(f), out->documents};
+    } while (fill != FILL_END);
+    batch_release(&b);
+    framer_free(f);
+    return count;
+}
+
+static void an_input_that_grows_byte_by_byte_gives_the_same_documents(void **state)
+{
+    (void)state;
+    static struct framed whole, grown;
+    static const size_t  longest[] = {5, 16, 48, 300};
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
+        char input[2048];
+        random_state = seed;
+        size_t             len = random_input(input, sizeof input);
+        struct framing_run run = {.text = slice_of(input, len), .max_document = longest[random_below(4)], .piece = SIZE_MAX, .capacity = 1 << 16};
+        frame(run, &whole);
+        frame_growing(run.text, run.max_document, &grown, NULL, 0);
+        if (strcmp(whole.text, grown.text) != 0) print_difference(&run, "growing", grown.text, whole.text);
+    }
+}
+
+static const char *from_document(const struct framed *f, size_t number)
+{
+    return number < f->documents ? f->text + f->starts[number] : "";
+}
+
+/* All that a fresh framer finds from that place on. */
+static void frame_from(struct slice text, size_t max_document, struct framer_place place, struct framed *out)
+{
+    struct piecewise p = {.text = text, .at = (size_t)place.offset, .piece = SIZE_MAX};
+    struct framer   *f = framer_new(&(struct framer_options){.max_document = max_document});
+    struct batch     b;
+    struct error     error = {0};
+    enum fill        fill;
+    assert_true(batch_init(&b, 1 << 16));
+    framer_resume(f, (struct byte_source){piecewise_read, &p}, place);
+    *out = (struct framed){.len = 0};
+    do {
+        batch_clear(&b);
+        fill = framer_fill(f, &b, &error);
+        for (size_t i = 0; i < b.count; i++) framed_add(out, &b, &b.documents[i]);
+    } while (fill == FILL_SOME);
+    batch_release(&b);
+    framer_free(f);
+}
+
+/* ... is what comes after, perhaps behind some that were handed out before. */
+static void a_fresh_framer_goes_on_where_the_place_says(void **state)
+{
+    (void)state;
+    static struct framed whole, rest;
+    static struct stop   stops[4096];
+    static const size_t  longest[] = {5, 16, 48, 300};
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        char input[2048];
+        random_state = seed;
+        struct slice text = slice_of(input, random_input(input, sizeof input));
+        size_t       max_document = longest[random_below(4)];
+        size_t       count = frame_growing(text, max_document, &whole, stops, sizeof stops / sizeof stops[0]);
+        for (size_t i = 0; i < count; i++) {
+            frame_from(text, max_document, stops[i].place, &rest);
+            size_t left = whole.documents - stops[i].documents;
+            assert_true(rest.documents >= left);
+            assert_string_equal(from_document(&rest, rest.documents - left), from_document(&whole, stops[i].documents));
+        }
+    }
+}
+
+static void a_place_is_never_inside_a_private_key_over_lines(void **state)
+{
+    (void)state;
+    static struct framed whole;
+    static struct stop   stops[256];
+    struct slice         text = SLICE("one\n-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\ntwo\n");
+    size_t               count = frame_growing(text, 300, &whole, stops, 256);
+    for (size_t i = 0; i < count; i++) assert_true(stops[i].place.offset <= 4 || stops[i].place.offset >= text.len - 4);
+    assert_int_equal(stops[count - 1].place.offset, text.len);
+    assert_int_equal(stops[count - 1].place.line, 7);
+}
+
 /* --- Size ------------------------------------------------------------------------------------------------------------- */
 
 /* Endless repetitions of one unit between a beginning and an end. */
@@ -498,6 +626,9 @@ int main(void)
         cmocka_unit_test(random_input_gives_the_same_documents_however_it_is_cut),
         cmocka_unit_test(random_input_is_covered_by_documents),
         cmocka_unit_test(a_streamed_container_reassembles),
+        cmocka_unit_test(an_input_that_grows_byte_by_byte_gives_the_same_documents),
+        cmocka_unit_test(a_fresh_framer_goes_on_where_the_place_says),
+        cmocka_unit_test(a_place_is_never_inside_a_private_key_over_lines),
         cmocka_unit_test(hostile_input_is_linear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
