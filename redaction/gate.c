@@ -53,27 +53,70 @@ static bool is_secret(const struct gate *g, struct slice line, uint32_t rule, ui
     return !name_list_holds(&g->plan->policy.allowed, slice_sub(line, from, to));
 }
 
-bool gate_filter(struct gate *g, char *data, size_t *len, void (*cut)(void *context, size_t line, uint32_t rule), void *context)
+/* Visits every line, told whether a rule found a secret in it. */
+typedef void visit_line(void *context, size_t number, size_t start, size_t end, bool secret, uint32_t rule);
+
+static bool visit_lines(struct gate *g, struct slice data, visit_line *visit, void *context)
 {
     const struct rule_hit *hits;
-    size_t count, kept = 0, number = 0, next = 0;
-    if (*len == 0) return true;
-    if (!rules_scan(g->rules, g->scratch, slice_of(data, *len), &hits, &count)) return false;
+    size_t                 count, number = 0, next = 0;
+    if (data.len == 0) return true;
+    if (!rules_scan(g->rules, g->scratch, data, &hits, &count)) return false;
     if (count == 0) return true;
-    for (size_t start = 0, end; start < *len; start = end, number++) {
-        const char *feed = memchr(data + start, '\n', *len - start);
-        end = feed == NULL ? *len : (size_t)(feed - data) + 1;
-        bool secret = false;
+    for (size_t start = 0, end; start < data.len; start = end, number++) {
+        const char *feed = memchr(data.data + start, '\n', data.len - start);
+        end = feed == NULL ? data.len : (size_t)(feed - data.data) + 1;
+        bool     secret = false;
+        uint32_t rule = 0;
         for (; next < count && hits[next].end <= end; next++) {
             if (secret || hits[next].end <= start) continue;
-            struct slice line = slice_of(data + start, end - start);
-            secret = is_secret(g, line, hits[next].number, (uint32_t)(hits[next].end - start));
-            if (secret) cut(context, number, hits[next].number);
+            rule = hits[next].number;
+            secret = is_secret(g, slice_sub(data, start, end), rule, (uint32_t)(hits[next].end - start));
         }
-        if (secret) continue;
-        memmove(data + kept, data + start, end - start);   /* hits behind it still count from the old place: lines only move up */
-        kept += end - start;
+        visit(context, number, start, end, secret, rule);
     }
-    *len = kept;
+    return true;
+}
+
+struct finding_lines {
+    gate_found *found;
+    void       *context;
+};
+
+static void tell_line(void *context, size_t number, size_t start, size_t end, bool secret, uint32_t rule)
+{
+    struct finding_lines *f = context;
+    (void)start, (void)end;
+    if (secret) f->found(f->context, number, rule);
+}
+
+bool gate_find(struct gate *g, struct slice data, gate_found *found, void *context)
+{
+    struct finding_lines f = {found, context};
+    return visit_lines(g, data, tell_line, &f);
+}
+
+struct cutting_lines {
+    struct finding_lines telling;
+    char                *data;
+    bool                 visited;
+    size_t               kept;   /* lines only move up, and those behind are visited later: they are still where they were */
+};
+
+static void cut_line(void *context, size_t number, size_t start, size_t end, bool secret, uint32_t rule)
+{
+    struct cutting_lines *c = context;
+    tell_line(&c->telling, number, start, end, secret, rule);
+    c->visited = true;
+    if (secret) return;
+    memmove(c->data + c->kept, c->data + start, end - start);
+    c->kept += end - start;
+}
+
+bool gate_filter(struct gate *g, char *data, size_t *len, gate_found *cut, void *context)
+{
+    struct cutting_lines c = {.telling = {cut, context}, .data = data};
+    if (!visit_lines(g, slice_of(data, *len), cut_line, &c)) return false;
+    if (c.visited) *len = c.kept;
     return true;
 }

@@ -14,9 +14,13 @@ struct gate;
 MUST_USE struct gate *gate_new(const struct plan *, struct error *);
 void gate_free(struct gate *);
 
-/* Cuts every line that holds a finding out of data[0..*len). `cut` is called with the number of each such line, counted
- * from 0 in the data as given, and the number of the rule in the plan. False: memory ran out; nothing may leave then. */
-MUST_USE bool gate_filter(struct gate *, char *data, size_t *len, void (*cut)(void *context, size_t line, uint32_t rule),
-                          void *context);
+/* Called with the number of each line that holds a finding, counted from 0, and the number of the rule in the plan. */
+typedef void gate_found(void *context, size_t line, uint32_t rule);
+
+/* False of both: memory ran out; nothing may leave then. */
+MUST_USE bool gate_find(struct gate *, struct slice lines, gate_found *, void *context);
+
+/* As gate_find(), and cuts those lines out of data[0..*len). */
+MUST_USE bool gate_filter(struct gate *, char *data, size_t *len, gate_found *cut, void *context);
 
 #endif

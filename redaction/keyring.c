@@ -52,6 +52,12 @@ void keyring_free(struct keyring *keyring)
 
 const char *keyring_id(const struct keyring *keyring) { return keyring->keys[keyring->writer].id; }
 
+void keyring_tag(const struct keyring *keyring, const char *domain, struct slice value, uint8_t tag[KEYRING_TAG_BYTES])
+{
+    _Static_assert(KEYRING_TAG_BYTES == SHA256_DIGEST_LENGTH, "all of the hash");
+    hmac_compute(&keyring->keys[0].hmac, domain, value, tag);
+}
+
 /* --- A fresh key ------------------------------------------------------------------------------------------------------ */
 
 struct fresh_key {

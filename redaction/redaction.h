@@ -31,6 +31,11 @@ void keyring_free(struct keyring *);
 MUST_USE bool keyring_generate(const char *path, struct error *);
 const char *keyring_id(const struct keyring *);   /* of the key that writes: "K7QM", part of each pseudonym */
 
+/* A keyed hash of anything, equal wherever the oldest key of the ring is the same, so that adding keys changes nothing: for
+ * recognising again what must not be told. `domain` sets different uses apart. Thread: any. */
+#define KEYRING_TAG_BYTES 32
+void keyring_tag(const struct keyring *, const char *domain, struct slice, uint8_t tag[KEYRING_TAG_BYTES]);
+
 /* --- Plan ------------------------------------------------------------------------------------------------------------- */
 
 struct plan;
