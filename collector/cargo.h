@@ -16,13 +16,6 @@
 
 struct source;
 
-/* A stretch of input whose records are numbered by their offset in it: a file, a message, a request. The id of an event
- * is made of this and the record's place, so it must be the same when the same bytes are read again. */
-struct origin {
-    uint8_t  stream[16];   /* names the stream; source_stream_id() makes one */
-    uint64_t number;       /* of the stretch in the stream: a message's offset; 0 for a file */
-};
-
 /* Where a source has to go on after a restart, kept in the store under the source's name. */
 #define POSITION_KEY_MAX   128
 #define POSITION_VALUE_MAX 512

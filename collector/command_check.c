@@ -1,13 +1,36 @@
-/* lethe check: reads policy and key as a run would, tries every rule on its own examples, and says what the run would do. */
+/* lethe check: reads configuration, policy and key as a run would, tries every rule on its own examples, and says what the
+ * run would do. Touches no network and starts nothing. */
 #include "commands.h"
+#include "stream.h"
+
+#include <string.h>
+
+static bool check_policy(const struct options *options, struct error *err)
+{
+    struct setup setup = {0};
+    bool         sound = setup_load(&setup, options, err) && plan_check_examples(setup.plan, err);
+    if (sound) plan_describe(setup.plan, stdout);
+    setup_release(&setup);
+    return sound;
+}
+
+/* The policies of a run, each on its own: names of policies are explained by `lethe check --policy NAME`. */
+static bool check_config(const char *path, struct error *err)
+{
+    struct config *config = config_load(path, err);
+    bool           sound = config != NULL && stream_check(config, err);
+    if (sound) config_describe(config, stdout);
+    config_free(config);
+    return sound;
+}
 
 int command_check(const struct options *options)
 {
     struct error err = {0};
-    struct setup setup = {0};
+    const char  *config = option_text(options, OPTION_CONFIG);
     bool         sound = options->path_count == 0 || error_set(&err, ERROR_USAGE, "check takes no paths");
-    if (sound) sound = setup_load(&setup, options, &err) && plan_check_examples(setup.plan, &err);
-    if (sound) plan_describe(setup.plan, stdout);
-    setup_release(&setup);
+    if (sound && config != NULL && option_given(options, OPTION_POLICY))
+        sound = error_set(&err, ERROR_USAGE, "-c and --policy do not go together: the configuration names its policies");
+    if (sound) sound = config != NULL ? check_config(config, &err) : check_policy(options, &err);
     return sound ? EXIT_DONE : command_failed(&err);
 }

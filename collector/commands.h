@@ -10,6 +10,7 @@
 enum { EXIT_DONE = 0, EXIT_INCOMPLETE = 1, EXIT_USAGE = 2, EXIT_LOOK = 3 };
 
 int command_redact(const struct options *);
+int command_run(const struct options *);
 int command_scan(const struct options *);
 int command_explain(const struct options *);
 int command_test(const struct options *);

@@ -38,6 +38,18 @@ static const struct command commands[] = {
      "  1  some input could not be read or some output not written; the rest was done\n"
      "  2  wrong usage, policy or key file; nothing was done\n"
      "  3  done, but some records could not be examined and were withheld\n"},
+    {"run", "", "the streaming collector: from sources to sinks, until told to stop", FOR_RUN, command_run,
+     "Without a configuration it reads standard input and writes standard output. SIGTERM stops in order, SIGHUP reads\n"
+     "configuration, policy and keys anew.\n"
+     "\n"
+     "Examples:\n"
+     "  some-program | lethe run > clean.ndjson\n"
+     "  lethe check -c lethe.yaml && lethe run -c lethe.yaml\n"
+     "\n"
+     "Exit codes:\n"
+     "  0  stopped in order\n"
+     "  1  something read could not be delivered, or a sink cannot go on\n"
+     "  2  wrong usage, configuration, policy or key file; nothing was done\n"},
     {"scan", "[PATH... or -]", "say what leaks where, rewrite nothing", FOR_SCAN, command_scan,
      "Reads as redact does and writes a finding for everything that redact would remove: file, line, place in the record,\n"
      "rule, what it would become and a keyed fingerprint of the value, never the value. With the same key file a value has\n"

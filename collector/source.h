@@ -4,9 +4,9 @@
  * `struct source`. Adding one is a file source_<name>.c and a line in source_table.c.
  *
  * Life: the configuration fills the settings; check() looks at what the table cannot say; open(); fill() again and again;
- * close(). settled() may be called from open() on, and is called for every receipt before close().
- * Thread: open, fill and close are called by the source's own thread; settled() by the ledger's, so what it shares with
- * fill() needs a lock. wake() may be called from any thread. */
+ * close(). Every receipt ends in settled() or abandoned(), one after another in the order of fill(), before close().
+ * Thread: open, fill and close are called by the source's own thread. settled() and abandoned() are called by any, one at a
+ * time, with the ledger locked: they must not wait, and what they share with fill() needs a lock. wake(): any thread. */
 #ifndef LETHE_COLLECTOR_SOURCE_H
 #define LETHE_COLLECTOR_SOURCE_H
 
@@ -60,7 +60,9 @@ struct source_type {
     bool (*open)(struct source *, struct error *);
     enum source_fill (*fill)(struct source *, struct cargo *, int wait_ms, struct error *);
     void (*settled)(struct source *, struct receipt *);                /* frees the receipt; see cargo.h */
+    void (*abandoned)(struct source *, struct receipt *);              /* in place of settled(), when the run ends before; frees it */
     void (*wake)(struct source *);                                     /* ends a wait in fill(); may be NULL */
+    void (*idle)(struct source *);                                     /* called now and then while no cargo is free; may be NULL */
     void (*close)(struct source *);
 };
 

@@ -15,6 +15,7 @@ struct yaml_document {
     const char       *name;
     struct slice      source;
     struct yaml_node *root;
+    bool              discreet;   /* errors show no source line */
 };
 
 /* --- Complaining ---------------------------------------------------------------------------------------------------- */
@@ -65,9 +66,17 @@ static void excerpt(char *out, size_t size, struct slice source, uint32_t line, 
 static bool fail_at(const struct yaml_document *document, uint32_t line, uint32_t column, struct error *err,
                     const char *what)
 {
-    char where[2 * EXCERPT + 32];
-    excerpt(where, sizeof where, document->source, line, column);
+    char where[2 * EXCERPT + 32] = "";
+    if (!document->discreet) excerpt(where, sizeof where, document->source, line, column);
     return error_set(err, ERROR_USAGE, "%s:%u:%u: %s%s", document->name, line, column, what, where);
+}
+
+/* What stands in for the source line where that may hold a secret: the key, with the caret under it or behind it. */
+static void point_at_key(const struct yaml_node *node, char *out, size_t size)
+{
+    const struct yaml_node *key = node->is_key ? node : node->key;
+    if (key == NULL || key->text.len > EXCERPT) return;
+    snprintf(out, size, "\n    %s: ...\n    %*s^", key->text.data, node->is_key ? 0 : (int)key->text.len + 2, "");
 }
 
 bool yaml_fail(const struct yaml_node *node, struct error *err, const char *format, ...)
@@ -75,8 +84,9 @@ bool yaml_fail(const struct yaml_node *node, struct error *err, const char *form
     char what[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
+    int len = vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (node->document->discreet && len >= 0 && (size_t)len < sizeof what) point_at_key(node, what + len, sizeof what - (size_t)len);
     return fail_at(node->document, node->line, node->column, err, what);
 }
 
@@ -160,6 +170,7 @@ static bool read_children(struct reader *r, struct yaml_node *parent, unsigned d
         if (!node) return false;
         if (parent->type == YAML_MAPPING) {
             key = node;
+            node->is_key = true;
             if (key->type != YAML_SCALAR) return yaml_fail(key, r->err, "a key must be a plain text");
             const struct yaml_node *twin = yaml_find(parent, key->text.data);
             if (twin) return yaml_fail(key, r->err, "'%s' stands here twice: first in line %u", key->text.data, twin->key->line);
@@ -237,13 +248,14 @@ static bool read_source(struct yaml_document *document, struct error *err)
     return ok;
 }
 
-struct yaml_document *yaml_read(const char *name, struct slice text, struct error *err)
+static struct yaml_document *read_text(const char *name, struct slice text, bool discreet, struct error *err)
 {
     struct error local = {0};
     struct yaml_document *document = calloc(1, sizeof *document);
     bool ok = document != NULL;
     if (ok) {
         arena_init(&document->arena, 16 * 1024, 64 * 1024 * 1024);
+        document->discreet = discreet;
         document->name = copy_text(&document->arena, slice_from(name));
         document->source = slice_of(copy_text(&document->arena, text), text.len);
         ok = document->name && document->source.data;
@@ -259,7 +271,9 @@ struct yaml_document *yaml_read(const char *name, struct slice text, struct erro
     return NULL;
 }
 
-struct yaml_document *yaml_open(const char *path, struct error *err)
+struct yaml_document *yaml_read(const char *name, struct slice text, struct error *err) { return read_text(name, text, false, err); }
+
+static struct yaml_document *open_file(const char *path, bool discreet, struct error *err)
 {
     struct yaml_document *document = NULL;
     char *buffer = NULL;
@@ -271,12 +285,16 @@ struct yaml_document *yaml_open(const char *path, struct error *err)
     } else {
         size_t len = fread(buffer, 1, YAML_MAX_BYTES + 1, file);
         if (ferror(file)) error_set_errno(err, ERROR_USAGE, "cannot read '%s'", path);
-        else document = yaml_read(path, slice_of(buffer, len), err);
+        else document = read_text(path, slice_of(buffer, len), discreet, err);
     }
     free(buffer);
     if (file) fclose(file);
     return document;
 }
+
+struct yaml_document *yaml_open(const char *path, struct error *err) { return open_file(path, false, err); }
+
+struct yaml_document *yaml_open_discreet(const char *path, struct error *err) { return open_file(path, true, err); }
 
 void yaml_free(struct yaml_document *document)
 {

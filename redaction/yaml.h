@@ -25,6 +25,7 @@ struct yaml_document;
 struct yaml_node {
     enum yaml_type              type;
     bool                        plain;          /* a scalar without quotes and not a block */
+    bool                        is_key;
     uint32_t                    line, column;   /* from 1; columns count characters */
     struct slice                text;           /* of a scalar */
     const struct yaml_node     *key;            /* of a value in a mapping; else NULL */
@@ -36,6 +37,8 @@ struct yaml_node {
 /* `name` is what errors call the file. Reads a copy of text. */
 MUST_USE struct yaml_document *yaml_read(const char *name, struct slice text, struct error *);
 MUST_USE struct yaml_document *yaml_open(const char *path, struct error *);
+/* As yaml_open(), for a file that may hold secrets: errors show keys and places, never a line or a value. */
+MUST_USE struct yaml_document *yaml_open_discreet(const char *path, struct error *);
 void yaml_free(struct yaml_document *);
 
 const struct yaml_node *yaml_root(const struct yaml_document *);   /* NULL: the document is empty */

@@ -8,11 +8,13 @@
 #ifndef LETHE_SINKS_BLOCK_H
 #define LETHE_SINKS_BLOCK_H
 
+#include "redaction/gate.h"
 #include "sinks/encode.h"
 
 #define BLOCK_ENCODINGS 8    /* different formats in one run */
 #define BLOCK_SINKS     32   /* sinks in one run */
 #define EVENT_ID_BYTES  16
+#define EVENT_ID_TEXT   (2 * EVENT_ID_BYTES + 1)
 
 /* A short text in block.labels. */
 struct label {
@@ -34,14 +36,27 @@ struct block_encoding {
     size_t         capacity;
 };
 
+struct sink;
+
+/* What the blocks of a run are made for: its sinks, and the formats they want, each once. Const while the run lasts. */
+struct block_scheme {
+    struct sink *const *sinks;
+    size_t              sink_count;
+    enum format         formats[BLOCK_ENCODINGS];
+    size_t              format_count;
+    bool                gated[BLOCK_ENCODINGS];   /* a sink of that format sends over the network */
+};
+
+void block_scheme_init(struct block_scheme *, struct sink *const *sinks, size_t count);
+
 struct block {
     uint64_t              seq;           /* the ledger's number; larger is later */
     uint64_t              born_ms;       /* clock_monotonic_ms() when its batch was read */
     size_t                count, capacity;
     struct block_record  *records;
     struct encoded        labels;
-    struct block_encoding encodings[BLOCK_ENCODINGS];   /* those without starts are not there */
-    const char           *policy;        /* name of the policy, for metadata */
+    struct label          policy;        /* name of the policy that its records went through */
+    struct block_encoding encodings[BLOCK_ENCODINGS];   /* as many as the scheme has formats */
 };
 
 static inline struct slice block_bytes(const struct block *b, unsigned encoding, size_t i)
@@ -50,10 +65,33 @@ static inline struct slice block_bytes(const struct block *b, unsigned encoding,
     return slice_of(e->bytes.data + e->starts[i], e->starts[i + 1] - e->starts[i] - 1);
 }
 
+/* The event id in hexadecimal, NUL-terminated. */
+void event_id_text(const struct block_record *, char out[EVENT_ID_TEXT]);
+
 static inline struct slice block_label(const struct block *b, struct label label)
 {
     return slice_of(b->labels.data + label.start, label.len);
 }
+
+/* Fills blocks from clean batches. Thread: belongs to one. */
+struct block_filler;
+
+/* `keys` give the event ids. The gate is borrowed; NULL: no second look. */
+MUST_USE struct block_filler *block_filler_new(const struct block_scheme *, const struct keyring *, struct gate *);
+void block_filler_free(struct block_filler *);
+
+/* Fills a cleared block. `gated` is called with the index in the clean batch of each record that the second gate held back: it
+ * is in the block, but for no sink. False: no memory; the block is as it was. */
+MUST_USE bool block_fill(struct block_filler *, struct block *, const struct clean_batch *, const struct origin *origins, const char *policy,
+                         void (*gated)(void *context, size_t record), void *context);
+
+/* Appends the block as bytes, for the sinks in `sinks` only. Formats and sinks are named, so that a run with another
+ * configuration can read it. False: no memory. */
+MUST_USE bool block_serialize(const struct block *, const struct block_scheme *, uint32_t sinks, struct encoded *out);
+
+/* Fills a cleared block from such bytes. A format that the block does not have is replaced by one that it has. False: the
+ * bytes are no block. */
+MUST_USE bool block_restore(struct block *, const struct block_scheme *, struct slice bytes);
 
 MUST_USE struct block *block_new(void);   /* NULL: no memory */
 void block_free(struct block *);

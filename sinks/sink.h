@@ -12,6 +12,7 @@
 #define LETHE_SINKS_SINK_H
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/setting.h"
 #include "sinks/block.h"
 
@@ -26,6 +27,8 @@ struct sink_counters {
     atomic_uint_fast64_t failing_since_ms;         /* clock_realtime_ms() of the first failure since the last success; 0: well */
     atomic_uint_fast64_t missed;                   /* optional sinks: records passed over since they lagged too far */
 };
+
+#define SINK_TROUBLE 256   /* bytes of the text of a failure */
 
 /* The records of a sink, by the fields of block_record. Empty lists let everything pass. */
 struct sink_filter {
@@ -43,7 +46,8 @@ struct sink {
     bool                    metadata;       /* add event id, kind and policy where the format has a place for them */
     struct sink_filter      filter;
     struct sink_counters    counters;
-    char                    trouble[256];   /* last failure, one line without payload, for the status page; under trouble_lock */
+    char                    trouble[SINK_TROUBLE];   /* last failure: see sink_trouble() */
+    struct log_limit        trouble_limit;
     void                   *owner;          /* of sink_done() */
 };
 
@@ -83,6 +87,7 @@ void sink_done(struct sink *, struct block *, const struct rejected *, size_t co
 /* Tells of trouble, rate limited, in the log and for the status page; sink_well() ends it. The text holds no payload. */
 void sink_trouble(struct sink *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sink_well(struct sink *);
+void sink_trouble_text(const struct sink *, char out[SINK_TROUBLE]);   /* "": none; any thread */
 
 /* Whether record i of the block is for this sink. */
 static inline bool sink_wants(const struct sink *s, const struct block *b, size_t i)

@@ -43,6 +43,13 @@ struct document {
     uint32_t           origin;       /* which of several inputs in one batch it came from; 0 where there is one */
 };
 
+/* A stretch of input whose records are numbered by their offset in it: a file, a message, a request. The id of an event
+ * is made of this and the record's place, so it must be the same when the same bytes are read again. */
+struct origin {
+    uint8_t  stream[16];   /* names the stream, keyed */
+    uint64_t number;       /* of the stretch in the stream: a message's offset; 0 for a file */
+};
+
 struct batch {
     char            *data;
     size_t           used, capacity;

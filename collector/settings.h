@@ -1,0 +1,39 @@
+/* Fills the struct of a source or sink from its mapping in the configuration file, by its table of settings (base/setting.h).
+ *
+ * References in texts: `${NAME}` is an environment variable, `${file:PATH}` the content of a file without its last line
+ * break, `$$` a dollar sign. What a reference stands for is never shown in an error.
+ * Thread: the one that reads the configuration. */
+#ifndef LETHE_COLLECTOR_SETTINGS_H
+#define LETHE_COLLECTOR_SETTINGS_H
+
+#include "base/setting.h"
+#include "redaction/yaml.h"
+
+#include <stdio.h>
+
+/* Memory of texts and lists made while reading; wiped and freed together. */
+struct text_pool {
+    struct pooled {
+        void  *memory;
+        size_t bytes;
+    } *items;
+    size_t count, capacity;
+};
+
+void text_pool_release(struct text_pool *);
+
+/* The settings of `table`, of a mapping that may also have the keys in `others` (ended by NULL; read elsewhere). A mapping
+ * of NULL gives the defaults. */
+MUST_USE bool settings_read(const struct yaml_node *mapping, const struct setting *table, const char *const *others, void *into,
+                            struct text_pool *, struct error *);
+
+/* The text of a scalar with its references resolved. */
+MUST_USE bool settings_text(const struct yaml_node *, const char **text, struct text_pool *, struct error *);
+
+/* Whether two structs are set alike. */
+bool settings_equal(const struct setting *table, const void *a, const void *b);
+
+/* What is set, a line for each, for `lethe check`; secrets as "(given)". */
+void settings_describe(const struct setting *table, const void *from, FILE *);
+
+#endif

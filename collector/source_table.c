@@ -1,0 +1,6 @@
+/* Every type of source. A new one is a line here and its file. */
+#include "source.h"
+
+extern const struct source_type source_stdin;
+
+const struct source_type *const source_types[] = {&source_stdin, NULL};

@@ -1,0 +1,398 @@
+#include "sinks/block.h"
+
+#include "sinks/facts.h"
+#include "sinks/sink.h"
+
+#include <stdlib.h>
+
+/* --- Life --------------------------------------------------------------------------------------------------------------------- */
+
+struct block *block_new(void) { return calloc(1, sizeof(struct block)); }
+
+void block_free(struct block *b)
+{
+    if (b == NULL) return;
+    for (size_t e = 0; e < BLOCK_ENCODINGS; e++) {
+        encoded_release(&b->encodings[e].bytes);
+        free(b->encodings[e].starts);
+    }
+    encoded_release(&b->labels);
+    free(b->records);
+    free(b);
+}
+
+void block_clear(struct block *b)
+{
+    b->seq = b->born_ms = 0;
+    b->count = b->labels.len = 0;
+    b->policy = (struct label){0};
+    for (size_t e = 0; e < BLOCK_ENCODINGS; e++) b->encodings[e].bytes.len = 0;
+}
+
+size_t block_size(const struct block *b)
+{
+    size_t bytes = b->labels.len + b->count * sizeof *b->records;
+    for (size_t e = 0; e < BLOCK_ENCODINGS; e++) bytes += b->encodings[e].bytes.len;
+    return bytes;
+}
+
+void event_id_text(const struct block_record *r, char out[EVENT_ID_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < EVENT_ID_BYTES; i++) {
+        out[2 * i] = digits[r->event_id[i] >> 4];
+        out[2 * i + 1] = digits[r->event_id[i] & 15];
+    }
+    out[EVENT_ID_TEXT - 1] = '\0';
+}
+
+void block_scheme_init(struct block_scheme *scheme, struct sink *const *sinks, size_t count)
+{
+    *scheme = (struct block_scheme){.sinks = sinks, .sink_count = count};
+    for (size_t i = 0; i < count; i++) {
+        unsigned e = sinks[i]->encoding;
+        CHECK(e < BLOCK_ENCODINGS);
+        scheme->formats[e] = (enum format)sinks[i]->format;
+        scheme->gated[e] = scheme->gated[e] || sinks[i]->type->network;
+        if (scheme->format_count <= e) scheme->format_count = e + 1;
+    }
+}
+
+/* Room for so many records. What was there may be lost. */
+static bool reserve_records(struct block *b, const struct block_scheme *scheme, size_t count)
+{
+    if (count > b->capacity) {
+        struct block_record *records = realloc(b->records, (count + count / 4) * sizeof *records);
+        if (records == NULL) return false;
+        b->records = records;
+        b->capacity = count + count / 4;
+    }
+    for (size_t e = 0; e < scheme->format_count; e++) {
+        struct block_encoding *encoding = &b->encodings[e];
+        if (count + 1 <= encoding->capacity) continue;
+        size_t    capacity = count + count / 4 + 1;
+        uint32_t *starts = realloc(encoding->starts, capacity * sizeof *starts);
+        if (starts == NULL) return false;
+        encoding->starts = starts;
+        encoding->capacity = capacity;
+    }
+    return true;
+}
+
+static bool append(struct encoded *out, const void *bytes, size_t len)
+{
+    if (!encoded_reserve(out, len + 1)) return false;   /* never without memory, so that slices of it are never NULL */
+    if (len > 0) memcpy(out->data + out->len, bytes, len);
+    out->len += len;
+    return true;
+}
+
+/* --- Filters ------------------------------------------------------------------------------------------------------------------ */
+
+/* An item that ends in `*` stands for any text that begins so. */
+static bool item_fits(struct slice item, struct slice text)
+{
+    if (item.len == 0 || item.data[item.len - 1] != '*') return slice_equal_nocase(item, text);
+    return text.len >= item.len - 1 && slice_equal_nocase(slice_sub(item, 0, item.len - 1), slice_sub(text, 0, item.len - 1));
+}
+
+static bool list_passes(const struct text_list *list, struct slice text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (item_fits(slice_from(list->items[i]), text)) return true;
+    return list->count == 0;
+}
+
+static bool filter_passes(const struct sink_filter *f, const struct record_facts *facts)
+{
+    return list_passes(&f->kinds, slice_from(kind_text(facts->kind))) && list_passes(&f->categories, facts->category) &&
+           list_passes(&f->levels, facts->level) && list_passes(&f->results, facts->result);
+}
+
+/* --- Filling ------------------------------------------------------------------------------------------------------------------ */
+
+struct block_filler {
+    const struct block_scheme *scheme;
+    const struct keyring      *keys;
+    struct gate               *gate;
+    struct encoder            *encoders[BLOCK_ENCODINGS];
+    uint32_t                   all_sinks;
+    bool                       filtered;   /* some sink has a filter */
+};
+
+struct block_filler *block_filler_new(const struct block_scheme *scheme, const struct keyring *keys, struct gate *gate)
+{
+    struct block_filler *f = calloc(1, sizeof *f);
+    if (f == NULL) return NULL;
+    *f = (struct block_filler){.scheme = scheme, .keys = keys, .gate = gate};
+    for (size_t i = 0; i < scheme->sink_count; i++) {
+        const struct sink_filter *filter = &scheme->sinks[i]->filter;
+        f->all_sinks |= (uint32_t)1 << i;
+        f->filtered = f->filtered || filter->kinds.count + filter->categories.count + filter->levels.count + filter->results.count > 0;
+    }
+    for (size_t e = 0; e < scheme->format_count; e++) {
+        if ((f->encoders[e] = encoder_new(scheme->formats[e], false)) != NULL) continue;
+        block_filler_free(f);
+        return NULL;
+    }
+    return f;
+}
+
+void block_filler_free(struct block_filler *f)
+{
+    if (f == NULL) return;
+    for (size_t e = 0; e < BLOCK_ENCODINGS; e++) encoder_free(f->encoders[e]);
+    free(f);
+}
+
+/* One way in and out of the id, whatever the byte order of the machine. */
+static void put_number(uint8_t *out, uint64_t number, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) out[i] = (uint8_t)(number >> 8 * (bytes - 1 - i));
+}
+
+/* `ordinal` tells apart the records of a repaired document, which all have its offset. */
+static void make_event_id(const struct block_filler *f, const struct origin *origin, uint64_t offset, uint32_t ordinal, uint8_t id[EVENT_ID_BYTES])
+{
+    uint8_t message[36], tag[KEYRING_TAG_BYTES];
+    memcpy(message, origin->stream, 16);
+    put_number(message + 16, origin->number, 8);
+    put_number(message + 24, offset, 8);
+    put_number(message + 32, ordinal, 4);
+    keyring_tag(f->keys, "event", slice_of((char *)message, sizeof message), tag);
+    memcpy(id, tag, EVENT_ID_BYTES);
+}
+
+static bool put_label(struct block *b, struct slice text, struct label *label)
+{
+    *label = (struct label){(uint32_t)b->labels.len, (uint32_t)text.len};
+    return append(&b->labels, text.data, text.len);
+}
+
+static uint32_t wanted_by(const struct block_filler *f, const struct record_facts *facts)
+{
+    uint32_t sinks = 0;
+    if (!f->filtered) return f->all_sinks;
+    for (size_t i = 0; i < f->scheme->sink_count; i++) sinks |= (uint32_t)filter_passes(&f->scheme->sinks[i]->filter, facts) << i;
+    return sinks;
+}
+
+static bool put_facts(const struct block_filler *f, struct block *b, const struct clean_record *r, struct key_cache *keys, struct block_record *to)
+{
+    char                buffer[FACTS_ROOM];
+    struct record_facts facts;
+    record_facts(r, keys, buffer, &facts);
+    to->kind = (uint8_t)facts.kind;
+    to->time_ms = facts.time_ms;
+    to->redactions = (uint32_t)r->span_count;
+    to->sinks = wanted_by(f, &facts);
+    return put_label(b, facts.category, &to->category) && put_label(b, facts.level, &to->level) && put_label(b, facts.result, &to->result) &&
+           put_label(b, facts.resource, &to->resource) && put_label(b, facts.correlation, &to->correlation);
+}
+
+static bool put_bytes(const struct block_filler *f, struct block *b, const struct clean_record *r, struct key_cache *keys, size_t number)
+{
+    for (size_t e = 0; e < f->scheme->format_count; e++) {
+        struct block_encoding *encoding = &b->encodings[e];
+        encoding->starts[number] = (uint32_t)encoding->bytes.len;
+        if (!encode_record(f->encoders[e], r, keys, &encoding->bytes) || !append(&encoding->bytes, "\n", 1)) return false;
+        if (encoding->bytes.len > UINT32_MAX) return false;
+        encoding->starts[number + 1] = (uint32_t)encoding->bytes.len;
+    }
+    return true;
+}
+
+static bool fill(struct block_filler *f, struct block *b, const struct clean_batch *clean, const struct origin *origins)
+{
+    uint32_t ordinal = 0;
+    if (!reserve_records(b, f->scheme, clean->count)) return false;
+    for (size_t i = 0; i < clean->count; i++) {
+        const struct clean_record *r = &clean->records[i];
+        bool                       same = i > 0 && r[-1].origin == r->origin && r[-1].offset == r->offset;
+        ordinal = same ? ordinal + 1 : 0;
+        if (!put_bytes(f, b, r, clean->keys, i) || !put_facts(f, b, r, clean->keys, &b->records[i])) return false;
+        make_event_id(f, &origins[r->origin], r->offset, ordinal, b->records[i].event_id);
+    }
+    b->count = clean->count;
+    return true;
+}
+
+struct gating {
+    struct block *block;
+    void        (*gated)(void *context, size_t record);
+    void         *context;
+};
+
+static void hold_back(void *context, size_t line, uint32_t rule)
+{
+    struct gating *g = context;
+    (void)rule;
+    if (g->block->records[line].sinks == 0) return;
+    g->block->records[line].sinks = 0;
+    g->gated(g->context, line);
+}
+
+bool block_fill(struct block_filler *f, struct block *b, const struct clean_batch *clean, const struct origin *origins, const char *policy,
+                void (*gated)(void *context, size_t record), void *context)
+{
+    struct gating gating = {b, gated, context};
+    bool          filled = put_label(b, slice_from(policy), &b->policy) && fill(f, b, clean, origins);
+    for (size_t e = 0; filled && f->gate != NULL && e < f->scheme->format_count; e++)
+        if (f->scheme->gated[e]) filled = gate_find(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), hold_back, &gating);
+    if (!filled) block_clear(b);
+    return filled;
+}
+
+/* --- As bytes ----------------------------------------------------------------------------------------------------------------- *
+ *
+ *   header   magic, counts
+ *   names    of the formats, then of the sinks, each one byte of length and the name
+ *   records  as in memory
+ *   labels   length in the header
+ *   for each format: starts, then bytes
+ *
+ * Numbers are in the machine's own order: the store does not move between machines. What the bytes say is checked before
+ * it is used; that they are the ones that were written is the store's business. */
+
+#define MAGIC 0x4b4c4231u   /* "1BLK" */
+
+struct header {
+    uint32_t magic, formats, sinks, record_bytes;
+    uint64_t     count, labels;
+    struct label policy;
+};
+
+static bool put_name(struct encoded *out, const char *name)
+{
+    uint8_t len = (uint8_t)strlen(name);
+    return append(out, &len, 1) && append(out, name, len);
+}
+
+bool block_serialize(const struct block *b, const struct block_scheme *scheme, uint32_t sinks, struct encoded *out)
+{
+    bool     used[BLOCK_ENCODINGS] = {false};
+    uint32_t formats = 0;
+    for (size_t i = 0; i < scheme->sink_count; i++)
+        if ((sinks >> i & 1) != 0 && !used[scheme->sinks[i]->encoding]) used[scheme->sinks[i]->encoding] = true, formats++;
+    const struct header h = {MAGIC, formats, (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len, b->policy};
+    bool                written = append(out, &h, sizeof h);
+    for (size_t e = 0; written && e < scheme->format_count; e++)
+        if (used[e]) written = put_name(out, format_text(scheme->formats[e]));
+    for (size_t i = 0; written && i < scheme->sink_count; i++) written = put_name(out, scheme->sinks[i]->name);
+    for (size_t i = 0; written && i < b->count; i++) {
+        struct block_record r = b->records[i];
+        r.sinks &= sinks;
+        written = append(out, &r, sizeof r);
+    }
+    written = written && append(out, b->labels.data, b->labels.len);
+    for (size_t e = 0; written && e < scheme->format_count; e++) {
+        if (!used[e]) continue;
+        uint32_t none = 0;
+        written = append(out, b->count > 0 ? b->encodings[e].starts : &none, (b->count + 1) * sizeof none) &&
+                  append(out, b->encodings[e].bytes.data, b->encodings[e].bytes.len);
+    }
+    return written;
+}
+
+/* Bytes being read: what has been taken is behind `at`. */
+struct reading {
+    const char *at, *end;
+};
+
+static const void *take(struct reading *r, uint64_t bytes)
+{
+    const char *from = r->at;
+    if (bytes > (uint64_t)(r->end - r->at)) return NULL;
+    r->at += bytes;
+    return from;
+}
+
+static bool take_name(struct reading *r, struct slice *name)
+{
+    const uint8_t *len = take(r, 1);
+    const char    *text = len != NULL ? take(r, *len) : NULL;
+    if (text == NULL) return false;
+    *name = slice_of(text, *len);
+    return true;
+}
+
+/* What the sinks of the run that wrote it are called now: bit by bit. */
+struct names {
+    struct slice formats[BLOCK_ENCODINGS], sinks[BLOCK_SINKS];
+    size_t       format_count, sink_count;
+};
+
+static uint32_t translate(const struct names *names, const struct block_scheme *scheme, uint32_t sinks)
+{
+    uint32_t now = 0;
+    for (size_t old = 0; old < names->sink_count; old++)
+        for (size_t i = 0; (sinks >> old & 1) != 0 && i < scheme->sink_count; i++)
+            if (slice_equal(names->sinks[old], slice_from(scheme->sinks[i]->name))) now |= (uint32_t)1 << i;
+    return now;
+}
+
+static bool label_fits(const struct block *b, struct label label)
+{
+    return label.start <= b->labels.len && label.len <= b->labels.len - label.start;
+}
+
+static bool restore_records(struct block *b, const struct block_scheme *scheme, const struct names *names, const struct header *h, struct reading *r)
+{
+    const char *records = take(r, h->count * sizeof *b->records), *labels = take(r, h->labels);
+    if (records == NULL || labels == NULL || !reserve_records(b, scheme, h->count) || !append(&b->labels, labels, h->labels)) return false;
+    for (size_t i = 0; i < h->count; i++) {
+        struct block_record *to = &b->records[i];
+        memcpy(to, records + i * sizeof *to, sizeof *to);
+        to->sinks = translate(names, scheme, to->sinks);
+        bool fits = label_fits(b, to->category) && label_fits(b, to->level) && label_fits(b, to->result) && label_fits(b, to->resource) &&
+                    label_fits(b, to->correlation) && to->kind < KIND_COUNT;
+        if (!fits) return false;
+    }
+    b->policy = h->policy;
+    b->count = h->count;
+    return label_fits(b, b->policy);
+}
+
+/* The n-th of the stored encodings for every format of the scheme that bears its name, the first for those that none does. */
+static bool restore_encoding(struct block *b, const struct block_scheme *scheme, const struct names *names, size_t n, struct reading *r)
+{
+    const char *starts = take(r, (b->count + 1) * sizeof(uint32_t));
+    uint32_t    last = 0;
+    if (starts != NULL) memcpy(&last, starts + b->count * sizeof last, sizeof last);
+    const char *bytes = starts != NULL ? take(r, last) : NULL;
+    if (bytes == NULL) return false;
+    for (size_t e = 0; e < scheme->format_count; e++) {
+        struct block_encoding *encoding = &b->encodings[e];
+        bool                   same = slice_equal(names->formats[n], slice_from(format_text(scheme->formats[e])));
+        if (!same && n > 0) continue;
+        encoding->bytes.len = 0;
+        memcpy(encoding->starts, starts, (b->count + 1) * sizeof *encoding->starts);
+        for (size_t i = 0; i < b->count; i++)
+            if (encoding->starts[i + 1] <= encoding->starts[i] || encoding->starts[i + 1] > last) return false;
+        if (encoding->starts[0] != 0 || !append(&encoding->bytes, bytes, last)) return false;
+    }
+    return true;
+}
+
+bool block_restore(struct block *b, const struct block_scheme *scheme, struct slice bytes)
+{
+    struct reading r = {bytes.data, bytes.data + bytes.len};
+    struct header  h;
+    struct names   names = {.format_count = 0};
+    const void    *head = take(&r, sizeof h);
+    if (head == NULL) return false;
+    memcpy(&h, head, sizeof h);
+    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS || h.record_bytes != sizeof *b->records) return false;
+    if (h.count > bytes.len || h.labels > bytes.len) return false;
+    for (; names.format_count < h.formats; names.format_count++)
+        if (!take_name(&r, &names.formats[names.format_count])) return false;
+    for (; names.sink_count < h.sinks; names.sink_count++)
+        if (!take_name(&r, &names.sinks[names.sink_count])) return false;
+    bool restored = restore_records(b, scheme, &names, &h, &r);
+    for (size_t n = 0; restored && n < h.formats; n++) restored = restore_encoding(b, scheme, &names, n, &r);
+    if (!restored || r.at != r.end) {
+        block_clear(b);
+        return false;
+    }
+    return true;
+}

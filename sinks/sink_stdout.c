@@ -1,0 +1,65 @@
+/* Standard output: for pipes, and for trying out. Written in order and at once; when nobody reads any more, the run ends. */
+#include "base/wakeup.h"
+#include "sinks/sink.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct sink_stdout {
+    struct sink   base;
+    struct wakeup wakeup;
+    struct error  failure;
+};
+
+static const struct setting settings[] = {{.name = NULL}};
+
+static bool open_stdout(struct sink *sink, struct error *err) { return wakeup_init(&((struct sink_stdout *)sink)->wakeup, err); }
+
+static bool write_all(struct slice bytes, struct error *err)
+{
+    for (size_t done = 0; done < bytes.len;) {
+        ssize_t n = write(STDOUT_FILENO, bytes.data + done, bytes.len - done);
+        if (n > 0) done += (size_t)n;
+        else if (errno != EINTR) return error_set_errno(err, ERROR_OUTPUT, "cannot write to standard output");
+    }
+    return true;
+}
+
+/* Runs of records that are wanted are written in one piece, line feeds included. */
+static enum sink_take take(struct sink *sink, struct block *b)
+{
+    struct sink_stdout          *s = (struct sink_stdout *)sink;
+    const struct block_encoding *e = &b->encodings[sink->encoding];
+    if (s->failure.code != ERROR_NONE) return SINK_FULL;
+    for (size_t from = 0, to; from < b->count; from = to + 1) {
+        for (to = from; to < b->count && sink_wants(sink, b, to); to++) continue;
+        if (!write_all(slice_of(e->bytes.data + e->starts[from], e->starts[to] - e->starts[from]), &s->failure)) return SINK_FULL;
+    }
+    sink_done(sink, b, NULL, 0);
+    return SINK_TOOK;
+}
+
+static bool poll_stdout(struct sink *sink, int wait_ms, struct error *err)
+{
+    struct sink_stdout *s = (struct sink_stdout *)sink;
+    if (s->failure.code != ERROR_NONE) return error_set(err, s->failure.code, "%s", s->failure.text);
+    wakeup_wait(&s->wakeup, wait_ms);
+    return true;
+}
+
+static void wake(struct sink *sink) { wakeup_signal(&((struct sink_stdout *)sink)->wakeup); }
+
+static void close_stdout(struct sink *sink) { wakeup_release(&((struct sink_stdout *)sink)->wakeup); }
+
+const struct sink_type sink_stdout = {
+    .name = "stdout",
+    .summary = "standard output",
+    .bytes = sizeof(struct sink_stdout),
+    .settings = settings,
+    .formats = "original flat ecs ocsf cef appinsights",
+    .open = open_stdout,
+    .take = take,
+    .poll = poll_stdout,
+    .wake = wake,
+    .close = close_stdout,
+};

@@ -1,0 +1,79 @@
+"""The configuration of a streaming run: what is accepted, and what is said about mistakes."""
+import os
+
+import pytest
+
+GOOD = """sources:
+  - {name: in, type: stdin}
+sinks:
+  - {name: out, type: stdout}
+"""
+
+
+def check(lethe, text, **environment):
+    (lethe.folder / "lethe.yaml").write_text(text)
+    return lethe.run("check", "-c", "lethe.yaml", env={**os.environ, **environment})
+
+
+def test_a_good_configuration_is_explained(lethe):
+    done = check(lethe, GOOD + "store: {path: state, max_bytes: 2G}\nworkers: 2\n")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode()
+    assert "source in: stdin" in text and "sink out: stdout" in text
+    assert "max_bytes              2G" in text and "workers                2" in text
+    assert "drain_timeout          10s" in text
+    assert not (lethe.folder / "state").exists()   # checking makes nothing
+
+
+@pytest.mark.parametrize("text, place, message", [
+    ("sources: []\nsinks: []\n", "1:10", "at least one of the sources"),
+    ("sinks:\n  - {name: out, type: stdout}\n", "1:1", "'sources' is missing"),
+    (GOOD.replace("type: stdin", "type: stdinn"), "2:22", "unknown type of source 'stdinn': did you mean 'stdin'?"),
+    (GOOD.replace("type: stdout", "type: 'null', fromat: flat"), "4:31", "unknown key 'fromat': did you mean 'format'?"),
+    (GOOD.replace("type: stdout", "type: stdout, format: flut"), "4:39", "has the formats original flat"),
+    (GOOD.replace("type: stdout", "type: stdout, required: perhaps"), "4:41", "true or false"),
+    (GOOD.replace("type: stdout", "type: stdout, required: false"), "", "no sink is required"),
+    (GOOD.replace("type: stdout", "type: stdout, kinds: [activity_lgo]"), "4:38", "did you mean 'activity_log'?"),
+    (GOOD + "  - {name: out, type: stdout}\n", "5:12", "there are two sinks 'out'"),
+    (GOOD.replace("name: in", "name: i n"), "2:12", "a name has letters, digits"),
+    (GOOD + "max_record: 1X\n", "5:13", "a size such as 64M"),
+    (GOOD + "max_record: 10\n", "5:13", "must lie between 1K and 64M"),
+    (GOOD + "drain_timeout: 10\n", "5:16", "a time such as 250ms, 30s or 5m"),
+    (GOOD + "store: {max_bytes: 1G}\n", "5:8", "'path' is missing"),
+    (GOOD + "key_file: ${LETHE_NO_SUCH}\n", "5:11", "the environment variable 'LETHE_NO_SUCH' is not set"),
+    (GOOD + "key_file: ${file:nowhere}\n", "5:11", "cannot open 'nowhere'"),
+    (GOOD + "key_file: a$b\n", "5:11", "a dollar sign $$"),
+    (GOOD + "policies: [{source: x}]\n", "5:12", "'policy' is missing"),
+])
+def test_a_mistake_is_shown_where_it_is(lethe, text, place, message):
+    done = check(lethe, text)
+    assert done.returncode == 2
+    stderr = done.stderr.decode()
+    assert message in stderr
+    assert f"lethe.yaml:{place}" in stderr if place else "lethe.yaml" in stderr
+    assert done.stdout == b""
+
+
+def test_references_are_resolved(lethe):
+    (lethe.folder / "secret.txt").write_text("hbi\r\n")
+    done = check(lethe, GOOD + "policy: ${file:secret.txt}\nlog_level: ${LETHE_LEVEL}\n", LETHE_LEVEL="error")
+    assert done.returncode == 2 and b"log_level" in done.stderr   # choices and numbers are written as they are
+    done = check(lethe, GOOD + "policy: ${file:secret.txt}\nkey_file: ${LETHE_KEYS}/key\n", LETHE_KEYS="/nowhere")
+    assert b"'/nowhere/key': no such file" in done.stderr
+    done = check(lethe, GOOD + "policy: ${file:secret.txt}\n")
+    assert done.returncode == 0 and "policy                 hbi" in done.stdout.decode()
+
+
+def test_a_configuration_that_is_not_there_is_told(lethe):
+    done = lethe.run("run", "-c", "nowhere.yaml")
+    assert done.returncode == 2 and b"nowhere.yaml" in done.stderr
+
+
+def test_a_secret_is_never_shown(lethe):
+    admin = "admin: {listen: '127.0.0.1:0', token: Heron-Lake-4471-Sandpiper}\n"
+    done = check(lethe, GOOD + admin)
+    assert done.returncode == 0 and b"Heron" not in done.stdout + done.stderr and b"(given)" in done.stdout
+    done = check(lethe, GOOD + admin.replace("token", "tokken"))
+    assert done.returncode == 2 and b"did you mean 'token'?" in done.stderr and b"Heron" not in done.stderr
+    done = check(lethe, GOOD + "admin:\n  listen: '127.0.0.1:0'\n  tokken: Heron-Lake-4471-Sandpiper\n")
+    assert done.returncode == 2 and b"did you mean 'token'?" in done.stderr and b"Heron" not in done.stderr

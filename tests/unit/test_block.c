@@ -1,0 +1,236 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "redacting.h"
+#include "sinks/sink.h"
+
+#include <stdlib.h>
+
+static const struct sink_type plain = {.name = "plain"}, far = {.name = "far", .network = true};
+
+struct blocks {
+    struct redacting     redacting;
+    struct sink          sink[3];
+    struct sink         *sinks[3];
+    struct block_scheme  scheme;
+    struct gate         *gate;
+    struct block_filler *filler;
+    struct block        *block;
+    size_t               gated[8], gated_count;
+};
+
+static void note_gated(void *context, size_t record)
+{
+    struct blocks *b = context;
+    b->gated[b->gated_count++] = record;
+}
+
+static void fill_block(void *context, const struct clean_batch *clean)
+{
+    static const struct origin origin = {.stream = "sixteen bytes ..", .number = 7};
+    struct blocks             *b = context;
+    block_clear(b->block);
+    assert_true(block_fill(b->filler, b->block, clean, &origin, "standard", note_gated, b));
+}
+
+/* Sinks: "all" in original, "flat" in flat, "some" in original with a filter. */
+static void open_blocks(struct blocks *b, const struct text_list *kinds, const struct text_list *levels)
+{
+    struct error err = {0};
+    *b = (struct blocks){.sink = {{.type = &plain, .name = "all", .format = FORMAT_ORIGINAL},
+                                  {.type = &plain, .name = "flat", .format = FORMAT_FLAT, .number = 1, .encoding = 1},
+                                  {.type = &far, .name = "some", .format = FORMAT_ORIGINAL, .number = 2}}};
+    if (kinds != NULL) b->sink[2].filter.kinds = *kinds;
+    if (levels != NULL) b->sink[2].filter.levels = *levels;
+    for (int i = 0; i < 3; i++) b->sinks[i] = &b->sink[i];
+    redacting_open(&b->redacting, "standard", false);
+    block_scheme_init(&b->scheme, b->sinks, 3);
+    b->gate = gate_new(b->redacting.plan, &err);
+    b->filler = block_filler_new(&b->scheme, b->redacting.keyring, b->gate);
+    b->block = block_new();
+    assert_true(b->gate != NULL && b->filler != NULL && b->block != NULL);
+    b->redacting.see = fill_block;
+    b->redacting.see_context = b;
+}
+
+static void close_blocks(struct blocks *b)
+{
+    block_free(b->block);
+    block_filler_free(b->filler);
+    gate_free(b->gate);
+    redacting_close(&b->redacting);
+}
+
+static const char three[] = "{\"time\":\"2026-03-14T09:30:00.5Z\",\"category\":\"AmlRunEvent\",\"resourceId\":\"/SUB/1\",\"operationName\":\"x\",\"level\":\"Error\","
+                            "\"properties\":{\"password\":\"Heron-Lake_4471\"}}\n"
+                            "just a line\n"
+                            "{\"a\":[1,2]}\n";
+
+static void assert_bytes(const struct blocks *b, unsigned encoding, size_t record, const char *expected)
+{
+    struct slice bytes = block_bytes(b->block, encoding, record);
+    assert_int_equal(bytes.len, strlen(expected));
+    assert_memory_equal(bytes.data, expected, bytes.len);
+}
+
+static void a_block_has_every_record_in_every_format(void **state)
+{
+    struct blocks b;
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    redacting_text(&b.redacting, slice_from(three));
+    assert_int_equal(b.block->count, 3);
+    assert_bytes(&b, 0, 1, "{\"message\":\"just a line\"}");
+    assert_bytes(&b, 0, 2, "{\"a\":[1,2]}");
+    assert_non_null(memmem(block_bytes(b.block, 1, 1).data, block_bytes(b.block, 1, 1).len, "just a line", 11));
+    assert_null(memmem(b.block->encodings[0].bytes.data, b.block->encodings[0].bytes.len, "Heron", 5));
+    assert_null(memmem(b.block->encodings[1].bytes.data, b.block->encodings[1].bytes.len, "Heron", 5));
+    assert_int_equal(b.block->records[0].redactions, 1);
+    assert_int_equal(b.block->records[0].time_ms, 1773480600500);
+    struct slice level = block_label(b.block, b.block->records[0].level);
+    assert_true(slice_equal(level, SLICE("Error")));
+    assert_true(slice_equal(block_label(b.block, b.block->policy), SLICE("standard")));
+    close_blocks(&b);
+}
+
+static void a_filter_decides_which_sink_gets_a_record(void **state)
+{
+    static const char *const levels[] = {"warn*", "ERROR"};
+    const struct text_list   list = {levels, 2};
+    struct blocks            b;
+    (void)state;
+    open_blocks(&b, NULL, &list);
+    redacting_text(&b.redacting, slice_from(three));
+    assert_int_equal(b.block->records[0].sinks, 7);
+    assert_int_equal(b.block->records[1].sinks, 3);
+    assert_int_equal(b.block->records[2].sinks, 3);
+    close_blocks(&b);
+}
+
+static void event_ids_are_equal_for_the_same_place_and_different_otherwise(void **state)
+{
+    struct blocks b;
+    uint8_t       ids[3][EVENT_ID_BYTES];
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    redacting_text(&b.redacting, slice_from(three));
+    for (int i = 0; i < 3; i++) memcpy(ids[i], b.block->records[i].event_id, EVENT_ID_BYTES);
+    assert_memory_not_equal(ids[0], ids[1], EVENT_ID_BYTES);
+    assert_memory_not_equal(ids[1], ids[2], EVENT_ID_BYTES);
+    redacting_text(&b.redacting, slice_from(three));
+    for (int i = 0; i < 3; i++) assert_memory_equal(ids[i], b.block->records[i].event_id, EVENT_ID_BYTES);
+    close_blocks(&b);
+}
+
+/* Single quotes are repaired; all records of such a document have its place. */
+static void records_of_a_repaired_document_have_ids_of_their_own(void **state)
+{
+    struct blocks b;
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    redacting_text(&b.redacting, SLICE("{'records':[{'a':1},{'a':1},{'a':1}]}\n"));
+    assert_int_equal(b.block->count, 3);
+    assert_memory_not_equal(b.block->records[0].event_id, b.block->records[1].event_id, EVENT_ID_BYTES);
+    assert_memory_not_equal(b.block->records[1].event_id, b.block->records[2].event_id, EVENT_ID_BYTES);
+    close_blocks(&b);
+}
+
+/* --- As bytes --------------------------------------------------------------------------------------------------------------------- */
+
+static void a_block_comes_back_from_its_bytes(void **state)
+{
+    struct blocks  b;
+    struct encoded bytes = {.joint = SIZE_MAX};
+    struct block  *back = block_new();
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    redacting_text(&b.redacting, slice_from(three));
+    assert_true(block_serialize(b.block, &b.scheme, 5, &bytes));
+    assert_true(block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)));
+    assert_int_equal(back->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));
+        assert_int_equal(back->records[i].sinks, b.block->records[i].sinks & 5);
+        assert_memory_equal(back->records[i].event_id, b.block->records[i].event_id, EVENT_ID_BYTES);
+        assert_true(slice_equal(block_label(back, back->records[i].resource), block_label(b.block, b.block->records[i].resource)));
+    }
+    encoded_release(&bytes);
+    block_free(back);
+    close_blocks(&b);
+}
+
+/* The next run has its sinks in another order, one is new, one changed its format, one is gone. */
+static void sinks_are_known_by_name_when_a_block_comes_back(void **state)
+{
+    struct blocks       b;
+    struct encoded      bytes = {.joint = SIZE_MAX};
+    struct block       *back = block_new();
+    struct sink         now[3] = {{.type = &plain, .name = "new", .format = FORMAT_FLAT},
+                                  {.type = &plain, .name = "some", .format = FORMAT_ORIGINAL, .number = 1, .encoding = 1},
+                                  {.type = &plain, .name = "all", .format = FORMAT_FLAT, .number = 2}};
+    struct sink        *sinks[3] = {&now[0], &now[1], &now[2]};
+    struct block_scheme scheme;
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    redacting_text(&b.redacting, slice_from(three));
+    assert_true(block_serialize(b.block, &b.scheme, 5, &bytes));
+    block_scheme_init(&scheme, sinks, 3);
+    assert_true(block_restore(back, &scheme, slice_of(bytes.data, bytes.len)));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(back->records[i].sinks, 6);
+        assert_true(slice_equal(block_bytes(back, 1, i), block_bytes(b.block, 0, i)));
+        assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));   /* the format it was kept in */
+    }
+    encoded_release(&bytes);
+    block_free(back);
+    close_blocks(&b);
+}
+
+static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
+{
+    struct blocks  b;
+    struct encoded bytes = {.joint = SIZE_MAX};
+    struct block  *back = block_new();
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    redacting_text(&b.redacting, slice_from(three));
+    assert_true(block_serialize(b.block, &b.scheme, 3, &bytes));
+    for (size_t len = 0; len < bytes.len; len++) {
+        char *cut = malloc(len + 1);   /* so that a sanitizer sees a byte too many */
+        memcpy(cut, bytes.data, len);
+        block_clear(back);
+        assert_false(block_restore(back, &b.scheme, slice_of(cut, len)));
+        free(cut);
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            size_t seen = 0;
+            bytes.data[i] ^= (char)(1 << bit);
+            block_clear(back);
+            if (block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)))
+                for (size_t r = 0; r < back->count; r++) seen += block_bytes(back, 0, r).len + block_label(back, back->records[r].resource).len;
+            assert_true(seen < 2 * bytes.len);
+            bytes.data[i] ^= (char)(1 << bit);
+        }
+    }
+    encoded_release(&bytes);
+    block_free(back);
+    close_blocks(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_block_has_every_record_in_every_format),
+        cmocka_unit_test(a_filter_decides_which_sink_gets_a_record),
+        cmocka_unit_test(event_ids_are_equal_for_the_same_place_and_different_otherwise),
+        cmocka_unit_test(records_of_a_repaired_document_have_ids_of_their_own),
+        cmocka_unit_test(a_block_comes_back_from_its_bytes),
+        cmocka_unit_test(sinks_are_known_by_name_when_a_block_comes_back),
+        cmocka_unit_test(damaged_bytes_are_no_block_or_a_sound_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

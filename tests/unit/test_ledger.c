@@ -1,0 +1,328 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "ledger.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- A run in miniature ------------------------------------------------------------------------------------------------------- */
+
+#define MOST 64
+
+struct test_receipt {
+    struct receipt base;
+    struct position position;
+    int            number;
+};
+
+static int    settled[2][MOST], abandoned_count;
+static size_t settled_count[2];
+
+static void note_settled(struct source *s, struct receipt *r)
+{
+    size_t n = s->name[0] == 'a' ? 0 : 1;
+    settled[n][settled_count[n]++] = ((struct test_receipt *)r)->number;
+    free(r);
+}
+
+static void note_abandoned(struct source *s, struct receipt *r)
+{
+    (void)s;
+    abandoned_count++;
+    free(r);
+}
+
+static const struct source_type replays = {.name = "replays", .replayable = true, .settled = note_settled, .abandoned = note_abandoned};
+static const struct source_type forgets = {.name = "forgets", .settled = note_settled, .abandoned = note_abandoned};
+static const struct sink_type   takes = {.name = "takes", .formats = "original"};
+
+struct miniature {
+    struct source       source[2];
+    struct sink         sink[2];
+    struct source      *sources[2];
+    struct sink        *sinks[2];
+    struct block_scheme scheme;
+    struct store       *store;
+    struct ledger      *ledger;
+};
+
+static void open_ledger(struct miniature *m, size_t blocks)
+{
+    struct error err = {0};
+    m->ledger = ledger_new(&(struct ledger_options){m->store, &m->scheme, m->sources, 2, m->sinks, 2, blocks}, &err);
+    assert_non_null(m->ledger);
+}
+
+/* Source a can be read again, source b not. Two sinks, the second required or not. */
+static void miniature_init(struct miniature *m, bool second_required)
+{
+    *m = (struct miniature){.source = {{.type = &replays, .name = "a"}, {.type = &forgets, .name = "b"}},
+                            .sink = {{.type = &takes, .name = "one", .number = 0, .required = true, .max_lag = 1 << 20},
+                                     {.type = &takes, .name = "two", .number = 1, .required = second_required, .max_lag = 1 << 20}}};
+    for (int i = 0; i < 2; i++) {
+        m->sources[i] = &m->source[i];
+        m->sinks[i] = &m->sink[i];
+        settled_count[i] = 0;
+    }
+    abandoned_count = 0;
+    block_scheme_init(&m->scheme, m->sinks, 2);
+}
+
+static void miniature_open(struct miniature *m, bool second_required, size_t blocks)
+{
+    miniature_init(m, second_required);
+    open_ledger(m, blocks);
+}
+
+static void miniature_close(struct miniature *m) { ledger_free(m->ledger); }
+
+/* A record `text` for the sinks. */
+static void add_record(struct block *b, const char *text, uint32_t sinks)
+{
+    struct block_encoding *e = &b->encodings[0];
+    size_t                 len = strlen(text) + 1;
+    b->records = realloc(b->records, (b->count + 1) * sizeof *b->records);
+    e->starts = realloc(e->starts, (b->count + 2) * sizeof *e->starts);
+    b->capacity = b->count + 1;
+    e->capacity = b->count + 2;
+    assert_true(encoded_reserve(&e->bytes, len) && encoded_reserve(&b->labels, 1));
+    memcpy(e->bytes.data + e->bytes.len, text, len);
+    e->bytes.data[e->bytes.len + len - 1] = '\n';
+    e->starts[b->count] = (uint32_t)e->bytes.len;
+    e->bytes.len += len;
+    e->starts[b->count + 1] = (uint32_t)e->bytes.len;
+    b->records[b->count++] = (struct block_record){.sinks = sinks};
+}
+
+static struct receipt *make_receipt(int number)
+{
+    struct test_receipt *r = calloc(1, sizeof *r);
+    r->number = number;
+    r->position.key_len = 1;
+    r->position.key[0] = 'p';
+    r->position.value_len = (uint16_t)sprintf(r->position.value, "%d", number);
+    r->base.positions = &r->position;
+    r->base.position_count = 1;
+    return &r->base;
+}
+
+/* One block with one record, "0" to "63". */
+static void publish(struct miniature *m, int source, int number, uint32_t sinks)
+{
+    char          text[16];
+    struct block *b = ledger_take_block(m->ledger);
+    assert_non_null(b);
+    b->born_ms = clock_monotonic_ms();
+    snprintf(text, sizeof text, "%d", number);
+    if (sinks != 0) add_record(b, text, sinks);
+    ledger_publish(m->ledger, b, m->sources[source], (uint64_t)number, make_receipt(number));
+}
+
+/* What the sink is offered next, held. */
+static struct block *take(struct miniature *m, int sink) { return ledger_next(m->ledger, m->sinks[sink], 0); }
+
+/* What the sink is offered next, as a number; done with at once. -1: nothing. */
+static int deliver(struct miniature *m, int sink)
+{
+    struct block *b = take(m, sink);
+    if (b == NULL) return -1;
+    int number = atoi(block_bytes(b, 0, 0).data);
+    sink_done(m->sinks[sink], b, NULL, 0);
+    return number;
+}
+
+/* --- Settling ------------------------------------------------------------------------------------------------------------------ */
+
+static void a_batch_is_settled_only_after_every_required_sink_has_it(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, true, 8);
+    publish(&m, 0, 0, 3);
+    assert_int_equal(deliver(&m, 0), 0);
+    assert_int_equal(settled_count[0], 0);
+    assert_int_equal(deliver(&m, 1), 0);
+    assert_int_equal(settled_count[0], 1);
+    miniature_close(&m);
+}
+
+static void a_sink_that_is_not_required_is_not_waited_for(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    publish(&m, 0, 0, 3);
+    deliver(&m, 0);
+    assert_int_equal(settled_count[0], 1);
+    assert_int_equal(deliver(&m, 1), 0);
+    miniature_close(&m);
+}
+
+static void a_source_hears_of_its_batches_in_order(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    for (int i = 0; i < 3; i++) publish(&m, 0, i, 1);
+    publish(&m, 1, 0, 1);
+    struct block *b[4];
+    for (int i = 0; i < 4; i++) b[i] = take(&m, 0);
+    sink_done(m.sinks[0], b[2], NULL, 0);
+    sink_done(m.sinks[0], b[1], NULL, 0);
+    assert_int_equal(settled_count[0], 0);
+    sink_done(m.sinks[0], b[3], NULL, 0);
+    assert_int_equal(settled_count[1], 1);   /* another source does not wait for it */
+    sink_done(m.sinks[0], b[0], NULL, 0);
+    assert_int_equal(settled_count[0], 3);
+    for (int i = 0; i < 3; i++) assert_int_equal(settled[0][i], i);
+    miniature_close(&m);
+}
+
+static void batches_that_workers_finish_out_of_order_are_offered_in_order(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    publish(&m, 0, 2, 1);
+    publish(&m, 0, 1, 1);
+    assert_int_equal(deliver(&m, 0), -1);
+    publish(&m, 0, 0, 1);
+    for (int i = 0; i < 3; i++) assert_int_equal(deliver(&m, 0), i);
+    miniature_close(&m);
+}
+
+static void a_batch_without_records_is_settled_in_its_turn(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    publish(&m, 0, 0, 1);
+    publish(&m, 0, 1, 0);
+    assert_int_equal(settled_count[0], 0);
+    deliver(&m, 0);
+    assert_int_equal(settled_count[0], 2);
+    miniature_close(&m);
+}
+
+static void a_sink_is_offered_only_what_is_for_it(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, true, 8);
+    publish(&m, 0, 0, 1);
+    publish(&m, 0, 1, 2);
+    publish(&m, 0, 2, 3);
+    assert_int_equal(deliver(&m, 1), 1);
+    assert_int_equal(deliver(&m, 1), 2);
+    assert_int_equal(deliver(&m, 1), -1);
+    assert_int_equal(deliver(&m, 0), 0);
+    assert_int_equal(deliver(&m, 0), 2);
+    assert_int_equal(settled_count[0], 3);
+    miniature_close(&m);
+}
+
+static void what_a_sink_gives_back_is_offered_again(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    publish(&m, 0, 0, 1);
+    struct block *b = take(&m, 0);
+    assert_int_equal(deliver(&m, 0), -1);
+    ledger_return(m.ledger, m.sinks[0], b);
+    assert_int_equal(deliver(&m, 0), 0);
+    miniature_close(&m);
+}
+
+static void what_is_not_settled_at_the_end_is_abandoned(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    publish(&m, 0, 0, 1);
+    publish(&m, 1, 0, 1);
+    publish(&m, 0, 2, 1);   /* its turn never came */
+    assert_int_equal(ledger_lost(m.ledger), 1);
+    miniature_close(&m);
+    assert_int_equal(settled_count[0] + settled_count[1], 0);
+    assert_int_equal(abandoned_count, 3);
+}
+
+/* --- Room ------------------------------------------------------------------------------------------------------------------------ */
+
+static void *publish_one_more(void *miniature)
+{
+    publish(miniature, 0, 4, 1);
+    return NULL;
+}
+
+static void a_worker_waits_for_a_block_until_a_sink_has_one(void **state)
+{
+    struct miniature m;
+    pthread_t        thread;
+    (void)state;
+    miniature_open(&m, false, 4);
+    for (int i = 0; i < 4; i++) publish(&m, 0, i, 1);
+    assert_int_equal(ledger_figures(m.ledger).blocks_in_memory, 4);
+    assert_int_equal(pthread_create(&thread, NULL, publish_one_more, &m), 0);
+    assert_int_equal(deliver(&m, 0), 0);
+    pthread_join(thread, NULL);
+    for (int i = 1; i < 5; i++) assert_int_equal(deliver(&m, 0), i);
+    miniature_close(&m);
+}
+
+static void a_sink_that_is_not_required_misses_what_there_is_no_room_for(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 4);
+    for (int i = 0; i < 10; i++) {
+        publish(&m, 0, i, 3);
+        assert_int_equal(deliver(&m, 0), i);
+    }
+    assert_int_equal(atomic_load(&m.sink[1].counters.missed), 6);
+    assert_int_equal(deliver(&m, 1), 6);
+    miniature_close(&m);
+}
+
+static void *take_block(void *miniature) { return ledger_take_block(((struct miniature *)miniature)->ledger); }
+
+static void nobody_waits_for_a_block_after_an_abort(void **state)
+{
+    struct miniature m;
+    pthread_t        thread;
+    void            *block = &m;
+    (void)state;
+    miniature_open(&m, false, 4);
+    for (int i = 0; i < 4; i++) publish(&m, 0, i, 1);
+    assert_int_equal(pthread_create(&thread, NULL, take_block, &m), 0);
+    ledger_abort(m.ledger);
+    pthread_join(thread, &block);
+    assert_null(block);
+    miniature_close(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_is_settled_only_after_every_required_sink_has_it),
+        cmocka_unit_test(a_sink_that_is_not_required_is_not_waited_for),
+        cmocka_unit_test(a_source_hears_of_its_batches_in_order),
+        cmocka_unit_test(batches_that_workers_finish_out_of_order_are_offered_in_order),
+        cmocka_unit_test(a_batch_without_records_is_settled_in_its_turn),
+        cmocka_unit_test(a_sink_is_offered_only_what_is_for_it),
+        cmocka_unit_test(what_a_sink_gives_back_is_offered_again),
+        cmocka_unit_test(what_is_not_settled_at_the_end_is_abandoned),
+        cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
+        cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
+        cmocka_unit_test(nobody_waits_for_a_block_after_an_abort),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
