@@ -1,0 +1,655 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "serving.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+#define GET "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST(path, body) "POST " path " HTTP/1.1\r\nHost: a\r\nContent-Length: " body
+#define LATER POST("/later", "2\r\n\r\nhi")
+
+static struct http_limits standard(void) { return http_limits_standard; }
+
+/* --- Requests and responses ------------------------------------------------------------------------------------------- */
+
+static void a_request_is_answered(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct received    in;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, GET);
+    assert_int_equal(receive_response(fd, &in, false), 200);
+    /* the form of the date is that of RFC 9110, section 5.6.7; here only its length is looked at */
+    const char *date = "HTTP/1.1 200 OK\r\nDate: ", *rest = "\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+    assert_memory_equal(in.text, date, strlen(date));
+    assert_string_equal(in.text + strlen(date) + strlen("Sun, 06 Nov 1994 08:49:37 GMT"), rest);
+    close(fd);
+    serving_stop(&s);
+}
+
+static void a_connection_carries_many_requests(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    for (int i = 0; i < 20; i++) {
+        send_text(fd, GET);
+        expect_response(fd, 200, "hello");
+        send_text(fd, POST("/echo", "5\r\n\r\nworld"));
+        expect_response(fd, 200, "world");
+    }
+    close(fd);
+    assert_int_equal(COUNTER(&s, connections_accepted), 1);
+    assert_int_equal(COUNTER(&s, responses[2]), 40);
+    serving_stop(&s);
+}
+
+static void requests_sent_at_once_are_answered_in_order(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, POST("/echo", "1\r\n\r\na") LATER POST("/echo", "1\r\n\r\nc") "\r\n" GET
+                      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nd\r\n0\r\n\r\n"
+                      "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" GET);
+    expect_response(fd, 200, "a");
+    answer_held(&s, "b");
+    expect_response(fd, 200, "b");
+    expect_response(fd, 200, "c");
+    expect_response(fd, 200, "hello");
+    expect_response(fd, 200, "d");
+    expect_response(fd, 200, "hello");
+    expect_end(fd);
+    close(fd);
+    assert_int_equal(completed(&s), 6);
+    serving_stop(&s);
+}
+
+static void a_thousand_requests_sent_at_once_are_all_answered(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    for (int i = 0; i < 1000; i++) send_text(fd, GET);
+    for (int i = 0; i < 1000; i++) expect_response(fd, 200, "hello");
+    close(fd);
+    serving_stop(&s);
+}
+
+static void bytes_may_come_one_at_a_time(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_bytewise(fd, POST("/echo", "5\r\nExpect: x\r\n\r\n"));
+    expect_response(fd, 417, NULL);
+    close(fd);
+    fd = connect_client(&s);
+    send_bytewise(fd, POST("/echo", "5\r\n\r\nhello"));
+    expect_response(fd, 200, "hello");
+    send_bytewise(fd, "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n");
+    expect_response(fd, 200, "hello");
+    close(fd);
+    serving_stop(&s);
+}
+
+static void a_client_that_has_said_all_gets_its_answer(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, LATER);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    answer_held(&s, "done");
+    expect_response(fd, 200, "done");
+    expect_end(fd);
+    close(fd);
+    fd = connect_client(&s);
+    send_text(fd, GET GET);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    expect_response(fd, 200, "hello");
+    expect_response(fd, 200, "hello");
+    expect_end(fd);
+    close(fd);
+    serving_stop(&s);
+}
+
+static void a_response_to_HEAD_has_no_body(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct received    in;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\nHEAD /no HTTP/1.1\r\nHost: a\r\n\r\n" GET);
+    assert_int_equal(receive_response(fd, &in, true), 200);
+    assert_non_null(strstr(in.text, "\r\nContent-Length: 5\r\n"));
+    assert_int_equal(receive_response(fd, &in, true), 404);
+    expect_response(fd, 200, "hello");
+    close(fd);
+    serving_stop(&s);
+}
+
+static void a_long_body_goes_there_and_back(void **state)
+{
+    enum { BYTES = 3000000 };
+    struct http_limits l = standard();
+    struct serving     s;
+    char              *text = malloc(BYTES), *back = malloc(BYTES + 1024);
+    (void)state;
+    assert_true(text != NULL && back != NULL);
+    for (size_t i = 0; i < BYTES; i++) text[i] = (char)('a' + i * i % 23);
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, POST("/take", "3000000\r\nConnection: close\r\n\r\n"));
+    send_bytes(fd, text, BYTES);
+    size_t len = 0;
+    for (ssize_t n = 1; n > 0; len += (size_t)n) {
+        n = recv(fd, back + len, BYTES + 1024 - len, 0);
+        assert_true(n >= 0);
+    }
+    assert_true(len > BYTES);
+    assert_memory_equal(back + len - BYTES, text, BYTES);
+    close(fd);
+    free(text);
+    free(back);
+    serving_stop(&s);
+}
+
+/* --- Refusals --------------------------------------------------------------------------------------------------------- */
+
+static void the_handler_refuses_before_the_body_is_read(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct received    in;
+    (void)state;
+    serving_start(&s, &l);
+    expect_refusal(&s, POST("/no", "5\r\n\r\n"), 404);
+    expect_refusal(&s, POST("/hello", "5\r\n\r\n"), 405);
+    expect_refusal(&s, POST("/echo", "5\r\nContent-Type: text/plain\r\n\r\n"), 415);
+    expect_refusal(&s, POST("/echo", "5\r\nAuthorization: Bearer wrong\r\n\r\n"), 401);
+    expect_refusal(&s, POST("/echo", "5\r\nExpect: 100-continue\r\nAuthorization: Bearer wrong\r\n\r\n"), 401);
+    expect_refusal(&s, POST("/echo", "16777217\r\n\r\n"), 413);
+    int fd = connect_client(&s);
+    send_text(fd, "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n" GET);   /* without a body the connection can go on */
+    assert_int_equal(receive_response(fd, &in, false), 405);
+    assert_non_null(strstr(in.text, "\r\nAllow: POST\r\n"));
+    expect_response(fd, 200, "hello");
+    close(fd);
+    assert_int_equal(completed(&s), 1);
+    serving_stop(&s);
+}
+
+static void nothing_behind_a_malformed_request_is_a_request(void **state)
+{
+    static const char *const texts[] = {
+        POST("/echo", "5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") GET,
+        POST("/echo", "5\r\nContent-Length: 50\r\n\r\nhello") GET,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" GET,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n" GET,
+        "GET /hello HTTP/1.1\nHost: a\n\n" GET,
+        "GET /hello HTTP/1.1\r\nHost : a\r\n\r\n" GET,
+    };
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    for (size_t i = 0; i < COUNT(texts); i++) expect_refusal(&s, texts[i], 400);
+    assert_int_equal(completed(&s), 0);
+    assert_int_equal(COUNTER(&s, malformed), COUNT(texts));
+    assert_int_equal(COUNTER(&s, responses[4]), COUNT(texts));
+    serving_stop(&s);
+}
+
+static void a_request_that_breaks_off_is_refused(void **state)
+{
+    static const char *const texts[] = {"GET /hel", POST("/echo", "5\r\n\r\nhel"),
+                                        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"};
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        int fd = connect_client(&s);
+        send_text(fd, texts[i]);
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        expect_response(fd, 400, NULL);
+        expect_end(fd);
+        close(fd);
+    }
+    int fd = connect_client(&s);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    expect_end(fd);
+    close(fd);
+    assert_int_equal(completed(&s), 0);
+    serving_stop(&s);
+}
+
+static void a_refusal_can_be_read_while_the_body_still_comes(void **state)
+{
+    enum { BYTES = 4 << 20 };
+    struct http_limits l = standard();
+    struct serving     s;
+    char              *body = calloc(1, BYTES);
+    (void)state;
+    assert_non_null(body);
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, POST("/echo", "99999999\r\n\r\n"));
+    send_bytes(fd, body, BYTES);   /* more than the buffers of the system hold: somebody takes it */
+    expect_response(fd, 413, NULL);
+    expect_end(fd);
+    close(fd);
+    free(body);
+    serving_stop(&s);
+}
+
+static void continue_is_said_only_to_whom_may_go_on(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct received    in;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, POST("/echo", "5\r\nExpect: 100-continue\r\n\r\n"));
+    assert_int_equal(receive_response(fd, &in, false), 100);
+    assert_string_equal(in.text, "HTTP/1.1 100 Continue\r\n\r\n");
+    send_text(fd, "hello");
+    expect_response(fd, 200, "hello");
+    send_text(fd, POST("/echo", "5\r\nExpect: 100-continue\r\n\r\nworld"));   /* did not wait: needs no word */
+    expect_response(fd, 200, "world");
+    send_text(fd, POST("/no", "5\r\nExpect: 100-continue\r\n\r\n"));
+    expect_response(fd, 404, NULL);
+    expect_end(fd);
+    close(fd);
+    serving_stop(&s);
+}
+
+/* --- Times ------------------------------------------------------------------------------------------------------------ */
+
+static void a_head_that_does_not_end_is_given_up(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    l.head_ms = 50;
+    serving_start(&s, &l);
+    int silent = connect_client(&s), slow = connect_client(&s);
+    send_text(slow, "GET /hello HTTP/1.1\r\nHost: a\r\n");
+    expect_response(slow, 408, NULL);
+    expect_end(slow);
+    expect_end(silent);
+    close(slow);
+    close(silent);
+    EVENTUALLY(COUNTER(&s, timeouts) == 2);
+    serving_stop(&s);
+}
+
+static void an_idle_connection_is_closed(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    l.idle_ms = 50;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, GET);
+    expect_response(fd, 200, "hello");
+    expect_end(fd);
+    close(fd);
+    assert_int_equal(COUNTER(&s, timeouts), 0);
+    serving_stop(&s);
+}
+
+static void a_body_that_stalls_is_given_up_however_fast_it_began(void **state)
+{
+    enum { BYTES = 1 << 20 };
+    struct http_limits l = standard();
+    struct serving     s;
+    char              *body = calloc(1, BYTES);
+    (void)state;
+    assert_non_null(body);
+    l.body_window_ms = 50;
+    serving_start(&s, &l);
+    int slow = connect_client(&s), fast = connect_client(&s);
+    send_text(slow, POST("/echo", "16000000\r\n\r\nhello"));
+    send_text(fast, POST("/echo", "16000000\r\n\r\n"));
+    send_bytes(fast, body, BYTES);
+    expect_response(slow, 408, NULL);
+    expect_response(fast, 408, NULL);
+    expect_end(slow);
+    expect_end(fast);
+    close(slow);
+    close(fast);
+    assert_int_equal(COUNTER(&s, timeouts), 2);
+    EVENTUALLY(COUNTER(&s, held_bytes) == 0);
+    free(body);
+    serving_stop(&s);
+}
+
+static void a_client_that_does_not_read_is_cut_off(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    l.write_ms = 50;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n");
+    EVENTUALLY(COUNTER(&s, timeouts) == 1);
+    EVENTUALLY(COUNTER(&s, connections_active) == 0);
+    assert_true(COUNTER(&s, bytes_out) < LONG_BYTES);
+    close(fd);
+    serving_stop(&s);
+}
+
+/* --- Many ------------------------------------------------------------------------------------------------------------- */
+
+static void connections_beyond_the_limit_are_turned_away(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    l.connections = 2;
+    l.connections_per_peer = 1;   /* does not count here */
+    serving_start(&s, &l);
+    int first = connect_client(&s), second = connect_client(&s);
+    EVENTUALLY(COUNTER(&s, connections_active) == 2);
+    int third = connect_client(&s);
+    expect_response(third, 503, "");
+    expect_end(third);
+    close(third);
+    send_text(second, GET);
+    expect_response(second, 200, "hello");
+    close(first);
+    EVENTUALLY(COUNTER(&s, connections_active) == 1);
+    third = connect_client(&s);
+    send_text(third, GET);
+    expect_response(third, 200, "hello");
+    close(second);
+    close(third);
+    assert_int_equal(COUNTER(&s, connections_refused), 1);
+    assert_int_equal(COUNTER(&s, connections_accepted), 3);
+    serving_stop(&s);
+}
+
+static void bodies_are_bounded_together(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct received    in;
+    char               body[40000] = {0};
+    (void)state;
+    l.body_bytes = l.held_bytes = 50000;
+    serving_start(&s, &l);
+    int first = connect_client(&s), second = connect_client(&s);
+    send_text(first, POST("/later", "40000\r\n\r\n"));
+    send_bytes(first, body, sizeof body);
+    EVENTUALLY(held(&s) == 1);
+    assert_in_range(COUNTER(&s, held_bytes), 40000, 50000);
+    send_text(second, POST("/echo", "40000\r\nExpect: 100-continue\r\n\r\n"));
+    assert_int_equal(receive_response(second, &in, false), 503);
+    assert_non_null(strstr(in.text, "\r\nRetry-After: 5\r\n"));
+    expect_end(second);
+    close(second);
+    second = connect_client(&s);   /* one whose length is not known beforehand, when there is no room any more */
+    send_text(second, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9c40\r\n");
+    send_bytes(second, body, sizeof body);
+    expect_response(second, 503, NULL);
+    expect_end(second);
+    close(second);
+    answer_held(&s, "done");
+    expect_response(first, 200, "done");
+    send_text(first, POST("/later", "5\r\n\r\nhello"));
+    answer_held(&s, "again");
+    expect_response(first, 200, "again");
+    assert_int_equal(COUNTER(&s, overloads), 2);
+    assert_int_equal(COUNTER(&s, held_bytes), 0);
+    close(first);
+    serving_stop(&s);
+}
+
+static void a_claimed_length_costs_nothing(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    int                fds[20];
+    (void)state;
+    serving_start(&s, &l);
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = connect_client(&s);
+        send_text(fds[i], POST("/echo", "16000000\r\nExpect: 100-continue\r\n\r\n"));
+        expect_response(fds[i], 100, "");
+    }
+    for (size_t i = 0; i < COUNT(fds); i++) send_text(fds[i], "x");
+    EVENTUALLY(COUNTER(&s, held_bytes) >= COUNT(fds));
+    int fd = connect_client(&s);
+    send_text(fd, POST("/echo", "5\r\n\r\nhello"));
+    expect_response(fd, 200, "hello");
+    assert_true(COUNTER(&s, held_bytes) < 1000000);
+    for (size_t i = 0; i < COUNT(fds); i++) close(fds[i]);
+    close(fd);
+    serving_stop(&s);
+}
+
+static double cpu_seconds(pthread_t thread)
+{
+    clockid_t       id;
+    struct timespec t;
+    assert_int_equal(pthread_getcpuclockid(thread, &id), 0);
+    assert_int_equal(clock_gettime(id, &t), 0);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The system allows no more files: the connection waits, the server does not spin, and goes on afterwards. */
+static void running_out_of_files_is_waited_for(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct rlimit      before, none;
+    (void)state;
+    serving_start(&s, &l);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int                fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(http_server_port(s.server, 0)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    none = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    double used = cpu_seconds(s.thread);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&waiting, 1, 300), 0);   /* long enough to tell a loop by the time it uses */
+    assert_true(cpu_seconds(s.thread) - used < 0.1);
+    assert_int_equal(COUNTER(&s, connections_accepted), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    send_text(fd, GET);
+    expect_response(fd, 200, "hello");
+    close(fd);
+    serving_stop(&s);
+}
+
+/* --- Answers from other threads --------------------------------------------------------------------------------------- */
+
+static void an_answer_may_come_late_and_others_do_not_wait_for_it(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int late = connect_client(&s), other = connect_client(&s);
+    send_text(late, LATER);
+    EVENTUALLY(held(&s) == 1);
+    for (int i = 0; i < 10; i++) {
+        send_text(other, GET);
+        expect_response(other, 200, "hello");
+    }
+    send_text(late, GET);   /* waits its turn */
+    answer_held(&s, "late");
+    expect_response(late, 200, "late");
+    expect_response(late, 200, "hello");
+    close(late);
+    close(other);
+    serving_stop(&s);
+}
+
+static void an_answer_to_a_client_that_has_gone_is_discarded(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct linger      reset = {.l_onoff = 1};
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, LATER);
+    EVENTUALLY(held(&s) == 1);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(fd);
+    EVENTUALLY(COUNTER(&s, connections_active) == 0);
+    assert_true(COUNTER(&s, held_bytes) > 0);
+    answer_held(&s, "nobody");
+    EVENTUALLY(COUNTER(&s, discarded) == 1);
+    assert_int_equal(COUNTER(&s, held_bytes), 0);
+    serving_stop(&s);
+}
+
+struct client {
+    struct serving *serving;
+    pthread_t       thread;
+};
+
+#define CLIENTS 4
+#define ROUNDS 100
+
+static void *ask(void *context)
+{
+    struct client *c = context;
+    for (int i = 0; i < ROUNDS; i++) {
+        int fd = connect_client(c->serving);
+        send_text(fd, LATER LATER);
+        expect_response(fd, 200, "late");
+        if (i % 10 != 0) expect_response(fd, 200, "late");   /* some go too early */
+        close(fd);
+    }
+    return NULL;
+}
+
+static void many_threads_may_ask_and_answer(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct client      clients[CLIENTS];
+    (void)state;
+    serving_start(&s, &l);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i].serving = &s;
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, ask, &clients[i]), 0);
+    }
+    for (int i = 0; i < 2 * CLIENTS * ROUNDS; i++) answer_held(&s, "late");
+    for (size_t i = 0; i < CLIENTS; i++) assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
+    serving_stop(&s);
+}
+
+/* --- The end ---------------------------------------------------------------------------------------------------------- */
+
+static void stopping_finishes_what_has_begun(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    struct received    in;
+    (void)state;
+    serving_start(&s, &l);
+    int idle = connect_client(&s), fresh = connect_client(&s), waiting = connect_client(&s), sending = connect_client(&s);
+    send_text(idle, GET);
+    expect_response(idle, 200, "hello");
+    send_text(waiting, LATER);
+    send_text(sending, POST("/echo", "5\r\n\r\nhe"));
+    EVENTUALLY(held(&s) == 1 && COUNTER(&s, held_bytes) >= 4 && COUNTER(&s, connections_active) == 4);
+    http_server_stop(s.server, PATIENCE_MS);
+    expect_end(idle);
+    expect_end(fresh);
+    send_text(sending, "llo");
+    assert_int_equal(receive_response(sending, &in, false), 200);
+    assert_non_null(strstr(in.text, "\r\nConnection: close\r\n"));
+    expect_end(sending);
+    answer_held(&s, "done");
+    assert_int_equal(receive_response(waiting, &in, false), 200);
+    assert_non_null(strstr(in.text, "\r\nConnection: close\r\n"));
+    expect_end(waiting);
+    close(idle);
+    close(fresh);
+    close(waiting);
+    close(sending);
+    serving_end(&s);
+}
+
+static void stopping_does_not_wait_for_ever(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, LATER);
+    EVENTUALLY(held(&s) == 1);
+    http_server_stop(s.server, 50);
+    expect_end(fd);
+    close(fd);
+    serving_end(&s);   /* answers after the end */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(a_connection_carries_many_requests),
+        cmocka_unit_test(requests_sent_at_once_are_answered_in_order),
+        cmocka_unit_test(a_thousand_requests_sent_at_once_are_all_answered),
+        cmocka_unit_test(bytes_may_come_one_at_a_time),
+        cmocka_unit_test(a_client_that_has_said_all_gets_its_answer),
+        cmocka_unit_test(a_response_to_HEAD_has_no_body),
+        cmocka_unit_test(a_long_body_goes_there_and_back),
+        cmocka_unit_test(the_handler_refuses_before_the_body_is_read),
+        cmocka_unit_test(nothing_behind_a_malformed_request_is_a_request),
+        cmocka_unit_test(a_request_that_breaks_off_is_refused),
+        cmocka_unit_test(a_refusal_can_be_read_while_the_body_still_comes),
+        cmocka_unit_test(continue_is_said_only_to_whom_may_go_on),
+        cmocka_unit_test(a_head_that_does_not_end_is_given_up),
+        cmocka_unit_test(an_idle_connection_is_closed),
+        cmocka_unit_test(a_body_that_stalls_is_given_up_however_fast_it_began),
+        cmocka_unit_test(a_client_that_does_not_read_is_cut_off),
+        cmocka_unit_test(connections_beyond_the_limit_are_turned_away),
+        cmocka_unit_test(bodies_are_bounded_together),
+        cmocka_unit_test(a_claimed_length_costs_nothing),
+        cmocka_unit_test(running_out_of_files_is_waited_for),
+        cmocka_unit_test(an_answer_may_come_late_and_others_do_not_wait_for_it),
+        cmocka_unit_test(an_answer_to_a_client_that_has_gone_is_discarded),
+        cmocka_unit_test(many_threads_may_ask_and_answer),
+        cmocka_unit_test(stopping_finishes_what_has_begun),
+        cmocka_unit_test(stopping_does_not_wait_for_ever),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
