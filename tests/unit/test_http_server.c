@@ -106,7 +106,8 @@ static void bytes_may_come_one_at_a_time(void **state)
     fd = connect_client(&s);
     send_bytewise(fd, POST("/echo", "5\r\n\r\nhello"));
     expect_response(fd, 200, "hello");
-    send_bytewise(fd, "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n");
+    send_bytewise(fd, "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n");
     expect_response(fd, 200, "hello");
     close(fd);
     serving_stop(&s);
