@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "http_message.h"
 #include "serving.h"
 
 #include <sys/resource.h>
@@ -151,6 +152,26 @@ static void a_response_to_HEAD_has_no_body(void **state)
     expect_response(fd, 200, "hello");
     close(fd);
     serving_stop(&s);
+}
+
+static void a_message_has_the_fields_that_belong_to_it(void **state)
+{
+    struct http_answer  answer = {.status = 204, .fields = {{"Retry-After", "5"}, {"X-A", ""}}};
+    struct http_message m = http_message_make(&answer);
+    (void)state;
+    assert_non_null(m.data);
+    http_message_set_close(&m);
+    m.data[m.total - 1] = '\0';
+    const char *begin = "HTTP/1.1 204 No Content\r\nConnection: close\r\nDate: ";
+    assert_int_equal(m.start, 0);
+    assert_memory_equal(m.data, begin, strlen(begin));
+    assert_string_equal(m.data + strlen(begin) + strlen("Sun, 06 Nov 1994 08:49:37 GMT"), "\r\nRetry-After: 5\r\nX-A: \r\n\r");
+    free(m.data);
+    answer = (struct http_answer){.status = 599};
+    m = http_message_make(&answer);
+    assert_non_null(m.data);
+    assert_memory_equal(m.data + m.start, "HTTP/1.1 599 \r\n", 15);
+    free(m.data);
 }
 
 static void a_long_body_goes_there_and_back(void **state)
@@ -517,6 +538,28 @@ static void an_answer_may_come_late_and_others_do_not_wait_for_it(void **state)
     serving_stop(&s);
 }
 
+/* What has come in is seen again and again until it is read, unless nobody asks for it. */
+static void what_comes_while_the_handler_works_costs_no_time(void **state)
+{
+    struct http_limits l = standard();
+    struct serving     s;
+    (void)state;
+    serving_start(&s, &l);
+    int fd = connect_client(&s);
+    send_text(fd, LATER);
+    EVENTUALLY(held(&s) == 1);
+    double used = cpu_seconds(s.thread);
+    send_text(fd, GET);
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&waiting, 1, 300), 0);
+    assert_true(cpu_seconds(s.thread) - used < 0.1);
+    answer_held(&s, "late");
+    expect_response(fd, 200, "late");
+    expect_response(fd, 200, "hello");
+    close(fd);
+    serving_stop(&s);
+}
+
 static void an_answer_to_a_client_that_has_gone_is_discarded(void **state)
 {
     struct http_limits l = standard();
@@ -632,6 +675,7 @@ int main(void)
         cmocka_unit_test(bytes_may_come_one_at_a_time),
         cmocka_unit_test(a_client_that_has_said_all_gets_its_answer),
         cmocka_unit_test(a_response_to_HEAD_has_no_body),
+        cmocka_unit_test(a_message_has_the_fields_that_belong_to_it),
         cmocka_unit_test(a_long_body_goes_there_and_back),
         cmocka_unit_test(the_handler_refuses_before_the_body_is_read),
         cmocka_unit_test(nothing_behind_a_malformed_request_is_a_request),
@@ -647,6 +691,7 @@ int main(void)
         cmocka_unit_test(a_claimed_length_costs_nothing),
         cmocka_unit_test(running_out_of_files_is_waited_for),
         cmocka_unit_test(an_answer_may_come_late_and_others_do_not_wait_for_it),
+        cmocka_unit_test(what_comes_while_the_handler_works_costs_no_time),
         cmocka_unit_test(an_answer_to_a_client_that_has_gone_is_discarded),
         cmocka_unit_test(many_threads_may_ask_and_answer),
         cmocka_unit_test(stopping_finishes_what_has_begun),
