@@ -16,6 +16,7 @@ enum error_code {
     ERROR_INPUT,   /* some input cannot be read: exit code 1 */
     ERROR_OUTPUT,  /* some output cannot be written: exit code 1 */
     ERROR_MEMORY,  /* no memory at start-up: exit code 1 */
+    ERROR_NETWORK, /* another machine cannot be reached or refuses: exit code 1 */
 };
 
 struct error {
