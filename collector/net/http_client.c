@@ -190,6 +190,7 @@ static void set_transfer(struct transfer *t, const struct http_request *r)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, t->client->user_agent);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);   /* a blob may be named "a/../b" */
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_IDLE_SECONDS);

@@ -24,7 +24,7 @@
 #define HTTP_MAX_BODY (1u << 20)
 #define HTTP_MAX_HEADERS (64 * 1024)   /* bytes of all headers of an answer */
 #define HTTP_CONNECTIONS 8
-#define HTTP_HEADER_LEN 8192           /* of a header that is sent, name and value; tokens have some KiB */
+#define HTTP_HEADER_LEN (17 * 1024)     /* of a header that is sent, name and value; tokens have some KiB */
 #define HTTP_TEXT_BYTES 512
 
 struct http_client;
