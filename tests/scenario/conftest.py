@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from parts import *   # noqa: F403 -- the fixtures of the real parts
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("LETHE_BINARY", str(ROOT / "build/release/lethe"))
 SANITIZER = os.environ.get("LETHE_SANITIZE", "")   # as given to the build: "", "address,undefined", "thread"

@@ -1,0 +1,61 @@
+"""The real parts, started once for all scenarios. A part that is not installed skips the tests that ask for it."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "parts"))
+
+from appinsights import Ingestion   # noqa: E402
+from broker import Kafka   # noqa: E402
+from certificates import Certificates   # noqa: E402
+from recorder import Recorder   # noqa: E402
+from running import Missing   # noqa: E402
+
+
+def running(make):
+    """Makes, starts, hands out and stops a part."""
+    try:
+        part = make()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    part.start()
+    try:
+        yield part
+    finally:
+        part.stop()
+
+
+@pytest.fixture(scope="session")
+def parts_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("parts")
+
+
+@pytest.fixture(scope="session")
+def certificates(parts_folder):
+    return Certificates(parts_folder / "certificates")
+
+
+@pytest.fixture(scope="session")
+def kafka(parts_folder, certificates):
+    yield from running(lambda: Kafka(parts_folder / "kafka", certificates))
+
+
+@pytest.fixture
+def recorder():
+    yield from running(Recorder)
+
+
+@pytest.fixture
+def tls_recorder(certificates):
+    yield from running(lambda: Recorder(certificate=certificates.localhost))
+
+
+@pytest.fixture
+def ingestion():
+    yield from running(Ingestion)
+
+
+@pytest.fixture
+def tls_ingestion(certificates):
+    yield from running(lambda: Ingestion(certificate=certificates.localhost))

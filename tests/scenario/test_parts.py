@@ -1,0 +1,167 @@
+"""Each real part works by itself, so that a scenario that fails tells of the program and not of the part."""
+import http.client
+import ssl
+import subprocess
+import time
+
+import pytest
+
+
+# --- Kafka -------------------------------------------------------------------------------------------------------------
+
+def event_hubs(kafka, **more):
+    return {"bootstrap.servers": kafka.sasl_bootstrap, "security.protocol": "sasl_ssl", "ssl.ca.location": str(kafka.ca_file),
+            "log_level": 0, **more}
+
+
+def known_topics(settings):
+    """What a client with these settings gets to see; it is polled first, since tokens are asked for while polling."""
+    import confluent_kafka
+    client = confluent_kafka.Consumer({**settings, "group.id": "nobody"})
+    try:
+        client.poll(0.2)
+        return client.list_topics(timeout=5).topics
+    except confluent_kafka.KafkaException:
+        return None
+    finally:
+        client.close()
+
+
+def test_the_broker_gives_back_what_was_written(kafka):
+    topic = kafka.topic(partitions=2)
+    topic.write([(b"key", b"one"), b"two"], partition=1, headers={"id": b"7"})
+    first, second = topic.read(2)
+    assert (first.key, first.value, first.headers, first.partition, first.offset) == (b"key", b"one", {"id": b"7"}, 1, 0)
+    assert (second.key, second.value, second.offset) == (None, b"two", 1)
+    assert topic.end_offsets() == {0: 0, 1: 2}
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_the_broker_keeps_its_data_while_it_is_down(kafka, kill):
+    topic = kafka.topic()
+    topic.write([b"before"])
+    with kafka.stopped(kill=kill):
+        pass
+    topic.write([b"after"])
+    assert [message.value for message in topic.read_all()] == [b"before", b"after"]
+
+
+def test_the_paused_broker_goes_on(kafka):
+    topic = kafka.topic()
+    with kafka.paused():
+        assert known_topics({"bootstrap.servers": kafka.bootstrap, "log_level": 0}) is None
+    topic.write([b"after"])
+    assert [message.value for message in topic.read(1)] == [b"after"]
+
+
+def test_aborted_transactions_are_not_read(kafka):
+    import confluent_kafka
+    topic = kafka.topic()
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic.name})
+    producer.init_transactions(30)
+    for value, end in ((b"kept", producer.commit_transaction), (b"thrown away", producer.abort_transaction)):
+        producer.begin_transaction()
+        producer.produce(topic.name, value)
+        producer.flush(30)
+        end(30)
+    assert [message.value for message in topic.read_all()] == [b"kept"]
+    assert [message.value for message in topic.read_all("read_uncommitted")] == [b"kept", b"thrown away"]
+
+
+def test_committed_offsets_are_told(kafka):
+    import confluent_kafka
+    topic = kafka.topic(partitions=2)
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": topic.name})
+    consumer.commit(offsets=[confluent_kafka.TopicPartition(topic.name, 1, 5)], asynchronous=False)
+    consumer.close()
+    assert kafka.committed(topic.name, topic) == {1: 5}
+
+
+def test_event_hubs_takes_its_connection_string_and_nothing_else(kafka):
+    topic = kafka.topic()
+    plain = event_hubs(kafka, **{"sasl.mechanism": "PLAIN", "sasl.username": kafka.username})
+    assert topic.name in known_topics({**plain, "sasl.password": kafka.password})
+    assert known_topics({**plain, "sasl.password": kafka.password + "x"}) is None
+
+
+def test_event_hubs_takes_tokens_that_hold(kafka):
+    topic = kafka.topic()
+    until = time.time() + 3600
+    bearer = event_hubs(kafka, **{"sasl.mechanism": "OAUTHBEARER"})
+    assert topic.name in known_topics({**bearer, "oauth_cb": lambda _: (kafka.token(), until)})
+    assert known_topics({**bearer, "oauth_cb": lambda _: (kafka.token(lifetime=-60), until)}) is None
+
+
+def test_kcat_reads_what_was_written(kafka):
+    topic = kafka.topic()
+    topic.write([b"one", b"two"])
+    try:
+        run = subprocess.run(["kcat", "-C", "-q", "-e", "-b", kafka.bootstrap, "-t", topic.name], stdout=subprocess.PIPE,
+                             timeout=60, check=True)
+    except FileNotFoundError:
+        pytest.skip("no kcat: run tests/parts/install")
+    assert run.stdout == b"one\ntwo\n"
+
+
+# --- The recorder ------------------------------------------------------------------------------------------------------
+
+def post(recorder, body, certificates=None, **headers):
+    if recorder.scheme == "https":
+        client = http.client.HTTPSConnection("localhost", recorder.port, timeout=20,
+                                             context=ssl.create_default_context(cafile=certificates and certificates.ca))
+    else:
+        client = http.client.HTTPConnection("127.0.0.1", recorder.port, timeout=20)
+    with_dashes = {name.replace("_", "-"): value for name, value in headers.items()}
+    client.request("POST", "/v2.1/track?x=y", body, with_dashes, encode_chunked="Transfer-Encoding" in with_dashes)
+    answer = client.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+
+def test_the_recorder_notes_what_it_is_sent(recorder):
+    import gzip
+    post(recorder, gzip.compress(b"text"), Content_Encoding="gzip")
+    post(recorder, iter([b"in ", b"pieces"]), Transfer_Encoding="chunked")
+    assert [request.body for request in recorder.requests] == [b"text", b"in pieces"]
+    assert (recorder.requests[0].path, recorder.requests[0].query) == ("/v2.1/track", "x=y")
+
+
+def test_the_recorder_answers_as_told(recorder):
+    recorder.answers.append((503, {"Retry-After": "1"}, b"later"))
+    recorder.answers.append(lambda request: (200, {}, request.body.upper()))
+    status, headers, body = post(recorder, b"a")
+    assert (status, headers["Retry-After"], body) == (503, "1", b"later")
+    assert post(recorder, b"a")[2] == b"A"
+    assert post(recorder, b"a")[::2] == (200, b"{}")
+
+
+def test_the_recorder_can_hang_up_and_be_away(recorder):
+    recorder.answers.append(None)
+    with pytest.raises(http.client.RemoteDisconnected):
+        post(recorder, b"a")
+    with recorder.stopped(), pytest.raises(ConnectionRefusedError):
+        post(recorder, b"a")
+    assert post(recorder, b"a")[0] == 200
+
+
+def test_the_recorder_speaks_tls(tls_recorder, certificates):
+    assert post(tls_recorder, b"a", certificates)[0] == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        post(tls_recorder, b"a")
+
+
+# --- Certificates ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name, reason", [("localhost", None), ("wrong_host", "Hostname mismatch"), ("expired", "has expired"),
+                                          ("self_signed", "self-signed")])
+def test_each_certificate_is_what_its_name_says(certificates, name, reason):
+    from recorder import Recorder
+    recorder = Recorder(certificate=getattr(certificates, name))
+    recorder.start()
+    try:
+        if reason is None:
+            assert post(recorder, b"a", certificates)[0] == 200
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError, match=reason):
+                post(recorder, b"a", certificates)
+    finally:
+        recorder.stop()
