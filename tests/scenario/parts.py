@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "parts"))
 
 from appinsights import Ingestion   # noqa: E402
+from azurite import Azurite   # noqa: E402
 from broker import Kafka   # noqa: E402
 from certificates import Certificates   # noqa: E402
 from recorder import Recorder   # noqa: E402
@@ -39,6 +40,16 @@ def certificates(parts_folder):
 @pytest.fixture(scope="session")
 def kafka(parts_folder, certificates):
     yield from running(lambda: Kafka(parts_folder / "kafka", certificates))
+
+
+@pytest.fixture(scope="session")
+def azurite(parts_folder):
+    yield from running(lambda: Azurite(parts_folder / "azurite"))
+
+
+@pytest.fixture(scope="session")
+def tls_azurite(parts_folder, certificates):
+    yield from running(lambda: Azurite(parts_folder / "tls-azurite", certificates))
 
 
 @pytest.fixture

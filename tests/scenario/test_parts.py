@@ -103,6 +103,50 @@ def test_kcat_reads_what_was_written(kafka):
     assert run.stdout == b"one\ntwo\n"
 
 
+# --- Blob storage ------------------------------------------------------------------------------------------------------
+
+HOUR = "resourceId=/SUBSCRIPTIONS/S/y=2026/m=11/d=26/h=04/m=00/PT1H.json"
+
+
+@pytest.mark.parametrize("part", ["azurite", "tls_azurite"])
+def test_blob_storage_keeps_what_it_is_given(part, request):
+    azurite = request.getfixturevalue(part)
+    container = azurite.container()
+    container.append(HOUR, b"one\n", b"two\n")
+    container.append(HOUR, b"three\n")
+    container.upload("block", b"in one go")
+    container.upload_blocks("blocks", [b"a" * 10, b"b"])
+    with azurite.stopped():
+        pass
+    assert container.names() == ["block", "blocks", HOUR]
+    assert container.names("resourceId=/") == [HOUR]
+    assert [container.read(name) for name in (HOUR, "block", "blocks")] == [b"one\ntwo\nthree\n", b"in one go", b"a" * 10 + b"b"]
+
+
+def get(azurite, path, **headers):
+    host = azurite.url.split("/")[2]
+    trust = ssl.create_default_context(cafile=azurite.ca_file) if azurite.ca_file else None
+    client = http.client.HTTPSConnection(host, context=trust, timeout=20) if trust else http.client.HTTPConnection(host, timeout=20)
+    client.request("GET", f"/{azurite.account}/{path}", headers={"x-ms-version": "2021-12-02", **headers})
+    answer = client.getresponse()
+    return answer.status, answer.read()
+
+
+def test_blob_storage_takes_a_sas_that_holds(azurite):
+    container = azurite.container()
+    container.upload("a", b"text")
+    assert get(azurite, f"{container.name}/a?{container.sas()}") == (200, b"text")
+    assert get(azurite, f"{container.name}/a?{container.sas(lifetime=-60)}")[0] == 403
+    assert get(azurite, f"{container.name}/a")[0] != 200
+
+
+def test_blob_storage_takes_a_token_that_holds(tls_azurite):
+    container = tls_azurite.container()
+    container.upload("a", b"text")
+    assert get(tls_azurite, f"{container.name}/a", Authorization=f"Bearer {tls_azurite.token()}") == (200, b"text")
+    assert get(tls_azurite, f"{container.name}/a", Authorization=f"Bearer {tls_azurite.token(-60)}")[0] == 403
+
+
 # --- The recorder ------------------------------------------------------------------------------------------------------
 
 def post(recorder, body, certificates=None, **headers):
