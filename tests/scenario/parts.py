@@ -14,7 +14,7 @@ from recorder import Recorder   # noqa: E402
 from running import Missing   # noqa: E402
 
 
-def running(make):
+def started(make):
     """Makes, starts, hands out and stops a part."""
     try:
         part = make()
@@ -39,34 +39,34 @@ def certificates(parts_folder):
 
 @pytest.fixture(scope="session")
 def kafka(parts_folder, certificates):
-    yield from running(lambda: Kafka(parts_folder / "kafka", certificates))
+    yield from started(lambda: Kafka(parts_folder / "kafka", certificates))
 
 
 @pytest.fixture(scope="session")
 def azurite(parts_folder):
-    yield from running(lambda: Azurite(parts_folder / "azurite"))
+    yield from started(lambda: Azurite(parts_folder / "azurite"))
 
 
 @pytest.fixture(scope="session")
 def tls_azurite(parts_folder, certificates):
-    yield from running(lambda: Azurite(parts_folder / "tls-azurite", certificates))
+    yield from started(lambda: Azurite(parts_folder / "tls-azurite", certificates))
 
 
 @pytest.fixture
 def recorder():
-    yield from running(Recorder)
+    yield from started(Recorder)
 
 
 @pytest.fixture
 def tls_recorder(certificates):
-    yield from running(lambda: Recorder(certificate=certificates.localhost))
+    yield from started(lambda: Recorder(certificate=certificates.localhost))
 
 
 @pytest.fixture
 def ingestion():
-    yield from running(Ingestion)
+    yield from started(Ingestion)
 
 
 @pytest.fixture
 def tls_ingestion(certificates):
-    yield from running(lambda: Ingestion(certificate=certificates.localhost))
+    yield from started(lambda: Ingestion(certificate=certificates.localhost))

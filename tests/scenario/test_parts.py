@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from appinsights import CLIENTS, PLANTED, marker_of, try_later
+from running import Missing
+
 
 # --- Kafka -------------------------------------------------------------------------------------------------------------
 
@@ -209,3 +212,56 @@ def test_each_certificate_is_what_its_name_says(certificates, name, reason):
                 post(recorder, b"a", certificates)
     finally:
         recorder.stop()
+
+
+# --- Official telemetry clients ----------------------------------------------------------------------------------------
+
+def ingestion_for(client, request):
+    return request.getfixturevalue("tls_ingestion" if client.tls_only else "ingestion")
+
+
+def delivered(ingestion):
+    """Marker -> baseType of what was taken; what an SDK adds of its own accord has no marker."""
+    return {marker_of(envelope): envelope["data"]["baseType"] for envelope in ingestion.received if marker_of(envelope)}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_each_client_delivers_every_type_with_the_planted_secrets(client, request, certificates, tmp_path):
+    ingestion = ingestion_for(client, request)
+    run = start_client(client, ingestion, certificates, tmp_path, count=2).wait()
+    assert (run.status, run.left) == (0, 0), (run.diagnostics, run.errors)
+    assert set(run.sent.values()) == client.types
+    assert len(run.sent) == 2 * len(client.types)
+    assert delivered(ingestion) == run.sent
+    body = b"".join(post.body for post in ingestion.requests)
+    assert [name for name, secret in PLANTED.items() if secret.encode() not in body] == []
+    assert {post.path for post in ingestion.requests} == {"/v2.1/track"}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_each_client_keeps_what_an_absent_service_did_not_take(client, request, certificates, tmp_path):
+    ingestion = ingestion_for(client, request)
+    with ingestion.stopped():
+        run = start_client(client, ingestion, certificates, tmp_path, count=4, every_ms=300)
+        run.says(f"p-2-{min(client.types)}")
+    run.wait()
+    assert (run.status, run.left) == (0, 0), (run.diagnostics, run.errors)
+    assert delivered(ingestion) == run.sent
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_each_client_sends_again_what_is_to_come_later(client, status, request, certificates, tmp_path):
+    ingestion = ingestion_for(client, request)
+    ingestion.answers.extend([try_later(status)] * 5)
+    run = start_client(client, ingestion, certificates, tmp_path, count=3, every_ms=300).wait()
+    assert (run.status, run.left) == (0, 0), (run.diagnostics, run.errors)
+    assert not ingestion.answers
+    assert delivered(ingestion) == run.sent
+
+
+def start_client(client, ingestion, certificates, folder, **options):
+    try:
+        return client.start(ingestion.connection_string, folder, ca=certificates.ca, prefix="p", **options)
+    except Missing as missing:
+        pytest.skip(str(missing))
