@@ -11,6 +11,7 @@ from azurite import Azurite   # noqa: E402
 from broker import Kafka   # noqa: E402
 from certificates import Certificates   # noqa: E402
 from recorder import Recorder   # noqa: E402
+from rsyslog import Rsyslog   # noqa: E402
 from running import Missing   # noqa: E402
 
 
@@ -50,6 +51,11 @@ def azurite(parts_folder):
 @pytest.fixture(scope="session")
 def tls_azurite(parts_folder, certificates):
     yield from started(lambda: Azurite(parts_folder / "tls-azurite", certificates))
+
+
+@pytest.fixture(scope="session")
+def rsyslog(parts_folder, certificates):
+    yield from started(lambda: Rsyslog(parts_folder / "rsyslog", certificates))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Each real part works by itself, so that a scenario that fails tells of the program and not of the part."""
+import contextlib
 import http.client
+import socket
 import ssl
 import subprocess
 import time
@@ -212,6 +214,67 @@ def test_each_certificate_is_what_its_name_says(certificates, name, reason):
                 post(recorder, b"a", certificates)
     finally:
         recorder.stop()
+
+
+# --- Syslog ------------------------------------------------------------------------------------------------------------
+
+SYSLOG = '<134>1 2026-11-22T04:20:00.123456Z collector-1 lethe 4711 SCORE [aml@32473 note="quote \\" bracket \\]"] %s'
+
+
+@contextlib.contextmanager
+def connect(rsyslog, port, certificates=None, client=None):
+    """A stream to one of its ports, with TLS if certificates are given; TLS ends in order, or the last bytes may be lost."""
+    with socket.create_connection(("127.0.0.1", getattr(rsyslog, port)), timeout=20) as plain:
+        if not certificates:
+            yield plain
+            return
+        context = ssl.create_default_context(cafile=certificates.ca)
+        if client:
+            context.load_cert_chain(*map(str, client))
+        stream = context.wrap_socket(plain, server_hostname="localhost")
+        yield stream
+        stream.unwrap().close()
+
+
+def counted(message):
+    data = message.encode()
+    return b"%d %s" % (len(data), data)
+
+
+def test_rsyslog_takes_each_transport_and_framing(rsyslog, certificates):
+    with connect(rsyslog, "tcp") as stream:
+        stream.sendall(counted(SYSLOG % "\ufeffone m\u00f6re\nline") + (SYSLOG % "two").encode() + b"\n")
+    with connect(rsyslog, "tls", certificates) as stream:
+        stream.sendall(counted(SYSLOG % ("three " + "x" * 100_000)))
+    with connect(rsyslog, "mutual", certificates, certificates.client) as stream:
+        stream.sendall(counted(SYSLOG % "four"))
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        datagrams.sendto((SYSLOG % "five").encode(), ("127.0.0.1", rsyslog.udp))
+    seen = {message["text"].lstrip("\ufeff"): message for message in rsyslog.wait("collector-1", 5)}
+    assert {text[:9]: message["input"] for text, message in seen.items()} == {
+        "one m\u00f6re\n": "tcp", "two": "tcp", "three xxx": "tls", "four": "mutual", "five": "udp"}
+    assert max(map(len, seen)) == len("three ") + 100_000
+    two = seen["two"]
+    assert [two[name] for name in ("pri", "time", "host", "app", "process", "id", "data")] == [
+        "134", "2026-11-22T04:20:00.123456Z", "collector-1", "lethe", "4711", "SCORE",
+        '[aml@32473 note="quote \\" bracket \\]"]']
+
+
+def test_rsyslog_refuses_clients_without_the_certificate(rsyslog, certificates):
+    with pytest.raises(OSError), connect(rsyslog, "mutual", certificates) as stream:
+        while True:   # TLS 1.3 tells a client only afterwards
+            stream.sendall(counted(SYSLOG % "nobody"))
+    assert not rsyslog.messages("nobody")
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_rsyslog_comes_back_to_its_ports(rsyslog, certificates, kill):
+    with rsyslog.stopped(kill=kill):
+        with pytest.raises(ConnectionRefusedError), connect(rsyslog, "tls", certificates):
+            pass
+    with connect(rsyslog, "tls", certificates) as stream:
+        stream.sendall(counted(SYSLOG % f"after {kill}"))
+    rsyslog.wait(f"after {kill}")
 
 
 # --- Official telemetry clients ----------------------------------------------------------------------------------------
