@@ -11,8 +11,8 @@ from azurite import Azurite   # noqa: E402
 from broker import Kafka   # noqa: E402
 from certificates import Certificates   # noqa: E402
 from recorder import Recorder   # noqa: E402
-from rsyslog import Rsyslog   # noqa: E402
 from running import Missing   # noqa: E402
+from syslog_servers import Rsyslog, SyslogNg   # noqa: E402
 
 
 def started(make):
@@ -56,6 +56,11 @@ def tls_azurite(parts_folder, certificates):
 @pytest.fixture(scope="session")
 def rsyslog(parts_folder, certificates):
     yield from started(lambda: Rsyslog(parts_folder / "rsyslog", certificates))
+
+
+@pytest.fixture(scope="session")
+def syslog_ng(parts_folder, certificates):
+    yield from started(lambda: SyslogNg(parts_folder / "syslog-ng", certificates))
 
 
 @pytest.fixture

@@ -222,9 +222,9 @@ SYSLOG = '<134>1 2026-11-22T04:20:00.123456Z collector-1 lethe 4711 SCORE [aml@3
 
 
 @contextlib.contextmanager
-def connect(rsyslog, port, certificates=None, client=None):
+def connect(server, port, certificates=None, client=None):
     """A stream to one of its ports, with TLS if certificates are given; TLS ends in order, or the last bytes may be lost."""
-    with socket.create_connection(("127.0.0.1", getattr(rsyslog, port)), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", getattr(server, port)), timeout=20) as plain:
         if not certificates:
             yield plain
             return
@@ -241,40 +241,51 @@ def counted(message):
     return b"%d %s" % (len(data), data)
 
 
-def test_rsyslog_takes_each_transport_and_framing(rsyslog, certificates):
-    with connect(rsyslog, "tcp") as stream:
-        stream.sendall(counted(SYSLOG % "\ufeffone m\u00f6re\nline") + (SYSLOG % "two").encode() + b"\n")
-    with connect(rsyslog, "tls", certificates) as stream:
+@pytest.fixture(params=["rsyslog", "syslog_ng"])
+def syslog_server(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_syslog_servers_take_each_transport(syslog_server, certificates):
+    with connect(syslog_server, "tcp") as stream:
+        stream.sendall(counted(SYSLOG % "\ufeffone m\u00f6re\nline") + counted(SYSLOG % "two"))
+    with connect(syslog_server, "tls", certificates) as stream:
         stream.sendall(counted(SYSLOG % ("three " + "x" * 100_000)))
-    with connect(rsyslog, "mutual", certificates, certificates.client) as stream:
+    with connect(syslog_server, "mutual", certificates, certificates.client) as stream:
         stream.sendall(counted(SYSLOG % "four"))
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-        datagrams.sendto((SYSLOG % "five").encode(), ("127.0.0.1", rsyslog.udp))
-    seen = {message["text"].lstrip("\ufeff"): message for message in rsyslog.wait("collector-1", 5)}
+        datagrams.sendto((SYSLOG % "five").encode(), ("127.0.0.1", syslog_server.udp))
+    seen = {message["text"].lstrip("\ufeff"): message for message in syslog_server.wait("collector-1", 5)}
     assert {text[:9]: message["input"] for text, message in seen.items()} == {
         "one m\u00f6re\n": "tcp", "two": "tcp", "three xxx": "tls", "four": "mutual", "five": "udp"}
     assert max(map(len, seen)) == len("three ") + 100_000
-    two = seen["two"]
+    two = {**seen["two"], "time": seen["two"]["time"].replace("+00:00", "Z")}
     assert [two[name] for name in ("pri", "time", "host", "app", "process", "id", "data")] == [
         "134", "2026-11-22T04:20:00.123456Z", "collector-1", "lethe", "4711", "SCORE",
         '[aml@32473 note="quote \\" bracket \\]"]']
 
 
-def test_rsyslog_refuses_clients_without_the_certificate(rsyslog, certificates):
-    with pytest.raises(OSError), connect(rsyslog, "mutual", certificates) as stream:
+def test_syslog_servers_refuse_clients_without_the_certificate(syslog_server, certificates):
+    with pytest.raises(OSError), connect(syslog_server, "mutual", certificates) as stream:
         while True:   # TLS 1.3 tells a client only afterwards
             stream.sendall(counted(SYSLOG % "nobody"))
-    assert not rsyslog.messages("nobody")
+    assert not syslog_server.messages("nobody")
 
 
 @pytest.mark.parametrize("kill", [False, True])
-def test_rsyslog_comes_back_to_its_ports(rsyslog, certificates, kill):
-    with rsyslog.stopped(kill=kill):
-        with pytest.raises(ConnectionRefusedError), connect(rsyslog, "tls", certificates):
+def test_syslog_servers_come_back_to_their_ports(syslog_server, certificates, kill):
+    with syslog_server.stopped(kill=kill):
+        with pytest.raises(ConnectionRefusedError), connect(syslog_server, "tls", certificates):
             pass
-    with connect(rsyslog, "tls", certificates) as stream:
+    with connect(syslog_server, "tls", certificates) as stream:
         stream.sendall(counted(SYSLOG % f"after {kill}"))
-    rsyslog.wait(f"after {kill}")
+    syslog_server.wait(f"after {kill}")
+
+
+def test_rsyslog_takes_lines(rsyslog):
+    with connect(rsyslog, "tcp") as stream:
+        stream.sendall((SYSLOG % "ends with a line feed\n").encode())
+    rsyslog.wait("ends with a line feed")
 
 
 # --- Official telemetry clients ----------------------------------------------------------------------------------------
