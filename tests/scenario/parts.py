@@ -1,5 +1,8 @@
 """The real parts, started once for all scenarios. A part that is not installed skips the tests that ask for it."""
+import os
 import pathlib
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -9,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "parts"))
 from appinsights import Ingestion   # noqa: E402
 from azurite import Azurite   # noqa: E402
 from broker import Kafka   # noqa: E402
+from browser import Browser   # noqa: E402
 from certificates import Certificates   # noqa: E402
 from recorder import Recorder   # noqa: E402
 from running import Missing   # noqa: E402
@@ -61,6 +65,30 @@ def rsyslog(parts_folder, certificates):
 @pytest.fixture(scope="session")
 def syslog_ng(parts_folder, certificates):
     yield from started(lambda: SyslogNg(parts_folder / "syslog-ng", certificates))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    try:
+        return Browser()
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def logrotate(tmp_path):
+    """Rotates a file once, now: logrotate(file, "rotate 5", "copytruncate", ...)."""
+    program = shutil.which("logrotate") or shutil.which("logrotate", path="/usr/sbin:/sbin")
+    if not program:
+        pytest.skip("no logrotate: run tests/parts/install")
+
+    def rotate(path, *directives):
+        settings = tmp_path / "logrotate.conf"
+        settings.write_text(f"{path} {{\n" + "\n".join((*directives, "su root root" if os.getuid() == 0 else "")) + "\n}\n")
+        settings.chmod(0o644)
+        subprocess.run([program, "--force", "--state", str(tmp_path / "logrotate.state"), str(settings)], check=True)
+
+    return rotate
 
 
 @pytest.fixture

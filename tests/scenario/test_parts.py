@@ -339,3 +339,28 @@ def start_client(client, ingestion, certificates, folder, **options):
         return client.start(ingestion.connection_string, folder, ca=certificates.ca, prefix="p", **options)
     except Missing as missing:
         pytest.skip(str(missing))
+
+
+# --- Browser, logrotate ------------------------------------------------------------------------------------------------
+
+PAGE = b"""<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>A page</title><body><p id=p>before</p>
+<script>p.textContent = "after"; fetch("http://127.0.0.1:1/elsewhere").catch(() => 0); fetch("/missing"); nothing()</script>"""
+
+
+def test_the_browser_tells_what_a_page_does(browser, recorder, tmp_path):
+    recorder.answer = lambda request: (200 if request.path == "/" else 404, {"Content-Type": "text/html"}, PAGE)
+    view = browser.look(recorder.url + "/", tmp_path / "page.png")
+    assert (view.title, view.text) == ("A page", "after")
+    assert view.foreign == ["http://127.0.0.1:1/elsewhere"]
+    assert any("nothing is not defined" in error for error in view.errors)
+    assert f"404 {recorder.url}/missing" in view.failed
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_logrotate_rotates(logrotate, tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("first\n")
+    logrotate(log, "rotate 3", "create")
+    log.write_text("second\n")
+    logrotate(log, "rotate 3", "copytruncate")
+    assert (log.read_text(), (tmp_path / "a.log.1").read_text(), (tmp_path / "a.log.2").read_text()) == ("", "second\n", "first\n")
