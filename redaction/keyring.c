@@ -8,18 +8,16 @@
  * Sources: RFC 4648 sections 4 and 6, RFC 3339 (times, UTC only). Thread: any; nothing is shared. */
 #include "redaction/keyring.h"
 
+#include "redaction/key_file.h"
+
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define FORMAT_VERSION 1
 #define KEY_CHARS      44   /* HMAC_KEY_SIZE bytes in base64 */
@@ -108,6 +106,19 @@ static void wipe(cJSON *item)
         if (item->string != NULL) OPENSSL_cleanse(item->string, strlen(item->string));
         wipe(item->child);
     }
+}
+
+static void discard(cJSON *item)
+{
+    wipe(item);
+    cJSON_Delete(item);
+}
+
+/* Text of a key file, of KEY_FILE_MAX + 1 bytes, or NULL. */
+static void wipe_text(char *text)
+{
+    if (text != NULL) OPENSSL_cleanse(text, KEY_FILE_MAX + 1);
+    free(text);
 }
 
 /* Finds the members of an object by their names (NULL-terminated): all must be there, once, and no others. */
@@ -225,84 +236,44 @@ static bool read_document(struct keyring *keyring, const cJSON *root, const char
     return read_keys(keyring, found[1], path, err);
 }
 
-/* text[len] is NUL. cJSON takes the first NUL for the end, so one inside would hide what follows. */
-static bool parse(struct keyring *keyring, const char *text, size_t len, const char *path, struct error *err)
+/* The file as JSON, read into the keyring; the caller wipes it. NULL: it is at fault. text[len] is NUL. cJSON takes the first
+ * NUL for the end, so one inside would hide what follows. */
+static cJSON *parse(struct keyring *keyring, const char *text, size_t len, const char *path, struct error *err)
 {
     const char *end = text;
     size_t nul = strlen(text);
-    if (nul != len) return error_set(err, ERROR_USAGE, "key file '%s': not JSON: NUL at byte %zu", path, nul);
-    cJSON *root = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
-    if (root == NULL)
-        return error_set(err, ERROR_USAGE, "key file '%s': not JSON: fault near byte %zu", path, (size_t)(end - text));
-    bool good = read_document(keyring, root, path, err);
-    wipe(root);
-    cJSON_Delete(root);
-    return good;
-}
-
-/* --- Reading the file ------------------------------------------------------------------------------------------------- */
-
-static bool check_file(int fd, const char *path, struct error *err)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0) return error_set_errno(err, ERROR_USAGE, "cannot examine key file '%s'", path);
-    if (!S_ISREG(status.st_mode)) return error_set(err, ERROR_USAGE, "key file '%s' is not a regular file", path);
-    if (status.st_uid != geteuid() && status.st_uid != 0)
-        return error_set(err, ERROR_USAGE, "key file '%s' belongs to user %u; it must be yours or root's", path,
-                         (unsigned)status.st_uid);
-    if ((status.st_mode & 07777 & ~0600u) != 0)
-        return error_set(err, ERROR_USAGE, "key file '%s' has mode %04o; only its owner may read it: chmod 600", path,
-                         (unsigned)(status.st_mode & 07777));
-    return true;
-}
-
-/* Reads up to `size` bytes; returns how many, or -1 with errno. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-    size_t have = 0;
-    while (have < size) {
-        ssize_t n = read(fd, buffer + have, size - have);
-        if (n == 0) break;
-        if (n > 0) have += (size_t)n;
-        else if (errno != EINTR) return -1;
+    if (nul != len) {
+        error_set(err, ERROR_USAGE, "key file '%s': not JSON: NUL at byte %zu", path, nul);
+        return NULL;
     }
-    return (ssize_t)have;
+    cJSON *root = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
+    if (root == NULL) error_set(err, ERROR_USAGE, "key file '%s': not JSON: fault near byte %zu", path, (size_t)(end - text));
+    if (root == NULL || read_document(keyring, root, path, err)) return root;
+    discard(root);
+    return NULL;
 }
 
-static bool load(struct keyring *keyring, int fd, const char *path, char *buffer, struct error *err)
-{
-    if (!check_file(fd, path, err)) return false;
-    ssize_t len = read_all(fd, buffer, KEYRING_MAX_FILE + 1);
-    if (len < 0) return error_set_errno(err, ERROR_USAGE, "cannot read key file '%s'", path);
-    if (len > KEYRING_MAX_FILE)
-        return error_set(err, ERROR_USAGE, "key file '%s' is larger than %d bytes", path, KEYRING_MAX_FILE);
-    buffer[len] = '\0';
-    return parse(keyring, buffer, (size_t)len, path, err);
-}
-
-/* Symbolic links are followed: mounted secrets are links. What counts is the file at the end. */
 struct keyring *keyring_load(const char *path, struct error *err)
 {
     struct keyring *keyring = NULL;
-    bool good = false;
-    char *buffer = malloc(KEYRING_MAX_FILE + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);   /* a FIFO must not hang us */
-
-    if (fd < 0) error_set_errno(err, ERROR_USAGE, "cannot open key file '%s'", path);
-    else if (buffer == NULL) error_set(err, ERROR_MEMORY, "no memory to read key file '%s'", path);
-    else if ((keyring = keyring_new(err)) != NULL) good = load(keyring, fd, path, buffer, err);
-
-    if (fd >= 0) close(fd);
-    if (buffer != NULL) OPENSSL_cleanse(buffer, KEYRING_MAX_FILE + 1);
-    free(buffer);
-    if (good) return keyring;
+    cJSON *root = NULL;
+    size_t len;
+    char *text = malloc(KEY_FILE_MAX + 1);
+    if (text == NULL) error_set(err, ERROR_MEMORY, "no memory to read key file '%s'", path);
+    else if (key_file_read(path, text, &len, err) && (keyring = keyring_new(err)) != NULL) root = parse(keyring, text, len, path, err);
+    wipe_text(text);
+    if (root != NULL) {
+        discard(root);
+        return keyring;
+    }
     keyring_free(keyring);
     return NULL;
 }
 
-/* --- Writing a file --------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
-static bool print_key(const struct fresh_key *key, char *text, size_t size)
+/* A key that writes, as an entry of the list. NULL: no memory. */
+static cJSON *entry_of(const struct fresh_key *key)
 {
     char encoded[KEY_CHARS + 1], created[sizeof "2026-01-31T12:00:00Z"] = "";
     time_t now = time(NULL);
@@ -310,74 +281,96 @@ static bool print_key(const struct fresh_key *key, char *text, size_t size)
     EVP_EncodeBlock((uint8_t *)encoded, key->bytes, HMAC_KEY_SIZE);
     bool dated = gmtime_r(&now, &utc) != NULL && strftime(created, sizeof created, TIME_FORMAT, &utc) > 0;
 
-    cJSON *root = cJSON_CreateObject(), *entry = NULL;
-    cJSON_AddNumberToObject(root, "lethe_keys", FORMAT_VERSION);
-    cJSON *list = cJSON_AddArrayToObject(root, "keys");
-    if (list != NULL && (entry = cJSON_CreateObject()) != NULL) cJSON_AddItemToArray(list, entry);
+    cJSON *entry = cJSON_CreateObject();
     bool built = dated && cJSON_AddStringToObject(entry, "id", key->id) != NULL &&
                  cJSON_AddStringToObject(entry, "key", encoded) != NULL &&
-                 cJSON_AddStringToObject(entry, "created", created) != NULL &&
-                 cJSON_AddTrueToObject(entry, "writes") != NULL &&
-                 cJSON_PrintPreallocated(root, text, (int)size - 1, true);
-    if (built) memcpy(text + strlen(text), "\n", 2);
+                 cJSON_AddStringToObject(entry, "created", created) != NULL && cJSON_AddTrueToObject(entry, "writes") != NULL;
     OPENSSL_cleanse(encoded, sizeof encoded);
-    wipe(root);
-    cJSON_Delete(root);
-    return built;
+    if (built) return entry;
+    discard(entry);
+    return NULL;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
+/* `text` has room for KEY_FILE_MAX + 1 bytes. */
+static bool print(cJSON *root, char *text)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        text += n;
-        len -= (size_t)n;
-    }
+    if (!cJSON_PrintPreallocated(root, text, KEY_FILE_MAX - 1, true)) return false;
+    memcpy(text + strlen(text), "\n", 2);
     return true;
 }
 
-/* Makes the file's name durable. Some file systems cannot sync a directory and say EINVAL; there is no more to do. */
-static bool sync_directory(const char *path)
+static bool print_new(const struct fresh_key *key, char *text)
 {
-    char *copy = strdup(path);
-    int fd = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
-    if (fd < 0) return false;
-    bool synced = fsync(fd) == 0 || errno == EINVAL;
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    return synced;
-}
-
-static bool store(const char *path, const char *text, struct error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return error_set(err, ERROR_USAGE, "'%s' already exists; key files are never overwritten", path);
-    if (fd < 0) return error_set_errno(err, ERROR_OUTPUT, "cannot create key file '%s'", path);
-
-    bool stored = fchmod(fd, 0600) == 0 && write_all(fd, text, strlen(text)) && fsync(fd) == 0;
-    int reason = errno;
-    bool closed = close(fd) == 0;
-    if (!stored) errno = reason;
-    if (stored && closed && sync_directory(path)) return true;
-    error_set_errno(err, ERROR_OUTPUT, "cannot write key file '%s'", path);
-    unlink(path);
-    return false;
+    cJSON *root = cJSON_CreateObject(), *entry = entry_of(key);
+    cJSON_AddNumberToObject(root, "lethe_keys", FORMAT_VERSION);
+    cJSON *list = cJSON_AddArrayToObject(root, "keys");
+    bool listed = list != NULL && entry != NULL && cJSON_AddItemToArray(list, entry);
+    if (!listed) discard(entry);
+    bool printed = listed && print(root, text);
+    discard(root);
+    return printed;
 }
 
 bool keyring_generate(const char *path, struct error *err)
 {
     struct fresh_key key;
-    char text[512];
+    char *text = malloc(KEY_FILE_MAX + 1);
     bool done = make_key(&key, err);
-    if (done && !print_key(&key, text, sizeof text))
-        done = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
-    done = done && store(path, text, err);
+    if (done && (text == NULL || !print_new(&key, text))) done = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
+    done = done && key_file_create(path, text, 0600, err);
     OPENSSL_cleanse(&key, sizeof key);
-    OPENSSL_cleanse(text, sizeof text);
+    wipe_text(text);
+    return done;
+}
+
+/* --- Rotation --------------------------------------------------------------------------------------------------------- */
+
+static bool id_is_taken(const struct keyring *keyring, const char *id)
+{
+    for (size_t i = 0; i < keyring->count; i++)
+        if (strcmp(keyring->keys[i].id, id) == 0) return true;
+    return false;
+}
+
+/* Puts the key at the end of the list and takes the right to write from the others. */
+static bool add_entry(cJSON *root, const struct fresh_key *key)
+{
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "keys"), *entry, *added = entry_of(key);
+    bool good = added != NULL;
+    cJSON_ArrayForEach(entry, list) good = good && cJSON_ReplaceItemInObjectCaseSensitive(entry, "writes", cJSON_CreateFalse());
+    if (good && cJSON_AddItemToArray(list, added)) return true;
+    discard(added);
+    return false;
+}
+
+/* What the file holds, in `text`, becomes what it shall hold. */
+static bool add_key(struct keyring *keyring, char *text, size_t len, const char *path, struct error *err)
+{
+    struct fresh_key key;
+    cJSON *root = parse(keyring, text, len, path, err);
+    bool good = root != NULL;
+    if (good && keyring->count == KEYRING_MAX_KEYS)
+        good = error_set(err, ERROR_USAGE, "key file '%s' has %d keys, which is the most; remove one whose output is not read any more",
+                         path, KEYRING_MAX_KEYS);
+    do good = good && make_key(&key, err);
+    while (good && id_is_taken(keyring, key.id));
+    if (good && !(add_entry(root, &key) && print(root, text))) good = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
+    OPENSSL_cleanse(&key, sizeof key);
+    discard(root);
+    return good;
+}
+
+bool keyring_add(const char *path, struct error *err)
+{
+    struct key_file file = {.fd = -1};
+    struct keyring *keyring = keyring_new(err);
+    char *text = malloc(KEY_FILE_MAX + 1);
+    size_t len;
+    bool done = keyring != NULL && (text != NULL || error_set(err, ERROR_MEMORY, "no memory to read key file '%s'", path)) &&
+                key_file_hold(&file, path, text, &len, err) && add_key(keyring, text, len, path, err) &&
+                key_file_replace(&file, text, err);
+    key_file_release(&file);
+    wipe_text(text);
+    keyring_free(keyring);
     return done;
 }

@@ -13,7 +13,6 @@
 
 #define KEY_ID_LENGTH        4
 #define KEYRING_MAX_KEYS     16
-#define KEYRING_MAX_FILE     (64 * 1024)   /* bytes */
 
 struct keyring_key {
     char            id[KEY_ID_LENGTH + 1];

@@ -29,6 +29,9 @@ MUST_USE struct keyring *keyring_ephemeral(struct error *);
 void keyring_free(struct keyring *);
 /* Writes a new key file, mode 0600; refuses to overwrite one. */
 MUST_USE bool keyring_generate(const char *path, struct error *);
+/* Adds a new key to a key file and makes it the one that writes; the others stay, so that what they wrote is known again.
+ * The file is replaced in one step, under its own mode, and left as it is if another process changes it meanwhile. */
+MUST_USE bool keyring_add(const char *path, struct error *);
 const char *keyring_id(const struct keyring *);   /* of the key that writes: "K7QM", part of each pseudonym */
 
 /* A keyed hash of anything, equal wherever the oldest key of the ring is the same, so that adding keys changes nothing: for

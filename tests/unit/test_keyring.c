@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "redaction/key_file.h"
 #include "redaction/keyring.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -359,6 +361,174 @@ static void two_fresh_keys_differ(void **state)
     keyring_free(two);
 }
 
+/* --- Rotated ---------------------------------------------------------------------------------------------------------- */
+
+static size_t read_file(char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    ssize_t len = read(fd, text, size - 1);
+    assert_true(len >= 0);
+    text[len] = '\0';
+    close(fd);
+    return (size_t)len;
+}
+
+/* The file is as it was, and nothing lies beside it. */
+static void assert_untouched(const char *text)
+{
+    char now[8192], beside[160];
+    read_file(now, sizeof now);
+    assert_string_equal(now, text);
+    snprintf(beside, sizeof beside, "%s/.key.lethe-tmp", directory);
+    assert_int_equal(access(beside, F_OK), -1);
+}
+
+static void an_added_key_writes_and_the_others_are_still_known(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct keyring *before = load(RING(ENTRY("K7QM", KEY_A, "false") "," ENTRY("AB23", KEY_B, "true")), &err);
+    assert_non_null(before);
+    assert_true(keyring_add(path, &err));
+    struct keyring *after = keyring_load(path, &err);
+    assert_non_null(after);
+    assert_int_equal(after->count, 3);
+    assert_int_equal(after->writer, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(after->keys[i].id, before->keys[i].id);
+        assert_memory_equal(&after->keys[i].hmac, &before->keys[i].hmac, sizeof before->keys[i].hmac);
+    }
+    assert_true(is_key_id(keyring_id(after)));
+    assert_string_not_equal(keyring_id(after), "K7QM");
+    assert_string_not_equal(keyring_id(after), "AB23");
+    keyring_free(before);
+    keyring_free(after);
+}
+
+static void keys_can_be_added_up_to_sixteen_and_then_none(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char text[8192], expected[256];
+    assert_true(keyring_generate(path, &err));
+    for (int i = 0; i < 15; i++) assert_true(keyring_add(path, &err));
+    struct keyring *keyring = keyring_load(path, &err);
+    assert_non_null(keyring);
+    assert_int_equal(keyring->count, 16);
+    keyring_free(keyring);
+    read_file(text, sizeof text);
+    assert_false(keyring_add(path, &err));
+    snprintf(expected, sizeof expected, "key file '%s' has 16 keys, which is the most; remove one whose output is not read any more", path);
+    assert_string_equal(err.text, expected);
+    assert_untouched(text);
+}
+
+static void a_file_keeps_its_mode_when_a_key_is_added(void **state)
+{
+    (void)state;
+    static const mode_t modes[] = {0600, 0400};
+    const char *text = RING(ENTRY("K7QM", KEY_A, "true"));
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        struct error err = {0};
+        struct stat status;
+        write_file(text, strlen(text), modes[i]);
+        mode_t before = umask(0277);
+        bool added = keyring_add(path, &err);
+        umask(before);
+        assert_true(added);
+        assert_int_equal(stat(path, &status), 0);
+        assert_int_equal(status.st_mode & 07777, modes[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+static void a_link_stays_one_when_a_key_is_added_to_its_file(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char link[128];
+    struct stat status;
+    const char *text = RING(ENTRY("K7QM", KEY_A, "true"));
+    write_file(text, strlen(text), 0600);
+    snprintf(link, sizeof link, "%s/link", directory);
+    assert_int_equal(symlink(path, link), 0);
+    bool added = keyring_add(link, &err);
+    assert_int_equal(lstat(link, &status), 0);
+    assert_int_equal(unlink(link), 0);
+    assert_true(added);
+    assert_true(S_ISLNK(status.st_mode));
+    struct keyring *keyring = keyring_load(path, &err);
+    assert_non_null(keyring);
+    assert_int_equal(keyring->count, 2);
+    keyring_free(keyring);
+}
+
+static void a_faulty_file_gets_no_key(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "[]", RING(""), RING(ENTRY("K7QM", KEY_A, "false"))};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct error err = {0};
+        write_file(texts[i], strlen(texts[i]), 0600);
+        assert_false(keyring_add(path, &err));
+        assert_int_equal(err.code, ERROR_USAGE);
+        assert_untouched(texts[i]);
+    }
+}
+
+static void a_file_that_another_process_is_changing_gets_no_key(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char expected[256];
+    const char *text = RING(ENTRY("K7QM", KEY_A, "true"));
+    write_file(text, strlen(text), 0600);
+    int other = open(path, O_RDONLY);
+    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+    assert_false(keyring_add(path, &err));
+    close(other);
+    snprintf(expected, sizeof expected, "key file '%s' is being changed by another process; try again", path);
+    assert_string_equal(err.text, expected);
+    assert_untouched(text);
+}
+
+static void a_file_that_was_changed_since_it_was_read_is_not_replaced(void **state)
+{
+    (void)state;
+    const char *text = RING(ENTRY("K7QM", KEY_A, "true")), *other = RING(ENTRY("AB23", KEY_B, "true"));
+    for (int replaced = 0; replaced < 2; replaced++) {   /* written to, or another file under its name */
+        struct error err = {0};
+        struct key_file held;
+        char read[KEY_FILE_MAX + 1], expected[256];
+        size_t len;
+        write_file(text, strlen(text), 0600);
+        assert_true(key_file_hold(&held, path, read, &len, &err));
+        if (replaced) assert_int_equal(unlink(path), 0);
+        write_file(other, strlen(other), 0600);
+        assert_false(key_file_replace(&held, "{}", &err));
+        key_file_release(&held);
+        snprintf(expected, sizeof expected, "key file '%s' was changed by another process meanwhile; it was left as it is", path);
+        assert_string_equal(err.text, expected);
+        assert_untouched(other);
+    }
+}
+
+static void what_a_killed_process_left_beside_the_file_is_no_hindrance(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char beside[160];
+    const char *text = RING(ENTRY("K7QM", KEY_A, "true"));
+    write_file(text, strlen(text), 0600);
+    snprintf(beside, sizeof beside, "%s/.key.lethe-tmp", directory);
+    int fd = open(beside, O_WRONLY | O_CREAT, 0400);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_true(keyring_add(path, &err));
+    assert_int_equal(access(beside, F_OK), -1);
+}
+
 /* --- Kept ------------------------------------------------------------------------------------------------------------- */
 
 /* Whether the mapping that holds `address` has the two-letter flag in /proc/self/smaps. */
@@ -417,6 +587,14 @@ int main(void)
         TEST(a_link_that_leads_nowhere_is_not_followed_when_a_file_is_made),
         TEST(a_file_cannot_be_made_in_a_directory_that_is_not_there),
         TEST(two_fresh_keys_differ),
+        TEST(an_added_key_writes_and_the_others_are_still_known),
+        TEST(keys_can_be_added_up_to_sixteen_and_then_none),
+        TEST(a_file_keeps_its_mode_when_a_key_is_added),
+        TEST(a_link_stays_one_when_a_key_is_added_to_its_file),
+        TEST(a_faulty_file_gets_no_key),
+        TEST(a_file_that_another_process_is_changing_gets_no_key),
+        TEST(a_file_that_was_changed_since_it_was_read_is_not_replaced),
+        TEST(what_a_killed_process_left_beside_the_file_is_no_hindrance),
         TEST(keys_are_left_out_of_core_dumps),
         TEST(freeing_no_keyring_does_nothing),
     };
