@@ -116,10 +116,12 @@ static const struct command commands[] = {
      "  lethe check --policy our-policy.yaml --key-file lethe.key\n"},
     {"keygen", "-o FILE", "make a key file for pseudonyms", FOR_KEYGEN, command_keygen,
      "With the same key file equal names get equal pseudonyms in every run and on every machine. Keep it as secret as the\n"
-     "logs themselves: who has it can test guesses. An existing file is never overwritten.\n"
+     "logs themselves: who has it can test guesses. An existing file is never overwritten; --add replaces it in one step by\n"
+     "one that has a key more.\n"
      "\n"
-     "Example:\n"
-     "  lethe keygen -o lethe.key\n"},
+     "Examples:\n"
+     "  lethe keygen -o lethe.key\n"
+     "  lethe keygen --add -o lethe.key\n"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
