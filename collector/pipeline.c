@@ -177,7 +177,10 @@ static void keep_withheld(struct parcel *parcel, const struct clean_batch *clean
         CHECK(parcel->withheld != NULL);   /* what is not told is lost without a word */
         parcel->withheld_capacity = clean->withheld_count;
     }
-    if (clean->withheld_count > 0) memcpy(parcel->withheld, clean->withheld, clean->withheld_count * sizeof *clean->withheld);
+    for (size_t i = 0; i < clean->withheld_count; i++) {
+        parcel->withheld[i] = clean->withheld[i];
+        parcel->withheld[i].raw = NULL;   /* does not live as long */
+    }
 }
 
 static bool encode(struct worker *w, const struct clean_batch *batch, struct encoded *out)
@@ -210,7 +213,8 @@ static void withhold_line(void *context, size_t line, uint32_t rule)
         CHECK(parcel->withheld != NULL);
         parcel->withheld_capacity = capacity;
     }
-    parcel->withheld[parcel->withheld_count++] = (struct withheld_record){REFUSAL_GATE, r->offset, r->line, r->offset, r->origin, r->index};
+    parcel->withheld[parcel->withheld_count++] = (struct withheld_record){
+        .refusal = REFUSAL_GATE, .offset = r->offset, .line = r->line, .fault_at = r->offset, .origin = r->origin, .index = r->index};
     parcel->counted.withheld++;
     if (r->span_count > 0) {
         parcel->counted.redacted--;

@@ -57,16 +57,19 @@ static uint64_t line_at(struct opening *o, size_t at)
     return o->line;
 }
 
-static void push_refused_at_line(struct opening *o, enum refusal refusal, size_t at, uint64_t line, size_t fault_at)
+/* Refuses source[at, end). */
+static void push_refused_at_line(struct opening *o, enum refusal refusal, size_t at, size_t end, uint64_t line, size_t fault_at)
 {
     const struct document *d = o->document;
+    CHECK(at <= end && end <= o->source.len);
     o->refused++;
-    push(o, (struct record){.refusal = refusal, .offset = d->offset + at, .line = line, .fault_at = d->offset + fault_at});
+    push(o, (struct record){.refusal = refusal, .offset = d->offset + at, .line = line, .fault_at = d->offset + fault_at,
+                            .len = (uint32_t)(end - at)});
 }
 
-static void push_refused(struct opening *o, enum refusal refusal, size_t at, size_t fault_at)
+static void push_refused(struct opening *o, enum refusal refusal, size_t at, size_t end, size_t fault_at)
 {
-    push_refused_at_line(o, refusal, at, line_at(o, at), fault_at);
+    push_refused_at_line(o, refusal, at, end, line_at(o, at), fault_at);
 }
 
 static enum refusal refusal_of(enum parse_status status)
@@ -236,8 +239,8 @@ static void open_piece(struct opening *o, const struct container *c, enum contai
 {
     struct slice piece = slice_sub(o->source, c->start, c->end);
     if (event == CONTAINER_ELEMENT) open_value(o, piece, true, level + 1);
-    else if (event == CONTAINER_STRAY) push_refused(o, REFUSAL_SYNTAX, c->start, c->start);
-    else if (event == CONTAINER_CUT) push_refused(o, REFUSAL_TRUNCATED, c->start, c->end);
+    else if (event == CONTAINER_STRAY) push_refused(o, REFUSAL_SYNTAX, c->start, c->end, c->start);
+    else if (event == CONTAINER_CUT) push_refused(o, REFUSAL_TRUNCATED, c->start, c->end, c->end);
 }
 
 /* Opens the elements of a container each on its own. False when it is none. */
@@ -256,21 +259,21 @@ static bool split(struct opening *o, struct slice text, unsigned level)
     } while (event != CONTAINER_END && event != CONTAINER_CUT && !o->no_memory);
     uint64_t at = container_at(&c);
     while (at < v.to && json_space(*view_at(&v, at))) at++;
-    if (at < v.to && event == CONTAINER_END) push_refused(o, REFUSAL_SYNTAX, at, at);
+    if (at < v.to && event == CONTAINER_END) push_refused(o, REFUSAL_SYNTAX, at, v.to, at);
     return true;
 }
 
 /* A fault outside of the elements is counted as well: as one more refused record. */
 static void open_split(struct opening *o, struct slice text, enum parse_status status, size_t fault, unsigned level)
 {
-    size_t start = (size_t)(text.data - o->source.data), refused_before = o->refused;
+    size_t start = (size_t)(text.data - o->source.data), end = start + text.len, refused_before = o->refused;
     uint64_t line = line_at(o, start);
     if (level >= SPLIT_LEVELS || !split(o, text, level)) {
-        push_refused(o, refusal_of(status), start, start + fault);
+        push_refused(o, refusal_of(status), start, end, start + fault);
         return;
     }
     o->out->container = true;
-    if (o->refused == refused_before) push_refused_at_line(o, refusal_of(status), start, line, start + fault);
+    if (o->refused == refused_before) push_refused_at_line(o, refusal_of(status), start, end, line, start + fault);
 }
 
 /* `text` lies in the source. */
@@ -356,7 +359,7 @@ static void open_made(struct opening *o, struct slice text, size_t added)
         return;
     }
     fault = fault > added ? fault - added : 0;
-    push_refused(o, refusal_of(status), 0, fault < o->source.len ? fault : o->source.len);
+    push_refused(o, refusal_of(status), 0, o->source.len, fault < o->source.len ? fault : o->source.len);
 }
 
 /* --- Opening ---------------------------------------------------------------------------------------------------------- */
@@ -367,7 +370,7 @@ static void open_form(struct opening *o)
     struct slice made;
     switch (d->form) {
     case DOCUMENT_JSON: open_value(o, o->source, d->element, 0); break;
-    case DOCUMENT_REFUSED: push_refused(o, d->refusal, 0, d->len); break;
+    case DOCUMENT_REFUSED: push_refused(o, d->refusal, 0, d->len, d->len); break;
     case DOCUMENT_TEXT:
         if (message_of(o, &made)) open_made(o, made, SLICE(TEXT_BEFORE).len);
         else o->no_memory = true;
@@ -383,7 +386,7 @@ static void open_form(struct opening *o)
 static void refuse_for_memory(const struct document *d, struct record *only, struct opened_document *out)
 {
     *out = (struct opened_document){.records = only, .count = 1};
-    *only = (struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset};
+    *only = (struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset, .len = d->len};
 }
 
 void document_open(struct parser *p, const struct batch *b, const struct document *d, struct arena *a,

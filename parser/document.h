@@ -23,6 +23,7 @@ struct record {
     enum refusal       refusal;   /* REFUSAL_NONE, or why this piece was refused */
     uint64_t           offset, line;   /* of its first byte in the input; for repaired documents those of the document */
     uint64_t           fault_at;  /* refused: offset of the fault in the input, as near as is known */
+    uint32_t           len;       /* refused: bytes of it that are in the batch, from `offset` on; 0: they are missing */
 };
 
 /* What became of one document. */

@@ -53,9 +53,15 @@ struct needle {
     bool             caseless;
 };
 
+/* The bytes of a record that was withheld. Private to redaction/, so that they leave it sealed or not at all. */
+struct raw_piece {
+    struct slice bytes;
+};
+
 /* One record, or in keep_container mode the rest of a container around its records. */
 struct job {
     struct record     source;
+    const struct document *framed;     /* the piece of the batch that it came in */
     const struct opened_document *document;
     struct slice      glue;            /* PIECE_GLUE: its bytes */
     uint32_t          view;            /* its root view */
@@ -120,6 +126,7 @@ struct judged_name {
 struct redactor {
     const struct plan      *plan;
     struct redactor_options options;
+    const struct batch     *batch;     /* the one being worked on */
     struct parser           parser;
     struct key_cache       *keys;
     struct rules_scratch   *scratch;
@@ -144,7 +151,8 @@ struct redactor {
     struct clean_record    *records;
     size_t                  record_capacity;
     struct withheld_record *withheld;
-    size_t                  withheld_capacity;
+    struct raw_piece       *raw;       /* of withheld records, by their numbers */
+    size_t                  withheld_capacity, raw_capacity;
 
     struct tally       tally;
     struct clean_batch out;

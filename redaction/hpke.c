@@ -1,4 +1,4 @@
-/* Names of values are those of RFC 9180: sections 4 (KEM, labels), 5.1 (key schedule), 7 (numbers of the algorithms). */
+/* Names of values are those of RFC 9180: sections 4 (KEM, labels), 5.1 (key schedule), 5.2 (nonces), 7 (numbers of the algorithms). */
 #include "redaction/hpke.h"
 
 #include <openssl/core_names.h>
@@ -14,6 +14,10 @@
 static const uint8_t kem_suite[] = {'K', 'E', 'M', 0x00, 0x20};
 static const uint8_t hpke_suite[] = {'H', 'P', 'K', 'E', 0x00, 0x20, 0x00, 0x01, 0x00, 0x02};
 
+struct message_key {
+    uint8_t key[HASH_BYTES], nonce[NONCE_BYTES];   /* the nonce of message 0 */
+};
+
 struct hpke {
     EVP_PKEY       *key;
     uint8_t         recipient[HPKE_KEY_BYTES];   /* its public key: pkRm */
@@ -22,6 +26,10 @@ struct hpke {
     EVP_PKEY_CTX   *generator;
     EVP_CIPHER     *cipher;
     EVP_CIPHER_CTX *cipher_context;
+    bool               ready;                    /* there is a sequence: */
+    struct message_key messages;
+    uint64_t           sequence;                 /* number of the next message */
+    uint8_t            enc[HPKE_KEY_BYTES];
 };
 
 /* --- Key derivation --------------------------------------------------------------------------------------------------- */
@@ -111,10 +119,6 @@ static bool diffie_hellman(EVP_PKEY *own, EVP_PKEY *other, uint8_t dh[HPKE_KEY_B
     return done;
 }
 
-struct message_key {
-    uint8_t key[HASH_BYTES], nonce[NONCE_BYTES];
-};
-
 static bool schedule(struct hpke *h, const uint8_t dh[HPKE_KEY_BYTES], const uint8_t enc[HPKE_KEY_BYTES], struct message_key *m)
 {
     uint8_t kem_context[2 * HPKE_KEY_BYTES], prk[HASH_BYTES], shared[HASH_BYTES], secret[HASH_BYTES];
@@ -132,61 +136,93 @@ static bool schedule(struct hpke *h, const uint8_t dh[HPKE_KEY_BYTES], const uin
     return done;
 }
 
-/* --- Messages --------------------------------------------------------------------------------------------------------- */
+/* --- Sequences -------------------------------------------------------------------------------------------------------- */
 
-static bool encrypt(struct hpke *h, const struct message_key *m, struct slice associated, struct slice text, uint8_t *out)
+void hpke_forget(struct hpke *h)
 {
-    EVP_CIPHER_CTX *c = h->cipher_context;
-    int len = 0;
-    return EVP_EncryptInit_ex2(c, h->cipher, m->key, m->nonce, NULL) == 1 &&
-           EVP_EncryptUpdate(c, NULL, &len, (const uint8_t *)associated.data, (int)associated.len) == 1 &&
-           EVP_EncryptUpdate(c, out, &len, (const uint8_t *)text.data, (int)text.len) == 1 &&
-           EVP_EncryptFinal_ex(c, out + text.len, &len) == 1 &&
-           EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, HPKE_TAG_BYTES, out + text.len) == 1;
+    OPENSSL_cleanse(&h->messages, sizeof h->messages);
+    h->ready = false;
+    h->sequence = 0;
 }
 
-static bool decrypt(struct hpke *h, const struct message_key *m, struct slice associated, struct slice sealed, uint8_t *text)
+/* Ends the attempt to begin one. */
+static bool begun(struct hpke *h, bool done, uint8_t dh[HPKE_KEY_BYTES])
 {
-    EVP_CIPHER_CTX *c = h->cipher_context;
-    size_t text_len = sealed.len - HPKE_TAG_BYTES;
-    void *tag = (void *)(uintptr_t)(sealed.data + text_len);   /* the library does not write to it */
-    int len = 0;
-    return EVP_DecryptInit_ex2(c, h->cipher, m->key, m->nonce, NULL) == 1 &&
-           EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, HPKE_TAG_BYTES, tag) == 1 &&
-           EVP_DecryptUpdate(c, NULL, &len, (const uint8_t *)associated.data, (int)associated.len) == 1 &&
-           EVP_DecryptUpdate(c, text, &len, (const uint8_t *)sealed.data, (int)text_len) == 1 &&
-           EVP_DecryptFinal_ex(c, text + text_len, &len) == 1;
+    OPENSSL_cleanse(dh, HPKE_KEY_BYTES);
+    h->ready = done;
+    if (done) return true;
+    hpke_forget(h);
+    ERR_clear_error();
+    return false;
+}
+
+bool hpke_send(struct hpke *h, uint8_t enc[HPKE_KEY_BYTES])
+{
+    uint8_t dh[HPKE_KEY_BYTES];
+    EVP_PKEY *ephemeral = NULL;
+    size_t len = HPKE_KEY_BYTES;
+    hpke_forget(h);
+    bool done = EVP_PKEY_keygen(h->generator, &ephemeral) == 1 && EVP_PKEY_get_raw_public_key(ephemeral, h->enc, &len) == 1 &&
+                diffie_hellman(ephemeral, h->key, dh) && schedule(h, dh, h->enc, &h->messages);
+    EVP_PKEY_free(ephemeral);
+    if (done) memcpy(enc, h->enc, HPKE_KEY_BYTES);
+    return begun(h, done, dh);
+}
+
+bool hpke_receive(struct hpke *h, const uint8_t enc[HPKE_KEY_BYTES])
+{
+    uint8_t dh[HPKE_KEY_BYTES];
+    if (h->ready && memcmp(h->enc, enc, HPKE_KEY_BYTES) == 0) return true;
+    hpke_forget(h);
+    memcpy(h->enc, enc, HPKE_KEY_BYTES);
+    EVP_PKEY *sender = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, enc, HPKE_KEY_BYTES);
+    bool done = sender != NULL && diffie_hellman(h->key, sender, dh) && schedule(h, dh, enc, &h->messages);
+    EVP_PKEY_free(sender);
+    return begun(h, done, dh);
+}
+
+uint64_t hpke_sequence(const struct hpke *h) { return h->sequence; }
+
+/* --- Messages --------------------------------------------------------------------------------------------------------- */
+
+static void nonce_of(const struct hpke *h, uint64_t sequence, uint8_t nonce[NONCE_BYTES])
+{
+    memcpy(nonce, h->messages.nonce, NONCE_BYTES);
+    for (size_t i = 0; i < sizeof sequence; i++) nonce[NONCE_BYTES - 1 - i] ^= (uint8_t)(sequence >> 8 * i);
 }
 
 bool hpke_seal(struct hpke *h, struct slice associated, struct slice text, uint8_t *sealed)
 {
-    CHECK(text.len <= HPKE_MAX_TEXT && associated.len <= HPKE_MAX_TEXT);
-    uint8_t dh[HPKE_KEY_BYTES];
-    struct message_key m;
-    EVP_PKEY *ephemeral = NULL;
-    size_t len = HPKE_KEY_BYTES;
-    bool done = EVP_PKEY_keygen(h->generator, &ephemeral) == 1 && EVP_PKEY_get_raw_public_key(ephemeral, sealed, &len) == 1 &&
-                diffie_hellman(ephemeral, h->key, dh) && schedule(h, dh, sealed, &m) &&
-                encrypt(h, &m, associated, text, sealed + HPKE_KEY_BYTES);
-    EVP_PKEY_free(ephemeral);
-    OPENSSL_cleanse(dh, sizeof dh);
-    OPENSSL_cleanse(&m, sizeof m);
+    CHECK(h->ready && text.len <= HPKE_MAX_TEXT && associated.len <= HPKE_MAX_TEXT);
+    EVP_CIPHER_CTX *c = h->cipher_context;
+    uint8_t nonce[NONCE_BYTES];
+    int len = 0;
+    if (h->sequence == UINT64_MAX) return false;
+    nonce_of(h, h->sequence++, nonce);   /* no number twice, also when it fails */
+    bool done = EVP_EncryptInit_ex2(c, h->cipher, h->messages.key, nonce, NULL) == 1 &&
+                EVP_EncryptUpdate(c, NULL, &len, (const uint8_t *)associated.data, (int)associated.len) == 1 &&
+                EVP_EncryptUpdate(c, sealed, &len, (const uint8_t *)text.data, (int)text.len) == 1 &&
+                EVP_EncryptFinal_ex(c, sealed + text.len, &len) == 1 &&
+                EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, HPKE_TAG_BYTES, sealed + text.len) == 1;
     if (!done) ERR_clear_error();
     return done;
 }
 
-bool hpke_open(struct hpke *h, struct slice associated, struct slice sealed, uint8_t *text)
+bool hpke_open(struct hpke *h, uint64_t sequence, struct slice associated, struct slice sealed, uint8_t *text)
 {
-    if (sealed.len < HPKE_OVERHEAD || sealed.len > HPKE_MAX_TEXT + HPKE_OVERHEAD || associated.len > HPKE_MAX_TEXT) return false;
-    uint8_t dh[HPKE_KEY_BYTES];
-    struct message_key m;
-    const uint8_t *enc = (const uint8_t *)sealed.data;
-    EVP_PKEY *sender = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, enc, HPKE_KEY_BYTES);
-    bool done = sender != NULL && diffie_hellman(h->key, sender, dh) && schedule(h, dh, enc, &m) &&
-                decrypt(h, &m, associated, slice_sub(sealed, HPKE_KEY_BYTES, sealed.len), text);
-    EVP_PKEY_free(sender);
-    OPENSSL_cleanse(dh, sizeof dh);
-    OPENSSL_cleanse(&m, sizeof m);
+    CHECK(h->ready);
+    EVP_CIPHER_CTX *c = h->cipher_context;
+    uint8_t nonce[NONCE_BYTES];
+    int len = 0;
+    if (sealed.len < HPKE_TAG_BYTES || sealed.len > HPKE_MAX_TEXT + HPKE_TAG_BYTES || associated.len > HPKE_MAX_TEXT) return false;
+    size_t text_len = sealed.len - HPKE_TAG_BYTES;
+    void *tag = (void *)(uintptr_t)(sealed.data + text_len);   /* the library does not write to it */
+    nonce_of(h, sequence, nonce);
+    bool done = EVP_DecryptInit_ex2(c, h->cipher, h->messages.key, nonce, NULL) == 1 &&
+                EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, HPKE_TAG_BYTES, tag) == 1 &&
+                EVP_DecryptUpdate(c, NULL, &len, (const uint8_t *)associated.data, (int)associated.len) == 1 &&
+                EVP_DecryptUpdate(c, text, &len, (const uint8_t *)sealed.data, (int)text_len) == 1 &&
+                EVP_DecryptFinal_ex(c, text + text_len, &len) == 1;
     if (!done) ERR_clear_error();
     return done;
 }
@@ -222,6 +258,7 @@ struct hpke *hpke_new(EVP_PKEY *key, struct slice info)
 void hpke_free(struct hpke *h)
 {
     if (h == NULL) return;
+    hpke_forget(h);
     EVP_PKEY_free(h->key);
     EVP_KDF_CTX_free(h->kdf);
     EVP_PKEY_CTX_free(h->generator);

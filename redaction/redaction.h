@@ -113,11 +113,15 @@ struct clean_record {
     uint32_t            index;         /* among the records of its origin in this batch, withheld ones too, from 0 */
 };
 
+struct raw_piece;
+
 struct withheld_record {
     enum refusal refusal;
     uint64_t     offset, line;     /* of the record's first byte in the input */
     uint64_t     fault_at;         /* of the fault, as near as is known */
     uint32_t     origin, index;    /* as in struct clean_record */
+    const struct raw_piece *raw;   /* its bytes, readable by redaction/ only: see seal.h. NULL: they are missing. Valid as long as
+                                      the clean batch: whoever keeps the rest longer sets it to NULL */
 };
 
 struct clean_batch {

@@ -49,6 +49,7 @@ void redactor_free(struct redactor *r)
     free(r->scan);
     free(r->records);
     free(r->withheld);
+    free(r->raw);
     free(r);
 }
 
@@ -71,7 +72,7 @@ static struct job *add_job(struct redactor *r, const struct document *d, const s
 {
     r->jobs = room_for(r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs);
     struct job *j = &r->jobs[r->job_count++];
-    *j = (struct job){.source = *source, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
+    *j = (struct job){.source = *source, .framed = d, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
                       .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD, .origin = d->origin};
     const struct job *before = r->job_count > 1 ? j - 1 : NULL;
     if (before != NULL && before->origin == j->origin) j->index = before->index + 1;
@@ -136,7 +137,7 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
 {
     struct opened_document *o = arena_take(&r->arena, sizeof *o);
     if (o == NULL) {
-        add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset});
+        add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset, .len = d->len});
         return;
     }
     document_open(&r->parser, b, d, &r->arena, o);
@@ -305,12 +306,41 @@ static void work(struct redactor *r)
 
 /* --- Finish -------------------------------------------------------------------------------------------------------------------- */
 
+/* The bytes of a record in its document: of a string with its quotes. */
+static void extent_of_node(const struct node *n, uint32_t *start, uint32_t *end)
+{
+    uint32_t quote = n->type == NODE_STRING;
+    *start = n->start - quote;
+    *end = n->end + quote;
+}
+
+/* The bytes of a record: a document as it was read; an element of a container as it was read or, where that had to be repaired,
+ * as it was parsed. */
+static struct slice raw_bytes(const struct redactor *r, const struct job *j)
+{
+    const struct document *d = j->framed;
+    const struct record *source = &j->source;
+    struct slice whole = slice_of(r->batch->data + d->start, d->len);
+    if (source->refusal != REFUSAL_NONE) {
+        size_t at = (size_t)(source->offset - d->offset);
+        return slice_sub(whole, at, at + source->len);
+    }
+    if (!j->document->container) return whole;
+    uint32_t start, end;
+    extent_of_node(&source->tape->nodes[source->node], &start, &end);
+    return slice_sub(source->tape->text, start, end);
+}
+
 void withhold(struct redactor *r, const struct job *j)
 {
-    r->withheld = room_for(r->withheld, r->out.withheld_count + 1, &r->withheld_capacity, sizeof *r->withheld);
-    r->withheld[r->out.withheld_count++] = (struct withheld_record){j->refusal, j->source.offset, j->source.line,
-                                                                    j->source.refusal ? j->source.fault_at : j->source.offset,
-                                                                    j->origin, j->index};
+    size_t count = r->out.withheld_count + 1;
+    r->withheld = room_for(r->withheld, count, &r->withheld_capacity, sizeof *r->withheld);
+    r->raw = room_for(r->raw, count, &r->raw_capacity, sizeof *r->raw);
+    r->withheld[count - 1] = (struct withheld_record){.refusal = j->refusal, .offset = j->source.offset, .line = j->source.line,
+                                                      .fault_at = j->source.refusal ? j->source.fault_at : j->source.offset,
+                                                      .origin = j->origin, .index = j->index};
+    r->raw[count - 1] = (struct raw_piece){raw_bytes(r, j)};
+    r->out.withheld_count = count;
     r->tally.withheld[j->refusal]++;
 }
 
@@ -318,14 +348,6 @@ struct clean_record *add_record(struct redactor *r)
 {
     r->records = room_for(r->records, r->out.count + 1, &r->record_capacity, sizeof *r->records);
     return &r->records[r->out.count++];
-}
-
-/* The bytes of a record in its document: of a string with its quotes. */
-static void extent_of_node(const struct node *n, uint32_t *start, uint32_t *end)
-{
-    uint32_t quote = n->type == NODE_STRING;
-    *start = n->start - quote;
-    *end = n->end + quote;
 }
 
 void count_record(struct redactor *r, const struct job *j, size_t span_count)
@@ -376,6 +398,7 @@ static void finish_glue(struct redactor *r, const struct job *j)
 
 const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b)
 {
+    r->batch = b;
     arena_clear(&r->arena);
     key_cache_trim(r->keys);
     r->job_count = r->view_count = r->leaf_count = r->scan_len = 0;
@@ -393,6 +416,7 @@ const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b
             i = finish_container(r, i);
         else finish_record(r, i++);
     }
+    for (size_t i = 0; i < r->out.withheld_count; i++) r->withheld[i].raw = r->raw[i].bytes.len > 0 ? &r->raw[i] : NULL;
     r->out.records = r->records;
     r->out.withheld = r->withheld;
     return &r->out;
