@@ -2,6 +2,20 @@
 #include "commands.h"
 #include "sinks/output.h"
 
+/* Sealed records of an earlier run would be lost with --resume: the inputs that it skips are not read again. */
+static bool check_sealed(const struct options *options, const struct pipeline_options *p, struct error *err)
+{
+    const char *report = option_text(options, OPTION_REPORT);
+    if (option_given(options, OPTION_SEALED) != option_given(options, OPTION_SEAL_KEY))
+        return error_set(err, ERROR_USAGE, "--sealed FILE and --seal-key PUBLIC-KEY go together");
+    if (p->sealed == NULL) return true;
+    if (p->resume) return error_set(err, ERROR_USAGE, "--sealed does not go with --resume");
+    if (strcmp(p->sealed, OUTPUT_STDOUT) == 0) return error_set(err, ERROR_USAGE, "--sealed needs a file");
+    if (report != NULL && strcmp(report, p->sealed) == 0)
+        return error_set(err, ERROR_USAGE, "the sealed file '%s' is also the report", report);
+    return true;
+}
+
 static bool read_options(const struct options *options, struct pipeline_options *p, struct error *err)
 {
     const char *format = option_text(options, OPTION_FORMAT), *report = option_text(options, OPTION_REPORT);
@@ -11,6 +25,7 @@ static bool read_options(const struct options *options, struct pipeline_options 
         .strict = option_given(options, OPTION_STRICT),
         .resume = option_given(options, OPTION_RESUME),
         .second_gate = option_given(options, OPTION_SECOND_GATE),
+        .sealed = option_text(options, OPTION_SEALED),
     };
     if (!format_find(format, &p->format)) return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original and flat", format);
     if (p->format == FORMAT_FLAT && p->keep_container)
@@ -20,16 +35,17 @@ static bool read_options(const struct options *options, struct pipeline_options 
         return error_set(err, ERROR_USAGE, "the report '%s' should end in .html or .json", report);
     if (p->resume && (output == NULL || strcmp(output, OUTPUT_STDOUT) == 0))
         return error_set(err, ERROR_USAGE, "--resume needs a file or folder given with -o");
-    return limits_read(options, p, err);
+    return check_sealed(options, p, err) && limits_read(options, p, err);
 }
 
-static bool check_report(const char *report, const struct destination *d, const struct input_list *inputs, struct error *err)
+/* A file that is written beside the output must be none of the others. */
+static bool check_apart(const char *what, const char *path, const struct destination *d, const struct input_list *inputs, struct error *err)
 {
     struct stat status;
-    if (report != NULL && strcmp(report, d->path) == 0) return error_set(err, ERROR_USAGE, "the report '%s' is also the output", report);
-    if (report == NULL || stat(report, &status) != 0) return true;
+    if (path != NULL && strcmp(path, d->path) == 0) return error_set(err, ERROR_USAGE, "the %s '%s' is also the output", what, path);
+    if (path == NULL || stat(path, &status) != 0) return true;
     for (size_t i = 0; i < inputs->count; i++)
-        if (input_is_file(&inputs->items[i], &status)) return error_set(err, ERROR_USAGE, "the report '%s' is also an input", report);
+        if (input_is_file(&inputs->items[i], &status)) return error_set(err, ERROR_USAGE, "the %s '%s' is also an input", what, path);
     return true;
 }
 
@@ -53,6 +69,8 @@ static int redact(const struct options *options, const struct pipeline_options *
             code = EXIT_INCOMPLETE;
         }
         if (!console->quiet && !result.unwanted) report_print(stderr, &result, &facts, console->colour);
+        if (!console->quiet && p->sealed != NULL && tally_withheld(&result.tally) > 0)
+            console_message(console, "withheld records are in '%s', sealed to key %s", p->sealed, p->seal_key->id);
     }
     run_result_release(&result);
     return code;
@@ -66,13 +84,17 @@ int command_redact(const struct options *options)
     struct destination      d;
     struct input_list       inputs = {0};
     struct console          console;
+    struct seal_key         seal_key;
     int                     code = -1;
     console_init(&console, option_given(options, OPTION_QUIET), option_given(options, OPTION_VERBOSE));
     destination_init(&d, option_text(options, OPTION_OUTPUT));
     if (read_options(options, &p, &err) && inputs_read(options, d.has_folder ? &d.folder : NULL, &inputs, &err) &&
-        destination_check(&d, &inputs, &err) && check_report(option_text(options, OPTION_REPORT), &d, &inputs, &err) &&
-        setup_load(&setup, options, &err))
+        destination_check(&d, &inputs, &err) && check_apart("report", option_text(options, OPTION_REPORT), &d, &inputs, &err) &&
+        check_apart("sealed file", p.sealed, &d, &inputs, &err) &&
+        (p.sealed == NULL || seal_key_load(option_text(options, OPTION_SEAL_KEY), &seal_key, &err)) && setup_load(&setup, options, &err)) {
+        p.seal_key = &seal_key;
         code = redact(options, &p, &setup, &inputs, &d, &console, &err);
+    }
     setup_release(&setup);
     inputs_release(&inputs);
     return code >= 0 ? code : command_failed(&err);

@@ -15,6 +15,7 @@ int command_scan(const struct options *);
 int command_explain(const struct options *);
 int command_test(const struct options *);
 int command_keygen(const struct options *);
+int command_unseal(const struct options *);
 int command_rules(const struct options *);
 int command_check(const struct options *);
 

@@ -114,14 +114,27 @@ static const struct command commands[] = {
     {"check", "", "read policy and key file, say what would be done", FOR_CHECK, command_check,
      "Example:\n"
      "  lethe check --policy our-policy.yaml --key-file lethe.key\n"},
-    {"keygen", "-o FILE", "make a key file for pseudonyms", FOR_KEYGEN, command_keygen,
+    {"keygen", "-o FILE", "make or rotate keys, of pseudonyms and for sealing", FOR_KEYGEN, command_keygen,
      "With the same key file equal names get equal pseudonyms in every run and on every machine. Keep it as secret as the\n"
      "logs themselves: who has it can test guesses. An existing file is never overwritten; --add replaces it in one step by\n"
      "one that has a key more.\n"
      "\n"
      "Examples:\n"
      "  lethe keygen -o lethe.key\n"
-     "  lethe keygen --add -o lethe.key\n"},
+     "  lethe keygen --add -o lethe.key\n"
+     "  lethe keygen --seal -o audit.key && lethe redact export/ -o clean/ --sealed withheld.jsonl --seal-key audit.key.pub\n"},
+    {"unseal", "FILE...", "open sealed records, where the private key is", FOR_UNSEAL, command_unseal,
+     "Opens what lethe redact --sealed kept of records that were withheld. What comes out is raw. Lines that cannot be opened\n"
+     "are told with file and line; the rest goes on.\n"
+     "\n"
+     "Examples:\n"
+     "  lethe unseal withheld.jsonl --key-file audit.key -o raw.jsonl\n"
+     "  lethe unseal withheld.jsonl --key-file audit.key --format raw | lethe redact --max-depth 500 - > rest.ndjson\n"
+     "\n"
+     "Exit codes:\n"
+     "  0  all opened; records that were too long to be kept count as opened\n"
+     "  1  some line or file could not be opened, or the output not be written\n"
+     "  2  wrong usage or key file; nothing was done\n"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

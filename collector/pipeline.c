@@ -21,6 +21,7 @@
 
 #include "progress.h"
 #include "redaction/gate.h"
+#include "sealed_file.h"
 #include "sinks/output.h"
 
 #include <pthread.h>
@@ -50,6 +51,8 @@ struct parcel {
     struct input_result     counted;        /* what the redactor found in it */
     struct withheld_record *withheld;
     size_t                  withheld_count, withheld_capacity;
+    struct sealed_lines     sealed;         /* the same, to be kept */
+    bool                    sealed_all;     /* false: no memory for it */
     bool                    ready;
 };
 
@@ -75,6 +78,7 @@ struct pipeline {
     uint64_t        turn;            /* number of the oldest parcel that is not settled */
     bool            taken;           /* somebody is settling parcels */
     struct output  *output;
+    struct sealed_file sealed;
     bool            container_filled;   /* the container being written has an element: the next needs a comma */
     uint64_t        input_messages;
     uint64_t        records;
@@ -96,6 +100,7 @@ struct worker {
     void            *writer;         /* in place of the encoder, if the options have one */
     struct inventory *inventory;     /* NULL: not wanted */
     struct gate      *gate;          /* NULL: not wanted */
+    struct sealer    *sealer;        /* NULL: not wanted */
     uint64_t          gated_clean, gated_redacted;   /* cut out behind the redactor's back */
     struct portion   portion;
 };
@@ -183,6 +188,23 @@ static void keep_withheld(struct parcel *parcel, const struct clean_batch *clean
     }
 }
 
+static struct seal_facts facts_of(const struct worker *w)
+{
+    struct seal_facts facts = {.source = slice_from(input_name(&w->p->inputs->items[w->portion.input]))};
+    clock_gettime(CLOCK_REALTIME, &facts.time);
+    return facts;
+}
+
+/* While the bytes of what was withheld are there. */
+static void seal_withheld(struct worker *w, struct parcel *parcel, const struct clean_batch *clean)
+{
+    parcel->sealed.len = 0;
+    parcel->sealed_all = true;
+    if (w->sealer == NULL || clean->withheld_count == 0) return;
+    const struct seal_facts facts = facts_of(w);
+    parcel->sealed_all = withheld_seal(w->sealer, clean, &facts, &parcel->sealed);
+}
+
 static bool encode(struct worker *w, const struct clean_batch *batch, struct encoded *out)
 {
     const struct batch_writer *writer = w->p->options->writer;
@@ -215,6 +237,10 @@ static void withhold_line(void *context, size_t line, uint32_t rule)
     }
     parcel->withheld[parcel->withheld_count++] = (struct withheld_record){
         .refusal = REFUSAL_GATE, .offset = r->offset, .line = r->line, .fault_at = r->offset, .origin = r->origin, .index = r->index};
+    if (c->w->sealer != NULL) {
+        const struct seal_facts facts = facts_of(c->w);
+        parcel->sealed_all = parcel->sealed_all && clean_record_seal(c->w->sealer, r, REFUSAL_GATE, &facts, &parcel->sealed);
+    }
     parcel->counted.withheld++;
     if (r->span_count > 0) {
         parcel->counted.redacted--;
@@ -242,6 +268,7 @@ static void redact_and_encode(struct worker *w, struct parcel *parcel)
     parcel->counted = (struct input_result){.records = tally->records - records, .clean = tally->clean - clean,
                                             .redacted = tally->redacted - redacted, .withheld = batch->withheld_count};
     keep_withheld(parcel, batch);
+    seal_withheld(w, parcel, batch);
     parcel->encoded_all = encode(w, batch, &parcel->encoded) && pass_second_gate(w, parcel, batch);
 }
 
@@ -342,6 +369,19 @@ static void write_portion(struct pipeline *p, const struct parcel *parcel)
         result->state = INPUT_DONE;
 }
 
+/* The run goes on without: what leaves is as clean as before. */
+static void tell_not_kept(struct pipeline *p, const struct error *err)
+{
+    p->result->outputs_failed = true;
+    console_message(p->console, "%s; withheld records are not kept", err->text);
+}
+
+static void keep_sealed(struct pipeline *p, const struct parcel *parcel)
+{
+    struct error err = {0};
+    if (!sealed_file_write(&p->sealed, &parcel->sealed, parcel->sealed_all, &err)) tell_not_kept(p, &err);
+}
+
 /* What --strict stops at; nothing of the portion is written then. */
 static bool refused_by_strict(struct pipeline *p, const struct parcel *parcel)
 {
@@ -361,6 +401,7 @@ static void settle(struct pipeline *p, const struct parcel *parcel)
     if (atomic_load(&p->stopped) || lost) return;
     count(p, parcel);
     tell_withheld(p, parcel);
+    keep_sealed(p, parcel);
     if (parcel->portion.failed) console_message(p->console, "%s", parcel->portion.error.text);
     if (!refused_by_strict(p, parcel)) write_portion(p, parcel);
     progress_update(&p->progress, parcel->portion.position, p->records);
@@ -416,6 +457,7 @@ static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
     if (w->redactor == NULL) return false;
     if (p->result->inventory != NULL && (w->inventory = inventory_new(p->plan)) == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
     if (o->second_gate && (w->gate = gate_new(p->plan, err)) == NULL) return false;
+    if (o->sealed != NULL && (w->sealer = sealer_new(o->seal_key, err)) == NULL) return false;
     if (o->writer != NULL) w->writer = o->writer->open(o->writer->context);
     else w->encoder = encoder_new(o->format, o->keep_container);
     return ((w->encoder != NULL || w->writer != NULL) && batch_init(&w->batch, o->max_record + BATCH_EXTRA)) ||
@@ -435,6 +477,7 @@ static void worker_release(struct worker *w)
     if (w->inventory != NULL) inventory_merge(w->p->result->inventory, w->inventory);
     inventory_free(w->inventory);
     gate_free(w->gate);
+    sealer_free(w->sealer);
     if (w->encoder != NULL) encoder_free(w->encoder);
     if (w->writer != NULL) w->p->options->writer->close(w->writer);
     batch_release(&w->batch);
@@ -445,6 +488,7 @@ static void parcels_release(struct pipeline *p)
     for (size_t i = 0; p->parcels != NULL && i < p->parcel_count; i++) {
         encoded_release(&p->parcels[i].encoded);
         free(p->parcels[i].withheld);
+        sealed_lines_release(&p->parcels[i].sealed);
     }
     free(p->parcels);
 }
@@ -515,14 +559,17 @@ static bool run(struct pipeline *p, struct error *err)
 {
     unsigned       jobs = p->options->jobs, ready = 0;
     struct worker *workers = calloc(jobs, sizeof *workers);
+    struct error   sealed_err = {0};
     p->parcel_count = jobs == 1 ? 1 : jobs * PARCELS_PER_WORKER;
     p->parcels = calloc(p->parcel_count, sizeof *p->parcels);
     bool begun = (workers != NULL && p->parcels != NULL) || error_set(err, ERROR_MEMORY, "out of memory");
     while (begun && ready < jobs) begun = worker_init(&workers[ready++], p, err);
+    begun = begun && sealed_file_open(&p->sealed, p->options->sealed, err);
     bool under_way = begun && begin_common_output(p);
     if (under_way) run_workers(workers, jobs);
     while (ready > 0) worker_release(&workers[--ready]);
     if (under_way) end_common_output(p);
+    if (begun && !sealed_file_close(&p->sealed, &sealed_err)) tell_not_kept(p, &sealed_err);
     console_clear(p->console);
     free(workers);
     parcels_release(p);

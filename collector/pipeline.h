@@ -3,6 +3,7 @@
 #define LETHE_COLLECTOR_PIPELINE_H
 
 #include "destination.h"
+#include "redaction/seal.h"
 #include "report.h"
 #include "sinks/encode.h"
 
@@ -25,6 +26,8 @@ struct pipeline_options {
     bool        second_gate;             /* not with keep_container or a writer */
     size_t      max_record;
     unsigned    max_depth;
+    const char            *sealed;       /* file for withheld records, sealed to `seal_key`; NULL: they are not kept. Not with a */
+    const struct seal_key *seal_key;     /* writer, nor with --resume */
     const struct batch_writer *writer;   /* NULL: the encoder, with `format`. It gets details; --resume, mirrors and
                                             keep_container do not go with one */
 };
