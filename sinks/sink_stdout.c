@@ -1,14 +1,16 @@
 /* Standard output: for pipes, and for trying out. Written in order and at once; when nobody reads any more, the run ends. */
 #include "base/wakeup.h"
+#include "sinks/metadata.h"
 #include "sinks/sink.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 struct sink_stdout {
-    struct sink   base;
-    struct wakeup wakeup;
-    struct error  failure;
+    struct sink    base;
+    struct wakeup  wakeup;
+    struct error   failure;
+    struct encoded bytes;
 };
 
 static const struct setting settings[] = {{.name = NULL}};
@@ -25,16 +27,16 @@ static bool write_all(struct slice bytes, struct error *err)
     return true;
 }
 
-/* Runs of records that are wanted are written in one piece, line feeds included. */
 static enum sink_take take(struct sink *sink, struct block *b)
 {
-    struct sink_stdout          *s = (struct sink_stdout *)sink;
-    const struct block_encoding *e = &b->encodings[sink->encoding];
+    struct sink_stdout *s = (struct sink_stdout *)sink;
+    bool                gathered = true;
     if (s->failure.code != ERROR_NONE) return SINK_FULL;
-    for (size_t from = 0, to; from < b->count; from = to + 1) {
-        for (to = from; to < b->count && sink_wants(sink, b, to); to++) continue;
-        if (!write_all(slice_of(e->bytes.data + e->starts[from], e->starts[to] - e->starts[from]), &s->failure)) return SINK_FULL;
-    }
+    s->bytes.len = 0;
+    for (size_t i = 0; gathered && i < b->count; i++)
+        if (sink_wants(sink, b, i)) gathered = metadata_append(sink, b, i, &s->bytes);
+    if (!gathered) error_set(&s->failure, ERROR_MEMORY, "no memory to write to standard output");
+    if (!gathered || !write_all(slice_of(s->bytes.data, s->bytes.len), &s->failure)) return SINK_FULL;
     sink_done(sink, b, NULL, 0);
     return SINK_TOOK;
 }
@@ -49,7 +51,11 @@ static bool poll_stdout(struct sink *sink, int wait_ms, struct error *err)
 
 static void wake(struct sink *sink) { wakeup_signal(&((struct sink_stdout *)sink)->wakeup); }
 
-static void close_stdout(struct sink *sink) { wakeup_release(&((struct sink_stdout *)sink)->wakeup); }
+static void close_stdout(struct sink *sink)
+{
+    encoded_release(&((struct sink_stdout *)sink)->bytes);
+    wakeup_release(&((struct sink_stdout *)sink)->wakeup);
+}
 
 const struct sink_type sink_stdout = {
     .name = "stdout",
