@@ -1,0 +1,92 @@
+#include "file_identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static bool identify(int folder, const char *path, int flags, struct file_id *id, mode_t *mode, uint64_t *size)
+{
+    struct statx status;
+    if (statx(folder, path, flags, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) return false;
+    *id = (struct file_id){(uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor, status.stx_ino, 0};
+    if ((status.stx_mask & STATX_BTIME) != 0) id->born_ns = (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec;
+    *mode = status.stx_mode;
+    *size = status.stx_size;
+    return true;
+}
+
+bool file_id_of(int fd, struct file_id *id)
+{
+    mode_t   mode;
+    uint64_t size;
+    return identify(fd, "", AT_EMPTY_PATH, id, &mode, &size);
+}
+
+bool file_id_at(const char *path, struct file_id *id, struct stat *status)
+{
+    mode_t   mode;
+    uint64_t size;
+    if (!identify(AT_FDCWD, path, 0, id, &mode, &size)) return false;
+    status->st_mode = mode;
+    status->st_size = (off_t)size;
+    return true;
+}
+
+bool file_id_equal(const struct file_id *a, const struct file_id *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
+}
+
+void file_key(const struct source *s, const struct file_id *id, char key[POSITION_KEY_MAX], uint16_t *len)
+{
+    (void)s;
+    *len = (uint16_t)snprintf(key, POSITION_KEY_MAX, "file %llx %llx %llx", (unsigned long long)id->device, (unsigned long long)id->inode,
+                              (unsigned long long)id->born_ns);
+}
+
+void file_stream(const struct source *s, const struct file_id *id, uint32_t epoch, uint8_t stream[16])
+{
+    char text[POSITION_KEY_MAX];
+    int  len = snprintf(text, sizeof text, "%llx %llx %llx %u", (unsigned long long)id->device, (unsigned long long)id->inode,
+                        (unsigned long long)id->born_ns, epoch);
+    source_stream_id(s, slice_of(text, (size_t)len), stream);
+}
+
+struct sample sample_of(const struct source *s, uint64_t from, struct slice bytes)
+{
+    struct sample sample = {.from = from, .len = (uint32_t)bytes.len};
+    source_fingerprint(s, "file-sample", bytes, sample.hash);
+    return sample;
+}
+
+static bool read_at(int fd, char *buffer, size_t len, uint64_t from)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t got = pread(fd, buffer + done, len - done, (off_t)(from + done));
+        if (got > 0) done += (size_t)got;
+        else if (got == 0 || errno != EINTR) return false;
+    }
+    return true;
+}
+
+static bool sample_at(const struct source *s, int fd, uint64_t from, size_t len, struct sample *sample)
+{
+    char bytes[SAMPLE_BYTES];
+    if (!read_at(fd, bytes, len, from)) return false;
+    *sample = sample_of(s, from, slice_of(bytes, len));
+    return true;
+}
+
+bool file_samples(const struct source *s, int fd, uint64_t place, struct sample *head, struct sample *tail)
+{
+    size_t len = place < SAMPLE_BYTES ? (size_t)place : SAMPLE_BYTES;
+    if (head->len < len && !sample_at(s, fd, 0, len, head)) return false;   /* else it cannot change any more */
+    return sample_at(s, fd, place - len, len, tail);
+}
+
+bool sample_fits(const struct source *s, int fd, const struct sample *sample)
+{
+    struct sample now;
+    return sample->len <= SAMPLE_BYTES && sample_at(s, fd, sample->from, sample->len, &now) && memcmp(now.hash, sample->hash, sizeof now.hash) == 0;
+}

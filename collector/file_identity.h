@@ -1,0 +1,58 @@
+/* How a followed file is known again: after a restart, after it was renamed, packed, truncated or replaced.
+ *
+ * A name tells nothing, and an inode is used again at once. So a file is its device, inode and time of birth; and what was
+ * read of it is proved by keyed hashes of its first bytes and of those just before the place reached. Nothing of the content
+ * is kept in readable form. Thread: the source's own. */
+#ifndef LETHE_COLLECTOR_FILE_IDENTITY_H
+#define LETHE_COLLECTOR_FILE_IDENTITY_H
+
+#include "source.h"
+
+#include <sys/stat.h>
+
+#define SAMPLE_BYTES 1024   /* hashed at the beginning and before the place */
+#define SAVED_PATH   320
+
+struct file_id {
+    uint64_t device, inode, born_ns;   /* born_ns 0: the file system does not say */
+};
+
+/* A hash of bytes [from, from + len) of a content. */
+struct sample {
+    uint64_t from;
+    uint32_t len;
+    uint8_t  hash[16];
+};
+
+/* What is kept of a file: the value of its position. Written as it is in memory; the store does not move between machines. */
+struct file_mark {
+    uint32_t            version;       /* MARK_VERSION */
+    uint32_t            epoch;         /* grows when the content begins anew */
+    struct file_id      id;
+    struct framer_place place;
+    struct sample       head, tail;    /* of the content: unpacked, if it is packed */
+    uint8_t             stream[16];    /* for event ids */
+    char                path[SAVED_PATH];
+};
+
+#define MARK_VERSION 1
+
+bool file_id_of(int fd, struct file_id *);                    /* false: errno */
+bool file_id_at(const char *path, struct file_id *, struct stat *);
+bool file_id_equal(const struct file_id *, const struct file_id *);
+
+/* The position's key: made of the identity. */
+void file_key(const struct source *, const struct file_id *, char key[POSITION_KEY_MAX], uint16_t *len);
+
+/* The stream id of an epoch of a file. */
+void file_stream(const struct source *, const struct file_id *, uint32_t epoch, uint8_t stream[16]);
+
+struct sample sample_of(const struct source *, uint64_t from, struct slice bytes);
+
+/* The samples of a file that is not packed, as far as it was read up to `place`. False: it cannot be read. */
+bool file_samples(const struct source *, int fd, uint64_t place, struct sample *head, struct sample *tail);
+
+/* Whether the file still has what the sample was made of. */
+bool sample_fits(const struct source *, int fd, const struct sample *);
+
+#endif
