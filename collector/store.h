@@ -14,7 +14,10 @@
  * (4) After a failed commit nothing of it is there. A failed sync is not tried again on the same handles: they are closed and
  *     opened anew.
  * (5) The size of the spool is bounded by max_bytes: store_commit() refuses a block beyond that (STORE_FULL).
- * Thread: store_commit() and store_maintain() from one thread; store_load() and the rest from any, at the same time. */
+ * (6) What is not known any more leads to duplicates, never to loss: a stream without its position is read from its beginning,
+ *     a sink whose cursor was damaged gets the whole spool.
+ * Thread: store_commit() and store_maintain() from one thread; store_load() and the rest from any, at the same time.
+ * Functions that are called back must not call the store. */
 #ifndef LETHE_COLLECTOR_STORE_H
 #define LETHE_COLLECTOR_STORE_H
 
@@ -44,7 +47,7 @@ void store_close(struct store *);
 /* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
 struct store_block {
-    uint64_t     seq;
+    uint64_t     seq;         /* from 1 on, each once; in any order, but quicker in rising order */
     uint64_t     records;
     struct slice pieces[4];   /* the block is these, one after another */
 };
@@ -68,7 +71,8 @@ struct store_change {
     size_t                       cursor_count;
     const char *const           *dropped_sinks;   /* sinks that are not configured any more: their cursors go */
     size_t                       dropped_count;
-    uint64_t                     keep_from;       /* blocks before this number are deleted */
+    uint64_t                     keep_from;       /* blocks before this number are deleted: for readers at once, on disk over
+                                                     the next commits if they are many */
     uint64_t                     next_seq;        /* lowest number never given to a block: kept */
 };
 
