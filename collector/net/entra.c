@@ -13,6 +13,7 @@
 #define SCOPE_BYTES 256
 #define RENEW_BEFORE_MS (5 * 60 * 1000)
 #define ANSWER_BYTES (64 * 1024)
+#define MACHINE_CONNECT_MS 2000   /* to the machine itself: where it has no such service, nobody says no */
 
 struct cached_token {
     char        *scope;          /* NULL: free */
@@ -215,7 +216,8 @@ static bool ask_machine(struct entra *e, const char *scope, struct http_result *
     if (e->client_id != NULL) add_parameter(&url, legacy ? "clientid" : "client_id", e->client_id);
     bool asked = text_buffer_ok(&url) || error_set(err, ERROR_USAGE, "the address of the managed identity is too long");
     if (asked) {
-        const struct http_request request = {.url = url.data, .headers = &header, .header_count = 1, .max_body = ANSWER_BYTES, .link_local = true};
+        const struct http_request request = {.url = url.data, .headers = &header, .header_count = 1, .max_body = ANSWER_BYTES, .connect_ms = MACHINE_CONNECT_MS,
+                                             .link_local = true};
         http_client_perform(e->client, &request, result);
     }
     text_buffer_release(&url);

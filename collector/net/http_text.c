@@ -77,11 +77,17 @@ bool http_header_allowed(const struct http_header *h)
 
 /* --- What is told ----------------------------------------------------------------------------------------------------- */
 
+/* libcurl compares the name before it has asked for OpenSSL's verdict, which is "unspecified" until then. */
+static bool is_other_name(long verify_result)
+{
+    return verify_result == X509_V_OK || verify_result == X509_V_ERR_UNSPECIFIED || verify_result == X509_V_ERR_HOSTNAME_MISMATCH;
+}
+
 static void describe_certificate(struct http_result *r, const struct http_trouble *t)
 {
     if (t->code == CURLE_SSL_CACERT_BADFILE)
         snprintf(r->text, sizeof r->text, "cannot use the CA file for '%s': it holds no certificate in PEM form", t->host);
-    else if (t->code == CURLE_PEER_FAILED_VERIFICATION && t->verify_result == X509_V_OK)
+    else if (t->code == CURLE_PEER_FAILED_VERIFICATION && is_other_name(t->verify_result))
         snprintf(r->text, sizeof r->text, "the certificate of '%s' is for another name; nothing was sent", t->host);
     else if (t->code == CURLE_PEER_FAILED_VERIFICATION)
         snprintf(r->text, sizeof r->text, "the certificate of '%s' is not trusted: %s; nothing was sent (a CA of your own: give its file)", t->host,
