@@ -98,17 +98,33 @@ static bool earlier(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
+static bool same_time(struct timespec a, struct timespec b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+/* Output of a file is not older than the file. That of a blob has the stamp of its version, whatever the clocks of the two
+ * machines say; one that several inputs share has a time of this machine, and the service tells whole seconds. */
+static bool is_current(const struct destination *d, const struct input *input, struct timespec written)
+{
+    if (input->blob == NULL) return !earlier(written, input->modified);
+    if (input->modified.tv_sec == 0) return false;
+    return d->mirror ? same_time(written, input->modified) : written.tv_sec > input->modified.tv_sec;
+}
+
 bool destination_is_done(const struct destination *d, const struct input *inputs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct stat status;
         if (inputs[i].fault != 0 || input_is_stdin(&inputs[i])) return false;
         char *path = destination_path(d, &inputs[i]);
-        bool  done = path != NULL && stat(path, &status) == 0 && S_ISREG(status.st_mode) && !earlier(status.st_mtim, inputs[i].modified);
+        bool  done = path != NULL && stat(path, &status) == 0 && S_ISREG(status.st_mode) && is_current(d, &inputs[i], status.st_mtim);
         free(path);
         if (!done) return false;
     }
     return count > 0;
+}
+
+const struct timespec *destination_done_time(const struct destination *d, const struct input *input)
+{
+    return d->mirror && input->blob != NULL && input->modified.tv_sec != 0 ? &input->modified : NULL;
 }
 
 struct timespec destination_undone_time(const struct input *inputs, size_t count)

@@ -22,8 +22,11 @@ MUST_USE bool destination_check(const struct destination *, const struct input_l
 /* The output of this input, to be freed. NULL: no memory. */
 MUST_USE char *destination_path(const struct destination *, const struct input *);
 
-/* Whether the outputs of these inputs are there and not older than any of them. */
+/* Whether the outputs of these inputs are there and not older than any of them; of a blob: made of the same version. */
 bool destination_is_done(const struct destination *, const struct input *, size_t count);
+
+/* The time that the output of an input gets, so that destination_is_done() knows it; NULL: that of its writing. */
+const struct timespec *destination_done_time(const struct destination *, const struct input *);
 
 /* A time for the output of inputs that could not be read to their end: it makes destination_is_done() false. */
 struct timespec destination_undone_time(const struct input *, size_t count);

@@ -123,18 +123,66 @@ static bool add_argument(struct input_list *list, const char *argument, const st
     return add_named(list, argument, avoid);
 }
 
-bool inputs_collect(struct input_list *list, const char *const *arguments, size_t count, const struct stat *avoid, struct error *err)
+/* --- Blobs ------------------------------------------------------------------------------------------------------------ */
+
+/* The path that people see, with the name as it is, and behind its NUL the place in a mirrored tree: what stands behind the
+ * last "/" of the prefix, made safe. */
+static char *blob_path(const char *name, const struct blob_address *a, size_t *relative_at)
+{
+    const char *slash = strrchr(a->prefix, '/');
+    char       *safe = blob_safe_path(name + (slash ? slash + 1 - a->prefix : 0)), *path = NULL;
+    int         len = safe ? asprintf(&path, "%s/%s/%s%c%s", a->endpoint, a->container, name, '\0', safe) : -1;
+    if (len >= 0) *relative_at = (size_t)len - strlen(safe);
+    free(safe);
+    return len >= 0 ? path : NULL;
+}
+
+static bool add_blob(void *context, struct blob_ref *ref, const struct blob_address *a)
+{
+    struct input_list *list = context;
+    size_t             relative_at = 0;
+    char              *path = blob_path(ref->name, a, &relative_at);
+    if (path == NULL || !add(list, path, relative_at, NULL, 0)) {
+        free(ref);
+        return false;
+    }
+    struct input *input = &list->items[list->count - 1];
+    input->blob = ref;
+    input->size = (off_t)ref->item.size;
+    input->modified = blob_ref_stamp(ref);
+    return true;
+}
+
+/* Blobs that are not there are told as files are. */
+static bool add_address(struct input_list *list, const char *address, const struct blob_access *access, struct error *err)
+{
+    static const struct blob_access none = {0};
+    size_t                          before = list->count;
+    if (list->blobs == NULL) list->blobs = blob_inputs_new(access ? access : &none);
+    if (list->blobs == NULL) return false;
+    if (!blob_inputs_list(list->blobs, address, add_blob, list, err)) return false;
+    return list->count > before || add(list, strdup(address), last_part(address), NULL, ENOENT);
+}
+
+bool inputs_collect(struct input_list *list, const char *const *arguments, size_t count, const struct stat *avoid,
+                    const struct blob_access *access, struct error *err)
 {
     *list = (struct input_list){0};
-    for (size_t i = 0; i < count; i++)
-        if (!add_argument(list, arguments[i], avoid)) return error_set(err, ERROR_MEMORY, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        bool added = blob_is_address(arguments[i]) ? add_address(list, arguments[i], access, err) : add_argument(list, arguments[i], avoid);
+        if (!added) return error_set(err, ERROR_MEMORY, "out of memory");
+    }
     return true;
 }
 
 void inputs_release(struct input_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) free(list->items[i].path);
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i].path);
+        free(list->items[i].blob);
+    }
     free(list->items);
+    blob_inputs_free(list->blobs);
     *list = (struct input_list){0};
 }
 
@@ -154,6 +202,7 @@ bool input_is_file(const struct input *input, const struct stat *status)
 struct reader {
     const char    *name;
     int            fd;
+    struct blob_stream *blob;            /* in place of fd */
     uint64_t       offset;
     char           begin[MAGIC_BYTES];   /* read to see what the file is, handed out first */
     size_t         begin_len, begin_used;
@@ -163,8 +212,8 @@ struct reader {
 static ptrdiff_t read_file(struct reader *r, char *buffer, size_t capacity, struct error *err)
 {
     ssize_t got;
-    do got = read(r->fd, buffer, capacity);
-    while (got < 0 && errno == EINTR);
+    do got = r->blob != NULL ? blob_stream_read(r->blob, buffer, capacity, err) : read(r->fd, buffer, capacity);
+    while (got < 0 && r->blob == NULL && errno == EINTR);
     if (got < 0) error_set_errno(err, ERROR_INPUT, "cannot read '%s'", r->name);
     if (got > 0) r->offset += (uint64_t)got;
     return got;
@@ -196,6 +245,7 @@ static bool read_begin(struct reader *r, struct error *err)
 
 static bool open_file(struct reader *r, const struct input *input, struct error *err)
 {
+    if (input->blob != NULL) return (r->blob = blob_ref_open(input->blob, r->name, err)) != NULL;
     errno = input->fault;
     if (input->fault == 0) r->fd = input_is_stdin(input) ? dup(STDIN_FILENO) : open(input->path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0) return error_set_errno(err, ERROR_INPUT, "cannot open '%s'", r->name);
@@ -220,6 +270,7 @@ void reader_close(struct reader *r)
 {
     if (r == NULL) return;
     if (r->fd >= 0) close(r->fd);
+    blob_stream_close(r->blob);
     if (r->gunzip != NULL) gunzip_free(r->gunzip);
     free(r);
 }

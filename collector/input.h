@@ -1,13 +1,15 @@
-/* What is to be read: the PATH arguments as a list of files, and one such file as a source of bytes.
+/* What is to be read: the PATH arguments as a list of files and blobs, and one of them as a source of bytes.
  *
  * An argument is a file, a folder, a pattern that no file is named after (for shells that do not expand patterns), or "-"
  * for standard input. A folder stands for the regular files below it, hidden ones and links to files included, sorted by
- * name; links to folders are not followed, nor is the folder that the output goes to.
+ * name; links to folders are not followed, nor is the folder that the output goes to. An address (blob_input.h) stands for
+ * blobs, which are listed before anything is read; some 650 bytes are held for each.
  *
  * What cannot be listed or opened is an input too, one with a fault: it is reported in its turn and counted. */
 #ifndef LETHE_COLLECTOR_INPUT_H
 #define LETHE_COLLECTOR_INPUT_H
 
+#include "blob_input.h"
 #include "parser/framing.h"
 
 #include <sys/stat.h>
@@ -22,16 +24,20 @@ struct input {
     off_t       size;
     struct timespec modified;
     int         fault;      /* errno: it could not be looked at; 0: it could */
+    struct blob_ref *blob;  /* NULL: a file */
 };
 
 struct input_list {
     struct input *items;
     size_t        count, room;
+    struct blob_inputs *blobs;   /* NULL: there are none */
 };
 
-/* `avoid`: a folder that is not entered (where the output goes), or NULL. False only when memory is out. */
+/* `avoid`: a folder that is not entered (where the output goes), or NULL. `access`: to blobs, NULL: by the
+ * environment; its strings are borrowed as long as the list. False when memory is out or an address cannot be listed; the
+ * list is to be released all the same. */
 MUST_USE bool inputs_collect(struct input_list *, const char *const *arguments, size_t count, const struct stat *avoid,
-                             struct error *);
+                             const struct blob_access *access, struct error *);
 void inputs_release(struct input_list *);
 
 bool        input_is_stdin(const struct input *);
@@ -46,6 +52,6 @@ struct reader;
 MUST_USE struct reader *reader_open(const struct input *, struct error *);
 void reader_close(struct reader *);
 struct byte_source reader_source(struct reader *);
-uint64_t reader_offset(const struct reader *);   /* bytes taken from the file, packed ones if it is gzip */
+uint64_t reader_offset(const struct reader *);   /* bytes taken from the file or blob, packed ones if it is gzip */
 
 #endif

@@ -6,6 +6,7 @@
 #include "sinks/unfinished.h"
 
 #include <cjson/cJSON.h>
+#include <curl/curl.h>
 #include <hs.h>
 #include <isa-l.h>
 #include <libfyaml.h>
@@ -24,14 +25,16 @@ struct command {
 
 static const struct command commands[] = {
     {"redact", "[PATH... or -]", "read exported logs, write clean ones", FOR_REDACT, command_redact,
-     "A PATH is a file, a folder (all files below it), a quoted pattern, or - for standard input. Packed files (gzip) are\n"
-     "recognised by content. JSON Lines, arrays, {\"records\":[...]} and plain text are recognised, too.\n"
+     "A PATH is a file, a folder (all files below it), a quoted pattern, - for standard input, or the address of a container\n"
+     "of Azure blob storage and the beginning of names in it. Packed files (gzip) are recognised by content. JSON Lines,\n"
+     "arrays, {\"records\":[...]} and plain text are recognised, too.\n"
      "\n"
      "Examples:\n"
      "  lethe redact export/ > clean.ndjson\n"
      "  lethe redact export/ -o clean/ --key-file lethe.key --report report.json\n"
      "  lethe redact 'logs/*.json.gz' -o clean.ndjson.gz --policy hbi\n"
      "  az monitor activity-log list | lethe redact -\n"
+     "  lethe redact https://ACCOUNT.blob.core.windows.net/insights-logs-amlrunevent/ -o clean/ --sas-file sas.txt\n"
      "\n"
      "Exit codes:\n"
      "  0  done\n"
@@ -165,6 +168,7 @@ static void print_version(void)
     printf("  json kernel  %s\n", index_select()->name);
     printf("  vectorscan   %s\n", hs_version());
     printf("  openssl      %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
+    printf("  libcurl      %s\n", curl_version_info(CURLVERSION_NOW)->version);
     printf("  isa-l        %d.%d.%d\n", ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION);
     printf("  libfyaml     %s\n", fy_library_version());
     printf("  cjson        %s\n", cJSON_Version());

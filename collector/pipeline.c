@@ -305,7 +305,7 @@ static bool close_output(struct pipeline *p, const struct input *inputs, size_t 
     if (!output_flush(output, err)) return false;
     p->output = NULL;
     p->result->bytes_out += output_bytes(output);
-    return output_finish(output, complete ? NULL : &undone, err);
+    return output_finish(output, complete ? destination_done_time(p->destination, inputs) : &undone, err);
 }
 
 static bool write_encoded(struct pipeline *p, const struct encoded *e, struct error *err)

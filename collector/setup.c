@@ -26,8 +26,19 @@ bool limits_read(const struct options *options, struct pipeline_options *p, stru
     return sound;
 }
 
+static bool access_read(const struct options *options, struct blob_access *access, struct error *err)
+{
+    *access = (struct blob_access){.account_key_file = option_text(options, OPTION_ACCOUNT_KEY_FILE),
+                                   .signature_file = option_text(options, OPTION_SAS_FILE),
+                                   .connection_string_file = option_text(options, OPTION_CONNECTION_STRING_FILE),
+                                   .ca_file = option_text(options, OPTION_CA_FILE)};
+    if ((access->account_key_file != NULL) + (access->signature_file != NULL) + (access->connection_string_file != NULL) <= 1) return true;
+    return error_set(err, ERROR_USAGE, "give one of --account-key-file, --sas-file and --connection-string-file");
+}
+
 bool inputs_read(const struct options *options, const struct stat *avoid, struct input_list *inputs, struct error *err)
 {
+    struct blob_access       access;
     static const char *const standard_input[] = {INPUT_STDIN};
     const char *const       *paths = (const char *const *)options->paths;
     size_t                   count = options->path_count;
@@ -36,7 +47,7 @@ bool inputs_read(const struct options *options, const struct stat *avoid, struct
         paths = standard_input;
         count = 1;
     }
-    return inputs_collect(inputs, paths, count, avoid, err);
+    return access_read(options, &access, err) && inputs_collect(inputs, paths, count, avoid, &access, err);
 }
 
 bool setup_load(struct setup *s, const struct options *options, struct error *err)

@@ -193,7 +193,7 @@ static void expect_inputs(const char *argument, const struct expected_input *exp
 {
     struct input_list list;
     struct error      err = {0};
-    assert_true(inputs_collect(&list, &argument, 1, NULL, &err));
+    assert_true(inputs_collect(&list, &argument, 1, NULL, NULL, &err));
     assert_int_equal(list.count, count);
     for (size_t i = 0; i < count; i++) {
         assert_string_equal(list.items[i].path, expected[i].path);
@@ -244,7 +244,7 @@ static void the_folder_to_avoid_is_not_entered(void **state)
     struct error      err = {0};
     (void)state;
     assert_int_equal(stat("in/b", &avoid), 0);
-    assert_true(inputs_collect(&list, &argument, 1, &avoid, &err));
+    assert_true(inputs_collect(&list, &argument, 1, &avoid, NULL, &err));
     for (size_t i = 0; i < list.count; i++) assert_string_not_equal(list.items[i].path, "in/b/z");
     inputs_release(&list);
 }
