@@ -14,6 +14,7 @@ from azurite import Azurite   # noqa: E402
 from broker import Kafka   # noqa: E402
 from browser import Browser   # noqa: E402
 from certificates import Certificates   # noqa: E402
+from opensearch import OpenSearch   # noqa: E402
 from recorder import Recorder   # noqa: E402
 from running import Missing   # noqa: E402
 from syslog_servers import Rsyslog, SyslogNg   # noqa: E402
@@ -55,6 +56,11 @@ def azurite(parts_folder):
 @pytest.fixture(scope="session")
 def tls_azurite(parts_folder, certificates):
     yield from started(lambda: Azurite(parts_folder / "tls-azurite", certificates))
+
+
+@pytest.fixture(scope="session")
+def opensearch(parts_folder):
+    yield from started(lambda: OpenSearch(parts_folder / "opensearch"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """Each real part works by itself, so that a scenario that fails tells of the program and not of the part."""
 import contextlib
 import http.client
+import json
 import socket
 import ssl
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -339,6 +341,27 @@ def start_client(client, ingestion, certificates, folder, **options):
         return client.start(ingestion.connection_string, folder, ca=certificates.ca, prefix="p", **options)
     except Missing as missing:
         pytest.skip(str(missing))
+
+
+# --- OpenSearch --------------------------------------------------------------------------------------------------------
+
+def bulk(opensearch, index, *documents):
+    """The status of each document, which is created under its number."""
+    lines = [json.dumps(part) for number, document in enumerate(documents)
+             for part in ({"create": {"_index": index, "_id": str(number)}}, document)]
+    request = urllib.request.Request(f"{opensearch.url}/_bulk", "\n".join([*lines, ""]).encode(),
+                                     {"Content-Type": "application/x-ndjson"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return [item["create"]["status"] for item in json.load(answer)["items"]]
+
+
+def test_opensearch_takes_refuses_and_keeps(opensearch):
+    index = opensearch.index(score={"type": "float"})
+    assert bulk(opensearch, index, {"score": 0.5}, {"score": "not a number"}) == [201, 400]
+    with opensearch.stopped(kill=True):
+        pass
+    assert bulk(opensearch, index, {"score": 0.7}) == [409]
+    assert opensearch.documents(index) == {"0": {"score": 0.5}}
 
 
 # --- Browser, logrotate ------------------------------------------------------------------------------------------------
