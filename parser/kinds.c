@@ -188,7 +188,7 @@ enum shape kind_shape(enum kind kind) { return (enum shape)kind_shapes[kind]; }
 #define AT(...) AT_STEPS(__VA_ARGS__, NONE, NONE, NONE, NONE)
 #define AT_STEPS(a, b, c, d, e, ...) {{NAME_##a, NAME_##b, NAME_##c, NAME_##d, NAME_##e}}
 
-static const struct path places[SHAPE_COUNT][FIELD_COUNT][PATHS_MAX] = {
+static const struct path places[SHAPE_COUNT][FIELD_ALL][PATHS_MAX] = {
 #define PLACES(shape, field, ...) [SHAPE_##shape][FIELD_##field] = {__VA_ARGS__},
 #include "parser/kinds.def"
 };

@@ -18,7 +18,11 @@
 enum field {
 #define FIELD(id, text) FIELD_##id,
 #include "parser/kinds.def"
-    FIELD_COUNT
+    FIELD_COUNT,   /* of those that have a printed name */
+    FIELD_BEFORE_EXTRA = FIELD_COUNT - 1,
+#define EXTRA(id) FIELD_##id,
+#include "parser/kinds.def"
+    FIELD_ALL
 };
 
 enum kind {
@@ -40,7 +44,7 @@ enum shape {
 
 enum shape kind_shape(enum kind);
 
-const char *field_text(enum field);   /* "status_code" */
+const char *field_text(enum field);   /* "status_code"; below FIELD_COUNT only */
 const char *kind_text(enum kind);     /* "activity_log" */
 
 /* What was recognised in one record. */

@@ -63,15 +63,21 @@ struct tail {
     char  *out;
     size_t len, room;
     bool   full;
+    bool   as_is;   /* not the inside of a string: nothing is to be decoded */
 };
 
 /* Appends the inside of a JSON string, or what of it fits. */
 static void append_decoded(struct tail *t, struct slice raw)
 {
-    size_t room = t->room - t->len, at = raw.len <= room ? raw.len : string_raw_offset(raw, room);
+    size_t room = t->room - t->len, at = raw.len <= room ? raw.len : t->as_is ? utf8_cut(raw, room) : string_raw_offset(raw, room);
     char  *out = t->out + t->len;
     if (raw.len == 0 || t->full) return;
     t->full = at < raw.len;
+    if (t->as_is) {
+        memcpy(out, raw.data, at);
+        t->len += at;
+        return;
+    }
     size_t len = string_decode(slice_of(raw.data, at), out);
     if (memchr(raw.data, '\\', at) != NULL) replace_surrogates(out, len);
     if (t->full) {
@@ -83,7 +89,7 @@ static void append_decoded(struct tail *t, struct slice raw)
 
 size_t clean_decode(struct slice raw, char *out, size_t room)
 {
-    struct tail t = {out, 0, room, false};
+    struct tail t = {out, 0, room, false, false};
     append_decoded(&t, raw);
     return t.len;
 }
@@ -94,10 +100,11 @@ size_t node_text(const struct clean_record *r, uint32_t node, char *out, size_t 
     enum fate     fate = node_fate(r, node);
     struct extent e = node_extent(r, node);
     size_t        quotes = is_quoted(&r->tape->nodes[node]) ? 1 : 0, from = e.from + quotes, to = e.to - quotes;
-    struct tail   t = {out, 0, room, fate == FATE_GONE};
+    struct tail   t = {out, 0, room, fate == FATE_GONE, quotes == 0};
     if (fate == FATE_REPLACED) {
         struct slice json = node_replacement(r, node);
-        append_decoded(&t, json.data[0] == '"' ? slice_sub(json, 1, json.len - 1) : json);
+        t.as_is = json.data[0] != '"';
+        append_decoded(&t, t.as_is ? json : slice_sub(json, 1, json.len - 1));
         return t.len;
     }
     for (size_t i = r->span_count == 0 ? 0 : span_after(r, from); from < to && !t.full; i++) {

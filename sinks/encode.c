@@ -1,4 +1,4 @@
-/* The encoder: clean batches to bytes, in the original format or, with encode_flat.c, flat.
+/* The encoder: clean batches to bytes, in the original format or, with the other encode_*.c, in another.
  *
  * With keep_container the elements of a streamed array are joined by commas that are written here, since which of them
  * are withheld is known only now. The array may go on from batch to batch while several batches are encoded at once, so
@@ -8,45 +8,75 @@
  * (1) Space for a whole batch is reserved before it is written.
  * Thread: the encoder's owner. */
 #include "sinks/encode_priv.h"
+#include "sinks/formats.h"
+
+#include <time.h>
 
 #define FIRST_CAPACITY 65536
 
-static const char *const format_texts[] = {[FORMAT_ORIGINAL] = "original", [FORMAT_FLAT] = "flat"};
+static const struct {
+    const char                   *text;
+    const struct receiver_format *receiver;   /* NULL: original and flat, which keep what the record has */
+    bool                          json;
+} formats[FORMAT_COUNT] = {
+    [FORMAT_ORIGINAL] = {"original", NULL, true},
+    [FORMAT_FLAT] = {"flat", NULL, true},
+    [FORMAT_ECS] = {"ecs", &format_ecs, true},
+    [FORMAT_OCSF] = {"ocsf", &format_ocsf, true},
+    [FORMAT_CEF] = {"cef", &format_cef, false},
+    [FORMAT_APPINSIGHTS] = {"appinsights", &format_appinsights, true},
+};
 
 bool format_find(const char *name, enum format *format)
 {
-    for (size_t i = 0; i < sizeof format_texts / sizeof format_texts[0]; i++) {
-        if (strcmp(name, format_texts[i]) != 0) continue;
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        if (strcmp(name, formats[i].text) != 0) continue;
         *format = (enum format)i;
         return true;
     }
     return false;
 }
 
-const char *format_text(enum format format) { return format_texts[format]; }
+const char *format_text(enum format format) { return formats[format].text; }
+
+bool format_is_json(enum format format) { return formats[format].json; }
 
 struct encoder {
-    enum format       format;
-    bool              keep_container;
-    struct flattener *flattener;   /* FORMAT_FLAT only */
+    enum format                   format;
+    bool                          keep_container;
+    int64_t                       now_ms;
+    struct flattener             *flattener;   /* FORMAT_FLAT only */
+    const struct receiver_format *receiver;    /* the formats of receivers only */
+    void                         *state;       /* the receiver's */
+    struct reading                reading;
 };
+
+struct encoder *encoder_open(const struct encoder_options *options)
+{
+    struct encoder *e = malloc(sizeof *e);
+    CHECK(options->format == FORMAT_ORIGINAL || !options->keep_container);
+    if (e == NULL) return NULL;
+    *e = (struct encoder){.format = options->format, .keep_container = options->keep_container, .now_ms = options->now_ms,
+                          .receiver = formats[options->format].receiver};
+    reading_init(&e->reading);
+    if (e->format == FORMAT_FLAT) e->flattener = flattener_new();
+    if (e->receiver != NULL) e->state = e->receiver->open(options);
+    if (e->format == FORMAT_ORIGINAL || e->flattener != NULL || e->state != NULL) return e;
+    encoder_free(e);
+    return NULL;
+}
 
 struct encoder *encoder_new(enum format format, bool keep_container)
 {
-    struct encoder *e = malloc(sizeof *e);
-    if (e == NULL) return NULL;
-    *e = (struct encoder){format, keep_container, NULL};
-    if (format == FORMAT_FLAT && (e->flattener = flattener_new()) == NULL) {
-        encoder_free(e);
-        return NULL;
-    }
-    return e;
+    return encoder_open(&(struct encoder_options){format, keep_container, NULL, NOW_IS_THE_CLOCK});
 }
 
 void encoder_free(struct encoder *e)
 {
     if (e == NULL) return;
     flattener_free(e->flattener);
+    if (e->receiver != NULL) e->receiver->close(e->state);
+    reading_release(&e->reading);
     free(e);
 }
 
@@ -128,14 +158,21 @@ static bool copy_record(const struct clean_record *r, struct encoded *out)
     return true;
 }
 
+static int64_t now(const struct encoder *e)
+{
+    struct timespec t;
+    if (e->now_ms != NOW_IS_THE_CLOCK) return e->now_ms;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 bool encode_record(struct encoder *e, const struct clean_record *r, struct key_cache *keys, struct encoded *out)
 {
     CHECK(r->piece == PIECE_RECORD);
-    switch (e->format) {
-    case FORMAT_ORIGINAL: return copy_record(r, out);
-    case FORMAT_FLAT: return flatten(e->flattener, r, keys, out);
-    }
-    return false;
+    if (e->format == FORMAT_ORIGINAL) return copy_record(r, out);
+    if (e->format == FORMAT_FLAT) return flatten(e->flattener, r, keys, out);
+    reading_take(&e->reading, r, keys, now(e));
+    return e->receiver->write(e->state, &e->reading, out) && !e->reading.failed;
 }
 
 /* --- Batches ------------------------------------------------------------------------------------------------------------- */

@@ -26,11 +26,9 @@ bool grown_add(struct grown *t, struct slice bytes)
 void given_add(struct given *g, uint32_t node)
 {
     size_t i = g->count;
-    for (size_t k = 0; k < g->count; k++)
-        if (g->nodes[k] == node) return;
-    CHECK(g->count < GIVEN_MAX);
-    g->count++;
-    for (; i > 0 && g->nodes[i - 1] > node; i--) g->nodes[i] = g->nodes[i - 1];
+    while (i > 0 && g->nodes[i - 1] > node) i--;
+    if ((i > 0 && g->nodes[i - 1] == node) || g->count == GIVEN_MAX) return;
+    memmove(g->nodes + i + 1, g->nodes + i, (g->count++ - i) * sizeof g->nodes[0]);
     g->nodes[i] = node;
 }
 

@@ -25,14 +25,15 @@ MUST_USE bool grown_reserve(struct grown *, size_t bytes);
 MUST_USE bool grown_add(struct grown *, struct slice);
 
 /* Nodes that were written elsewhere, ascending. */
-#define GIVEN_MAX 64
+#define GIVEN_MAX 256
 
 struct given {
     uint32_t nodes[GIVEN_MAX];
     size_t   count, passed;   /* those before nodes[passed] are behind */
 };
 
-void given_add(struct given *, uint32_t node);   /* a node that is there already is not added */
+/* A node that is there already is not added, nor one too many: it is then written twice. */
+void given_add(struct given *, uint32_t node);
 
 /* Whether the node is one of them. Asked in the order of the document, from given_rewind() on. */
 bool given_has(struct given *, uint32_t node);
