@@ -158,6 +158,7 @@ static void put_properties_of(struct appinsights *a, uint32_t top)
 {
     path_walk_begin(&a->walk, top, SLICE(""), &a->reading->given);
     for (uint32_t node; !a->failed && (node = path_walk_next(&a->walk)) != 0;) {
+        if (node == top) continue;   /* there was nothing in it */
         struct slice path = slice_of(a->walk.path.data, a->walk.path.len);
         a->key.len = 0;
         a->failed |= !grown_reserve(&a->key, path.len);

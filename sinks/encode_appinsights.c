@@ -198,11 +198,12 @@ static void find_parts(struct appinsights *a)
     a->base = data == 0 ? 0 : item_object_member(a, data, "baseData");
     a->tags = r->is_envelope ? item_object_member(a, root, "tags") : 0;
     uint32_t holder = a->base != 0 ? a->base : root;
-    bool     telemetry = r->is_object && kind_shape(r->kind) == SHAPE_APP;
-    a->properties = telemetry ? item_object_member(a, holder, "properties") : 0;
-    a->measurements = telemetry ? item_object_member(a, holder, "measurements") : 0;
+    bool     known = r->is_object && r->kind != KIND_UNKNOWN;
+    a->properties = known ? item_object_member(a, holder, "properties") : 0;
+    a->measurements = known && kind_shape(r->kind) == SHAPE_APP ? item_object_member(a, holder, "measurements") : 0;
     if (data == 0 || a->base == 0) return;
     given_add(&r->given, r->record->kind.category);
+    if (a->tags != 0 && r->record->tape->nodes[a->tags].next == a->tags + 1) given_add(&r->given, a->tags);
     if (item_member(a, root, "ver") != 0) given_add(&r->given, item_member(a, root, "ver"));
     if (item_member(a, a->base, "ver") != 0) given_add(&r->given, item_member(a, a->base, "ver"));
 }

@@ -274,8 +274,8 @@ static bool cef_write(void *format, struct reading *r, struct encoded *out)
     c->out = out;
     c->failed = false;
     names_once_clear(c->names);
-    /* "success" says more than "true" does, or than nothing */
-    if (r->cells[DERIVED_OUTCOME].whole || !reading_has(r, FIELD_RESULT)) r->cells[FIELD_RESULT] = r->cells[DERIVED_OUTCOME];
+    /* "success" says more than "true" does, or than nothing, or than that a change of state was noted */
+    if (r->cells[DERIVED_OUTCOME].whole || (r->is_run && reading_has(r, DERIVED_OUTCOME)) || !reading_has(r, FIELD_RESULT)) r->cells[FIELD_RESULT] = r->cells[DERIVED_OUTCOME];
     put_headers(c);
     put_places(c);
     put_rest(c);

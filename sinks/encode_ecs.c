@@ -3,10 +3,12 @@
  * What ECS has a field for is there (mapping.def); the record's own structure goes to azure.<data set>: azure.activitylogs,
  * azure.platformlogs for resource logs, azure.app_insights for telemetry, azure.eventhub for everything else. There, as in
  * that integration, names of Azure's are written_like_this, and dots in names become underscores, since a dot means an object
- * to Elasticsearch; names below `properties`, claims and the like are people's own and keep their letters.
+ * to Elasticsearch; names below `properties`, claims and the like, and in records of no
+ * known kind, are people's own and keep their letters.
  *
  * `identity` or `properties` given as text would clash with the objects of that name in other records: they are called
- * identity_name and properties_text.
+ * identity_name and properties_text. Of a category or operation that is an object, what is left is category_details and
+ * operation_name_details.
  *
  * Sources: elastic/integrations, packages/azure; ECS 8.11.
  * Thread: the encoder's owner. */
@@ -71,7 +73,7 @@ static bool holds_names_of_others(struct slice name)
 static bool rename_member(struct nested *n, uint16_t parent, bool is_object, bool inside)
 {
     struct slice name = slice_of(n->key.data, n->key.len);
-    bool         ours = inside && is_identifier(name);
+    bool         ours = inside && n->reading->kind != KIND_UNKNOWN && is_identifier(name);
     if (ours) n->failed |= !snake_case(n);
     for (size_t i = 0; i < n->key.len; i++)
         if (n->key.data[i] == '.') n->key.data[i] = '_';
@@ -79,6 +81,8 @@ static bool rename_member(struct nested *n, uint16_t parent, bool is_object, boo
     if (name.len == 0) n->failed |= !grown_add(&n->key, SLICE("_"));
     if (parent != NO_BRANCH && !is_object && slice_equal(name, SLICE("identity"))) n->failed |= !grown_add(&n->key, SLICE("_name"));
     if (parent != NO_BRANCH && !is_object && slice_equal(name, SLICE("properties"))) n->failed |= !grown_add(&n->key, SLICE("_text"));
+    if (parent != NO_BRANCH && is_object && (slice_equal(name, SLICE("category")) || slice_equal(name, SLICE("operation_name"))))
+        n->failed |= !grown_add(&n->key, SLICE("_details"));
     return ours && !holds_names_of_others(name);
 }
 

@@ -167,6 +167,7 @@ static void put_rest_member(struct nested *n, uint32_t key, uint16_t branch, uin
     }
     uint32_t number = names_once_take(n->names, scope, slice_of(n->key.data, n->key.len), '#');
     n->failed |= number == 0;
+    if (number > 1 && branch != NO_BRANCH && at->type == NODE_STRING && at->start == at->end) return;   /* a column of old, beside its heir */
     put_name(n, slice_of(n->key.data, n->key.len), number);
     size_t   before = n->out->len;
     uint32_t passed_before = n->passed_over;

@@ -193,6 +193,7 @@ static void read_caller(struct reading *r)
 {
     struct slice text = reading_text(r, FIELD_CALLER);
     size_t       at = find_any(text, "@"), blank = find_any(text, " ");
+    if (r->nodes[FIELD_CALLER] == r->nodes[FIELD_CALLER_ID]) return;   /* an id is no name */
     if (at == 0 || at + 1 >= text.len || blank < text.len || find_any(from(text, at + 1), "@") + at + 1 < text.len) {
         reading_set_text(r, DERIVED_USER_NAME, text, true);
         return;
@@ -471,6 +472,8 @@ static void find_fields(struct reading *r)
         r->nodes[FIELD_TIME] = r->nodes[FIELD_PLAIN_TIME];
         r->nodes[FIELD_MESSAGE] = r->nodes[FIELD_PLAIN_MESSAGE];
     }
+    if (r->nodes[FIELD_REQUEST_ID] == r->nodes[FIELD_ITEM_ID]) r->nodes[FIELD_REQUEST_ID] = 0;
+    if (kind_shape(r->kind) == SHAPE_APP && r->nodes[FIELD_CALLER] == r->nodes[FIELD_USER_ID]) r->nodes[FIELD_CALLER_ID] = r->nodes[FIELD_USER_ID];
     static const enum field not_of_envelopes[] = {FIELD_OPERATION, FIELD_ITEM_NAME, FIELD_ITEM_ID};
     for (size_t i = 0; r->is_envelope && i < sizeof not_of_envelopes / sizeof not_of_envelopes[0]; i++)
         if (is_root_member(r, r->nodes[not_of_envelopes[i]])) r->nodes[not_of_envelopes[i]] = 0;

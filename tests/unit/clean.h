@@ -12,14 +12,17 @@ static inline size_t clean_unmark(const char *text, char *plain, struct span *sp
 {
     static const char open[] = "\xc2\xab", close[] = "\xc2\xbb";
     size_t            len = 0, span_at = 0;
+    bool              marked = false;
     *span_count = 0;
     for (const char *p = text; *p != '\0';) {
         if (strncmp(p, open, 2) == 0) {
             span_at = len;
+            marked = true;
             p += 2;
-        } else if (*p == '|' && strstr(p, close) != NULL) {
+        } else if (marked && *p == '|') {
             const char *end = strstr(p, close);
-            assert_true(*span_count < CLEAN_SPANS);
+            marked = false;
+            assert_true(end != NULL && *span_count < CLEAN_SPANS);
             spans[(*span_count)++] = (struct span){(uint32_t)span_at, (uint32_t)len, slice_of(p + 1, (size_t)(end - p - 1))};
             p = end + 2;
         } else {
