@@ -650,6 +650,7 @@ static bool fill_any(struct source_file *s, struct cargo *c, struct error *err)
         s->turn = (s->turn + 1) % s->count;
         if (!has_work(s, f, now)) continue;
         c->origin_count = 0;
+        batch_clear(&c->batch);   /* what was passed over may still lie there */
         if (!fill_from(s, f, c, err)) continue;
         snprintf(c->place, sizeof c->place, "%s", f->path);
         return true;

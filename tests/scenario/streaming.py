@@ -1,0 +1,72 @@
+"""A streaming run under the tests' control: started, killed, started again, and its output read back."""
+import json
+import os
+import signal
+import subprocess
+
+from conftest import BINARY, wait_for
+
+
+class Run:
+    """`lethe run` with a configuration; JSON log lines go to a file of its own."""
+
+    def __init__(self, folder, config, **environment):
+        self.folder = folder
+        self.config = folder / "lethe.yaml"
+        self.config.write_text(config)
+        self.log = folder / "run.log"
+        self.environment = {**os.environ, **environment}
+        self.process = None
+        self.starts = 0
+
+    def start(self, stdin=subprocess.DEVNULL):
+        self.starts += 1
+        before = self.log.stat().st_size if self.log.exists() else 0
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config)], cwd=self.folder, stdin=stdin,
+                                            stdout=subprocess.PIPE if stdin == subprocess.PIPE else subprocess.DEVNULL,
+                                            stderr=log, env=self.environment)
+        wait_for(lambda: self.process.poll() is not None or '"running"' in self.log.read_text()[before:])
+        assert self.process.poll() is None, self.log.read_text()[before:]
+        return self
+
+    def stop(self):
+        """Stops in order; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=60)
+
+    def logged(self, text):
+        return text in self.log.read_text()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+
+def records(path):
+    """Whole lines of an output, as JSON."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    return [json.loads(line) for line in data[:data.rfind(b"\n") + 1].splitlines()]
+
+
+def messages(path):
+    return [r["message"] for r in records(path)]
+
+
+def recount(path, expected):
+    """What arrived against what had to: (missing, more than once, of those with another event id, unknown)."""
+    ids = {}
+    for r in records(path):
+        ids.setdefault(r["message"], []).append(r["lethe_event_id"])
+    missing = [m for m in expected if m not in ids]
+    twice = {m: i for m, i in ids.items() if len(i) > 1}
+    return missing, twice, [m for m, i in twice.items() if len(set(i)) > 1], [m for m in ids if m not in set(expected)]
