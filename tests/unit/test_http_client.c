@@ -453,6 +453,7 @@ static void a_stopped_client_ends_all_requests_and_begins_none(void **state)
     http_client_perform(c, &(struct http_request){.url = loopback_url(l, "/")}, &r);
     pthread_join(thread, NULL);
     assert_int_equal(r.failure, HTTP_STOPPED);
+    assert_int_equal(http_client_poll(c, 0), 0);
     assert_int_equal(seen.stopped, 1);
     assert_false(http_client_start(c, &(struct http_request){.url = loopback_url(l, "/")}, note, &seen, &err));
     http_result_release(&r);
