@@ -282,7 +282,7 @@ static void a_stream_reads_the_version_that_was_listed(void **state)
         {{ANSWER("206 Part", "", "3", "abc"), ANSWER("412 No", "", "0", ""), PROPERTIES("\"2\"", "9", "4", "AppendBlob"), ANSWER("206 Part", "", "2", "de")},
          {.size = 5, .etag = "\"1\"", .type = BLOB_APPEND, .created = CREATED}, "abcde", NULL},
         /* made anew meanwhile */
-        {{ANSWER("206 Part", "", "3", "abc"), ANSWER("412 No", "", "0", ""), PROPERTIES("\"2\"", "9", "5", "AppendBlob")},
+        {{ANSWER("206 Part", "", "3", "abc"), ANSWER("412 No", "", "0", ""), PROPERTIES("\"2\"", "9", "5", "AppendBlob"), ANSWER("206 Part", "", "2", "de")},
          {.size = 5, .etag = "\"1\"", .type = BLOB_APPEND, .created = CREATED}, "abc", "cannot read 'shown': it was replaced while it was read"},
         {{ANSWER("206 Part", "", "3", "abc"), ANSWER("412 No", "", "0", ""), PROPERTIES("\"2\"", "9", "4", "BlockBlob")},
          {.size = 5, .etag = "\"1\"", .created = CREATED}, "abc", "cannot read 'shown': it was replaced while it was read"},
