@@ -37,6 +37,7 @@ struct source {
     size_t                    max_record;    /* bytes: longest document; a cargo has room for it */
     const struct keyring     *keys;          /* for keyed hashes, see source_stream_id() */
     struct store             *store;         /* positions of earlier runs; NULL: none are kept */
+    uint64_t                  store_born_ns; /* when its folder was made, since 1970: before the first run with it */
     atomic_bool               stopping;      /* fill() should come back soon, with FILL_IDLE if it has nothing */
     struct source_counters    counters;
 };

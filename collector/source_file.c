@@ -9,7 +9,10 @@
  *     what is unfinished is handed out and the file forgotten.
  * (3) A batch holds documents of one file. Its receipt has the mark behind it, so the mark is kept when the batch is settled.
  * (4) Files take turns, one batch each.
- * (5) A packed file (gzip) is read when it has not changed for PACKED_REST_MS. If it begins as a file that is gone did, it is that
+ * (5) A file that is renamed before anybody looked at it is followed all the same, if its old name fits: the kernel tells of
+ *     renames; and after a restart every file whose name begins like one that fits (x.log.1, x.log-2026), that is younger
+ *     than the store and of which nothing is known, is read. So marks are kept as long as their files.
+ * (6) A packed file (gzip) is read when it has not changed for PACKED_REST_MS. If it begins as a file that is gone did, it is that
  *     file, packed meanwhile, and is read from where that was left.
  * Thread: the source's own. */
 #include "file_identity.h"
@@ -20,12 +23,13 @@
 #include "base/log.h"
 #include "base/wakeup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
 #include <inttypes.h>
-#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -54,6 +58,7 @@ struct followed {
     uint64_t         tried_size;     /* no more came of it than was known */
     uint64_t         grown_ms, looked_ms, used_ms, gone_ms;
     bool             packed, gone, listed, finishing, ended, forgotten, told;
+    bool             announced;      /* its first mark is on its way */
 };
 
 struct source_file {
@@ -69,6 +74,12 @@ struct source_file {
     bool              first_list, too_many_told;
     uint64_t          listed_ms, swept_ms, held;
     int               notify;
+    struct folder {
+        int  watch;
+        char path[SAVED_PATH];
+    } *folders;
+    size_t            folder_count;
+    uint32_t          moved;         /* cookie of a rename away from a name that fits; 0: none */
     struct wakeup     wakeup;
 };
 
@@ -115,14 +126,14 @@ static bool take_saved(struct source_file *s, const struct file_id *id, struct f
     return false;
 }
 
-static struct receipt *make_receipt(const struct source_file *s, const struct followed *f, bool forget)
+static struct receipt *make_receipt(const struct source_file *s, const struct file_mark *mark, bool forget)
 {
     struct file_receipt *r = calloc(1, sizeof *r);
     CHECK(r != NULL);
-    file_key(&s->base, &f->mark.id, r->position.key, &r->position.key_len);
-    _Static_assert(sizeof f->mark <= POSITION_VALUE_MAX, "a mark is the value of a position");
-    r->position.value_len = forget ? 0 : sizeof f->mark;
-    if (!forget) memcpy(r->position.value, &f->mark, sizeof f->mark);
+    file_key(&s->base, &mark->id, r->position.key, &r->position.key_len);
+    _Static_assert(sizeof *mark <= POSITION_VALUE_MAX, "a mark is the value of a position");
+    r->position.value_len = forget ? 0 : sizeof *mark;
+    if (!forget) memcpy(r->position.value, mark, sizeof *mark);
     r->base.positions = &r->position;
     r->base.position_count = 1;
     return &r->base;
@@ -181,7 +192,33 @@ static void close_one(struct source_file *s)
     if (oldest != NULL) close_fd(s, oldest);
 }
 
-static bool open_fd(struct source_file *s, struct followed *f)
+static void rename_followed(struct followed *f, const char *path)
+{
+    char *copy = strdup(path);
+    CHECK(copy != NULL);
+    free(f->path);
+    f->path = copy;
+}
+
+/* Where a file is by now that does not bear its name any more. False: nowhere near. */
+static bool relocate(struct followed *f)
+{
+    char   pattern[SAVED_PATH + 8];
+    glob_t found;
+    bool   here = false;
+    snprintf(pattern, sizeof pattern, "%s[.-]*", f->mark.path);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t n = 0; n < found.gl_pathc && !here; n++) {
+            struct file_id id;
+            struct stat    status;
+            here = file_id_at(found.gl_pathv[n], &id, &status) && file_id_equal(&id, &f->mark.id);
+            if (here) rename_followed(f, found.gl_pathv[n]);
+        }
+    globfree(&found);
+    return here;
+}
+
+static bool open_path(struct source_file *s, struct followed *f)
 {
     struct file_id id;
     f->used_ms = clock_monotonic_ms();
@@ -198,8 +235,13 @@ static bool open_fd(struct source_file *s, struct followed *f)
     }
     s->open_count++;
     if (file_id_of(f->fd, &id) && file_id_equal(&id, &f->mark.id)) return true;
-    close_fd(s, f);   /* another file has that name by now: the next sweep sees it */
+    close_fd(s, f);   /* another file has that name by now */
     return false;
+}
+
+static bool open_fd(struct source_file *s, struct followed *f)
+{
+    return open_path(s, f) || (f->gone && relocate(f) && open_path(s, f));
 }
 
 /* The content is not the one that was read before. */
@@ -367,6 +409,7 @@ static struct followed *follow(struct source_file *s, const char *path, const st
     CHECK(f->path != NULL);
     snprintf(f->mark.path, sizeof f->mark.path, "%s", path);
     s->files[s->count++] = f;
+    if (s->open_count < MOST_OPEN) (void)open_fd(s, f);   /* so that it may be removed at once */
     return f;
 }
 
@@ -407,14 +450,6 @@ static void new_file(struct source_file *s, const char *path, const struct file_
     follow(s, path, &mark, size)->listed = true;
 }
 
-static void rename_followed(struct followed *f, const char *path)
-{
-    if (strcmp(f->path, path) == 0) return;
-    free(f->path);
-    f->path = strdup(path);
-    CHECK(f->path != NULL);
-}
-
 static void meet(struct source_file *s, const char *path)
 {
     struct file_id id;
@@ -425,21 +460,58 @@ static void meet(struct source_file *s, const char *path)
         new_file(s, path, &id, (uint64_t)status.st_size);
         return;
     }
-    if (!f->listed) rename_followed(f, path);
+    if (!f->listed && strcmp(f->path, path) != 0) rename_followed(f, path);
     f->listed = true;
     if (f->gone && !f->ended) f->gone = false;
 }
 
+/* Follows a file that bears a name by now that does not fit. */
+static void follow_renamed(struct source_file *s, const char *path, const struct file_mark *mark, uint64_t size)
+{
+    struct followed *f = follow(s, path, mark, size);
+    snprintf(f->mark.path, sizeof f->mark.path, "%s", mark->path[0] != '\0' ? mark->path : path);
+    f->gone = true;
+    f->gone_ms = clock_monotonic_ms();
+}
+
+/* One that was not met before: from its beginning. */
+static void meet_renamed(struct source_file *s, const char *path)
+{
+    struct file_mark mark = {.version = MARK_VERSION, .place = {.line = 1}};
+    struct stat      status;
+    if (!file_id_at(path, &mark.id, &status) || !S_ISREG(status.st_mode)) return;
+    struct followed *known = find_followed(s, &mark.id);
+    if (known != NULL) rename_followed(known, path);
+    if (known != NULL || s->count == MOST_FILES || is_gzip(path)) return;
+    file_stream(&s->base, &mark.id, 0, mark.stream);
+    follow_renamed(s, path, &mark, (uint64_t)status.st_size);
+}
+
 static void watch_folder(struct source_file *s, const char *pattern)
 {
-    char folder[4096];
-    snprintf(folder, sizeof folder, "%s", pattern);
-    char *wild = strpbrk(folder, "*?[");
+    char path[SAVED_PATH];
+    if (s->notify < 0 || strlen(pattern) >= sizeof path) return;
+    strcpy(path, pattern);
+    char *wild = strpbrk(path, "*?[");
     if (wild != NULL) *wild = '\0';
-    char *slash = strrchr(folder, '/');
-    if (slash != NULL) slash[slash == folder ? 1 : 0] = '\0';
-    else strcpy(folder, ".");
-    if (s->notify >= 0) (void)inotify_add_watch(s->notify, folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
+    char *slash = strrchr(path, '/');
+    if (slash != NULL) slash[slash == path ? 1 : 0] = '\0';
+    else strcpy(path, ".");
+    int watch = inotify_add_watch(s->notify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
+    for (size_t i = 0; i < s->folder_count; i++)
+        if (s->folders[i].watch == watch) return;
+    if (watch < 0) return;
+    s->folders = reallocarray(s->folders, s->folder_count + 1, sizeof *s->folders);
+    CHECK(s->folders != NULL);
+    s->folders[s->folder_count].watch = watch;
+    strcpy(s->folders[s->folder_count++].path, path);
+}
+
+static bool fits_pattern(const struct source_file *s, const char *path)
+{
+    for (size_t i = 0; i < s->paths.count; i++)
+        if (fnmatch(s->paths.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) return !is_excluded(s, path);
+    return false;
 }
 
 static void list(struct source_file *s)
@@ -465,23 +537,42 @@ static void list(struct source_file *s)
 /* The file of a mark that no pattern shows any more: renamed while nobody looked. It is in the same folder, if it is anywhere. */
 static bool find_renamed(struct source_file *s, const struct file_mark *mark)
 {
-    char   pattern[SAVED_PATH + 2];
-    glob_t found;
-    bool   here = false;
-    snprintf(pattern, sizeof pattern, "%s*", mark->path);
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-        for (size_t n = 0; n < found.gl_pathc && !here; n++) {
-            struct file_id id;
-            struct stat    status;
-            here = file_id_at(found.gl_pathv[n], &id, &status) && file_id_equal(&id, &mark->id) && S_ISREG(status.st_mode);
-            if (!here) continue;
-            struct followed *f = follow(s, found.gl_pathv[n], mark, (uint64_t)status.st_size);
-            snprintf(f->mark.path, sizeof f->mark.path, "%s", mark->path);
-            f->gone = true;
-            f->gone_ms = clock_monotonic_ms();
-        }
-    globfree(&found);
+    struct followed trial = {.path = strdup(mark->path), .mark = *mark};
+    struct file_id  id;
+    struct stat     status;
+    bool            here = relocate(&trial) && file_id_at(trial.path, &id, &status) && S_ISREG(status.st_mode);
+    if (here) follow_renamed(s, trial.path, mark, (uint64_t)status.st_size);
+    free(trial.path);
     return here;
+}
+
+/* The name without its last parts, as far as what is left fits: x.log of x.log.1, x.log-20260314 and x.log.1.gz. */
+static bool fits_without_ending(const struct source_file *s, const char *path, char base[SAVED_PATH])
+{
+    if (strlen(path) >= SAVED_PATH) return false;
+    strcpy(base, path);
+    for (char *p = base + strlen(base); p > base && *p != '/'; p--) {
+        if (*p != '.' && *p != '-') continue;
+        *p = '\0';
+        if (fits_pattern(s, base)) return true;
+    }
+    return false;
+}
+
+/* Files that were renamed between two runs and never met. */
+static void find_unmet(struct source_file *s, const char *folder)
+{
+    DIR           *d = opendir(folder);
+    struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        char           path[SAVED_PATH + NAME_MAX + 2], base[SAVED_PATH];
+        struct file_id id;
+        struct stat    status;
+        snprintf(path, sizeof path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, entry->d_name);
+        if (fits_pattern(s, path) || !fits_without_ending(s, path, base) || !file_id_at(path, &id, &status)) continue;
+        if (id.born_ns >= s->base.store_born_ns && S_ISREG(status.st_mode)) meet_renamed(s, path);
+    }
+    if (d != NULL) closedir(d);
 }
 
 /* A packed one of a name that no pattern has: the same. */
@@ -497,9 +588,7 @@ static void find_packed(struct source_file *s, const struct file_mark mark)
             struct file_mark adopted;
             if (!file_id_at(found.gl_pathv[n], &id, &status) || find_followed(s, &id) != NULL || !is_gzip(found.gl_pathv[n])) continue;
             if (!adopt(s, found.gl_pathv[n], &id, &adopted)) continue;
-            struct followed *f = follow(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size);
-            f->gone = true;
-            f->gone_ms = clock_monotonic_ms();
+            follow_renamed(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size);
             break;
         }
     globfree(&found);
@@ -514,6 +603,7 @@ static void find_missing(struct source_file *s)
     }
     for (size_t i = s->saved_count; i-- > 0;)
         if (i < s->saved_count && s->saved[i].path[0] != '\0') find_packed(s, s->saved[i]);
+    for (size_t i = 0; i < s->folder_count && s->base.store != NULL; i++) find_unmet(s, s->folders[i].path);
 }
 
 /* How large each file is now. */
@@ -528,7 +618,9 @@ static void look(struct source_file *s, uint64_t now)
         bool idle = now - f->grown_ms > IDLE_AFTER_MS;
         if (!idle || now - f->looked_ms >= IDLE_EVERY_MS) {
             f->looked_ms = now;
-            bool seen = f->fd >= 0 ? fstat(f->fd, &status) == 0 : stat(f->path, &status) == 0;
+            struct file_id id;
+            bool           seen = f->fd >= 0 ? fstat(f->fd, &status) == 0
+                                             : file_id_at(f->path, &id, &status) && file_id_equal(&id, &f->mark.id);
             if (seen && (uint64_t)status.st_size != f->size) {
                 f->grown_ms = now;
                 f->told = false;
@@ -543,18 +635,26 @@ static void look(struct source_file *s, uint64_t now)
     s->swept_ms = now;
 }
 
+/* A rename comes as two events with one cookie, one after the other. */
+static void note_event(struct source_file *s, const struct inotify_event *e)
+{
+    char path[SAVED_PATH + NAME_MAX + 2] = "";
+    if ((e->mask & ~(uint32_t)IN_MODIFY) != 0) s->listed_ms = 0;
+    for (size_t i = 0; i < s->folder_count && e->len > 0; i++)
+        if (s->folders[i].watch == e->wd) snprintf(path, sizeof path, "%s/%s", strcmp(s->folders[i].path, "/") == 0 ? "" : s->folders[i].path, e->name);
+    if ((e->mask & IN_MOVED_FROM) != 0) s->moved = fits_pattern(s, path) ? e->cookie : 0;
+    if ((e->mask & IN_MOVED_TO) != 0 && s->moved != 0 && e->cookie == s->moved && !fits_pattern(s, path)) meet_renamed(s, path);
+}
+
 static bool drain_events(struct source_file *s)
 {
-    char    events[4096];
+    _Alignas(struct inotify_event) char events[8192];
     bool    any = false;
     ssize_t got;
     while (s->notify >= 0 && (got = read(s->notify, events, sizeof events)) > 0) {
         any = true;
-        for (char *p = events; p < events + got;) {
-            const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
-            if ((e->mask & ~(uint32_t)IN_MODIFY) != 0) s->listed_ms = 0;
-            p += sizeof *e + e->len;
-        }
+        for (char *p = events; p < events + got; p += sizeof(struct inotify_event) + ((struct inotify_event *)(void *)p)->len)
+            note_event(s, (struct inotify_event *)(void *)p);
     }
     return any;
 }
@@ -576,7 +676,8 @@ static void sweep(struct source_file *s)
 
 static bool has_work(const struct source_file *s, const struct followed *f, uint64_t now)
 {
-    if (f->ended) return !f->forgotten && f->gone;
+    if (f->ended) return !f->forgotten;
+    if (!f->announced) return true;
     if (f->packed) return f->framer != NULL || (f->tried_size != f->size && now - f->grown_ms >= PACKED_REST_MS);
     if (f->size != f->read_to && f->size != f->tried_size) return true;
     return f->gone && now - f->gone_ms >= s->rotate_wait_ms;
@@ -606,9 +707,13 @@ static void end_file(struct source_file *s, struct followed *f)
 static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
 {
     uint64_t now = clock_monotonic_ms();
-    if (f->ended) {   /* all of it is settled before this is */
-        f->forgotten = true;
-        c->receipt = make_receipt(s, f, true);
+    if (f->ended || !f->announced) {   /* what was read of it is settled before this is */
+        struct file_id id;
+        struct stat    status;
+        bool           there = file_id_at(f->path, &id, &status) && file_id_equal(&id, &f->mark.id);
+        f->forgotten = f->ended;
+        f->announced = true;
+        c->receipt = make_receipt(s, &f->mark, f->ended && !there && !relocate(f));
         return true;
     }
     if (!open_fd(s, f)) {
@@ -636,15 +741,31 @@ static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c
     }
     if (filled == FILL_LATER) f->tried_size = f->read_to;
     bool idle = filled == FILL_LATER && f->read_to == f->mark.place.offset;
-    if (moved || c->batch.count > 0) c->receipt = make_receipt(s, f, false);
+    if (moved || c->batch.count > 0) c->receipt = make_receipt(s, &f->mark, false);
     if (filled == FILL_END || filled == FILL_FAILED) end_file(s, f);
     else if (idle || s->held > MOST_HELD) drop_framer(s, f);
     return c->receipt != NULL;
 }
 
+/* A mark whose file was not there at the start, while its folder was. */
+static bool forget_one(struct source_file *s, struct cargo *c)
+{
+    while (s->saved_count > 0 && !s->first_list) {
+        struct file_mark mark = s->saved[--s->saved_count];
+        char            *slash = strrchr(mark.path, '/');
+        if (slash != NULL) *slash = '\0';
+        if (slash == NULL || access(mark.path, F_OK) != 0) continue;
+        c->receipt = make_receipt(s, &mark, true);
+        snprintf(c->place, sizeof c->place, "%.200s", mark.path);
+        return true;
+    }
+    return false;
+}
+
 static bool fill_any(struct source_file *s, struct cargo *c, struct error *err)
 {
     uint64_t now = clock_monotonic_ms();
+    if (forget_one(s, c)) return true;
     for (size_t n = 0; n < s->count; n++) {
         struct followed *f = s->files[s->turn % s->count];
         s->turn = (s->turn + 1) % s->count;
@@ -700,6 +821,7 @@ static void close_source(struct source *source)
     for (size_t i = 0; i < s->count; i++) free_file(s, s->files[i]);
     free(s->files);
     free(s->saved);
+    free(s->folders);
     if (s->notify > 0) close(s->notify);
     if (s->wakeup.fd > 0) wakeup_release(&s->wakeup);
 }

@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH_EXTRA      (256 * 1024)   /* room beyond the longest record, so that short ones come in large batches */
@@ -251,6 +253,13 @@ static void *run_source(void *runner)
     return NULL;
 }
 
+static uint64_t born_ns(const char *path)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, path, 0, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0) return UINT64_MAX;
+    return (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec;
+}
+
 static bool runner_init(struct runner *r, struct stream *s, struct source *source, struct error *err)
 {
     unsigned count = source->type->cargoes;
@@ -264,6 +273,7 @@ static bool runner_init(struct runner *r, struct stream *s, struct source *sourc
         queue_push(&r->home, &r->cargoes[i]);
     }
     source->store = s->store;
+    source->store_born_ns = s->store != NULL ? born_ns(s->config->store.path) : UINT64_MAX;
     source->keys = s->first->keys;
     return source->type->open(source, err);
 }

@@ -212,13 +212,13 @@ def test_a_thousand_files(run, tmp_path):
     assert recount(tmp_path / "out.jsonl", expected) == ([], {}, [], [])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_nothing_is_lost_whatever_happens_to_files_and_process(run, tmp_path, seed):
     """Writing, rotating and killing in random order: every line arrives; what arrives twice has one event id."""
     choose, expected, kills, serial = random.Random(seed), [], 0, 0
     logs = [tmp_path / f"logs/{name}.log" for name in "abc"]
     run.start()
-    for _ in range(60):
+    for _ in range(40):
         log = choose.choice(logs)
         action = choose.choice(["write"] * 6 + ["rotate", "kill", "stop"])
         if action == "write":
