@@ -27,6 +27,7 @@ struct cef {
     struct grown       text;     /* a value, decoded */
     struct reading    *reading;
     struct encoded    *out;
+    bool               begun;    /* there is a pair */
     bool               failed;
 };
 
@@ -154,11 +155,11 @@ static void put_value(struct cef *c, struct slice text)
     c->out->len = (size_t)(to - c->out->data);
 }
 
-/* Blanks stand between pairs, not before the first, which follows the header's last bar. */
+/* Blanks stand between pairs, not before the first. */
 static void put_pair(struct cef *c, struct slice key, struct slice value)
 {
-    char last = c->out->data[c->out->len - 1];
-    if (last != '|') put(c, SLICE(" "));
+    if (c->begun) put(c, SLICE(" "));
+    c->begun = true;
     put(c, key);
     put(c, SLICE("="));
     put_value(c, value);
@@ -272,7 +273,7 @@ static bool cef_write(void *format, struct reading *r, struct encoded *out)
     struct cef *c = format;
     c->reading = r;
     c->out = out;
-    c->failed = false;
+    c->begun = c->failed = false;
     names_once_clear(c->names);
     /* "success" says more than "true" does, or than nothing, or than that a change of state was noted */
     if (r->cells[DERIVED_OUTCOME].whole || (r->is_run && reading_has(r, DERIVED_OUTCOME)) || !reading_has(r, FIELD_RESULT)) r->cells[FIELD_RESULT] = r->cells[DERIVED_OUTCOME];

@@ -3,12 +3,12 @@
  * What ECS has a field for is there (mapping.def); the record's own structure goes to azure.<data set>: azure.activitylogs,
  * azure.platformlogs for resource logs, azure.app_insights for telemetry, azure.eventhub for everything else. There, as in
  * that integration, names of Azure's are written_like_this, and dots in names become underscores, since a dot means an object
- * to Elasticsearch; names below `properties`, claims and the like, and in records of no
- * known kind, are people's own and keep their letters.
+ * to Elasticsearch; names below `properties`, claims and the like, and in records of no known kind, are people's own and keep
+ * their letters.
  *
- * `identity` or `properties` given as text would clash with the objects of that name in other records: they are called
- * identity_name and properties_text. Of a category or operation that is an object, what is left is category_details and
- * operation_name_details.
+ * What is an object in some records and a text in others, such as `identity` or `properties`, would clash in an index: the
+ * text is called identity_name, properties_text and so on; of a category or operation that is an object, what is left is
+ * category_details and operation_name_details.
  *
  * Sources: elastic/integrations, packages/azure; ECS 8.11.
  * Thread: the encoder's owner. */
@@ -70,6 +70,19 @@ static bool holds_names_of_others(struct slice name)
     return false;
 }
 
+/* What makes the name of a member of the record itself differ from that of an object, or of a text, of the same name. */
+static struct slice distinction(struct slice name, bool is_object)
+{
+    static const char *const objects[] = {"properties", "authorization", "claims", "http_request"};
+    static const char *const texts[] = {"category", "operation_name"};
+    if (!is_object && slice_equal(name, SLICE("identity"))) return SLICE("_name");
+    for (size_t i = 0; !is_object && i < sizeof objects / sizeof objects[0]; i++)
+        if (slice_equal(name, slice_from(objects[i]))) return SLICE("_text");
+    for (size_t i = 0; is_object && i < sizeof texts / sizeof texts[0]; i++)
+        if (slice_equal(name, slice_from(texts[i]))) return SLICE("_details");
+    return SLICE("");
+}
+
 static bool rename_member(struct nested *n, uint16_t parent, bool is_object, bool inside)
 {
     struct slice name = slice_of(n->key.data, n->key.len);
@@ -78,12 +91,10 @@ static bool rename_member(struct nested *n, uint16_t parent, bool is_object, boo
     for (size_t i = 0; i < n->key.len; i++)
         if (n->key.data[i] == '.') n->key.data[i] = '_';
     name = slice_of(n->key.data, n->key.len);
+    ours = ours && !holds_names_of_others(name);
     if (name.len == 0) n->failed |= !grown_add(&n->key, SLICE("_"));
-    if (parent != NO_BRANCH && !is_object && slice_equal(name, SLICE("identity"))) n->failed |= !grown_add(&n->key, SLICE("_name"));
-    if (parent != NO_BRANCH && !is_object && slice_equal(name, SLICE("properties"))) n->failed |= !grown_add(&n->key, SLICE("_text"));
-    if (parent != NO_BRANCH && is_object && (slice_equal(name, SLICE("category")) || slice_equal(name, SLICE("operation_name"))))
-        n->failed |= !grown_add(&n->key, SLICE("_details"));
-    return ours && !holds_names_of_others(name);
+    else if (parent != NO_BRANCH) n->failed |= !grown_add(&n->key, distinction(name, is_object));
+    return ours;
 }
 
 /* --- Records --------------------------------------------------------------------------------------------------------------------- */

@@ -46,6 +46,24 @@ def test_the_exit_codes_are_those_of_the_help(lethe):
     assert set(re.findall(r"^\| (\d) \|", (ROOT / "docs/redact.md").read_text(), re.MULTILINE)) == set(told)
 
 
+def test_the_formats_are_those_that_the_program_knows(lethe):
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/formats.md").read_text().split("## Which class")[0], re.MULTILINE)
+    refusal = lethe.redact("-", "--format", "none").stderr.decode()
+    known = re.findall(r"\w+", refusal.split("there are ")[1].replace(" and ", " "))
+    assert told == known
+    assert [name for name in told if name not in (ROOT / "docs/redact.md").read_text() or name not in help_of(lethe, "redact")] == []
+
+
+def test_every_place_of_a_field_is_told():
+    """The table of docs/formats.md has all places of sinks/mapping.def."""
+    places = {place.lstrip("+") for place in re.findall(r'ON\([^"]*"([^"]+)"\)', (ROOT / "sinks/mapping.def").read_text().split("*/", 1)[1])}
+    page = (ROOT / "docs/formats.md").read_text()
+    told = set(re.findall(r"`([^`]+)`", page))
+    claims = "azure.activitylogs.identity.claims_initiated_by_user"
+    told |= {claims + name for name in told if name.startswith(".")}
+    assert places - told == set()
+
+
 def test_every_reason_for_withholding_is_explained():
     reasons = re.findall(r'^REFUSAL\(\w+, +"([^"]+)", +"([^"]+)"\)', (ROOT / "collector/base/refusals.def").read_text(), re.MULTILINE)
     rows = re.findall(r"^\| `([a-z0-9]+)` \| ([^|]+) \| [^|]+ \|$", (ROOT / "docs/redact.md").read_text(), re.MULTILINE)

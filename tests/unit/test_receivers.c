@@ -148,6 +148,7 @@ static void cef_escapes_what_has_a_meaning_and_nothing_else(void **state)
         {"{\"message\":\"a=b\"}", " msg=a\\=b"},
         {"{\"message\":\"a\\\\b\"}", " msg=a\\\\b"},
         {"{\"message\":\"a|b\"}", " msg=a|b"},
+        {"{\"message\":\"a|\",\"b\":1}", " msg=a| azureB=1"},
         {"{\"message\":\"a\\nb\\rc\"}", " msg=a\\nb\\rc"},
         {"{\"message\":\" a \"}", " msg=\\u0020a\\u0020"},
         {"{\"message\":\"\\u0000\\u007f\\t\"}", " msg=\\u0000\\u007f\\u0009"},
