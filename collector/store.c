@@ -267,15 +267,18 @@ enum trouble store_attach(struct store *s, struct error *err)
         sqlite3_wal_hook(s->writer.db, note_frames, s);
         result = load_state(s);
     }
-    enum trouble trouble = trouble_of(&s->writer, result);
-    if (trouble == TROUBLE_NONE) {
-        store_checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
-        return TROUBLE_NONE;
+    s->broken = false;
+    if (result == SQLITE_OK) {
+        int moved = store_checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+        if (is_fatal(moved) && trouble_of(&s->writer, moved) != TROUBLE_FULL) result = moved;
     }
+    enum trouble trouble = trouble_of(&s->writer, result);
+    if (trouble == TROUBLE_NONE) return TROUBLE_NONE;
     if ((result & 0xff) == SQLITE_FORMAT)
         error_set(err, ERROR_OUTPUT, "store '%s' was written by a newer version of this program; use that one, or an empty folder", s->path);
     set_trouble(err, "open", s->path, &s->writer, result);
     connection_close(&s->writer, false);
+    s->broken = true;
     return trouble;
 }
 
@@ -315,8 +318,8 @@ bool store_reopen(struct store *s, struct error *err)
     s->broken = true;
     if (!wal_cut(s, s->wal_frames)) return error_set_errno(err, ERROR_OUTPUT, "cannot write store '%s'", s->path);
     if (!attach_or_rescue(s, &rescued, err)) return false;
-    s->broken = false;
     store_admit_reader(s);
+    if (s->broken) return error_set(err, ERROR_OUTPUT, "cannot write store '%s': no space left on device", s->path);
     log_line(LOG_INFO, "store", "'%s' was opened anew", s->path);
     return true;
 }

@@ -31,14 +31,20 @@ static uint64_t now_us(void)
 
 /* --- The disk ------------------------------------------------------------------------------------------------------------- */
 
-void store_checkpoint(struct store *s, int mode)
+int store_checkpoint(struct store *s, int mode)
 {
     int frames = -1, moved = -1;
     int result = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, &frames, &moved);
     if (result == SQLITE_OK && frames == moved) s->wal_frames = 0;
+    if (is_fatal(result)) s->broken = true;
+    return result;
+}
+
+static void tidy_up(struct store *s, int mode)
+{
+    int result = store_checkpoint(s, mode);
     if (!is_fatal(result)) return;
     struct error err = {0};
-    s->broken = true;
     set_trouble(&err, "tidy up", s->path, &s->writer, result);
     log_line(LOG_WARNING, "store", "%s; nothing is lost", err.text);
 }
@@ -47,10 +53,10 @@ void store_checkpoint(struct store *s, int mode)
 static void shorten_log(struct store *s)
 {
     if (s->wal_frames < STORE_WAL_PAGES) return;
-    store_checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+    tidy_up(s, SQLITE_CHECKPOINT_PASSIVE);
     if (s->broken || s->wal_frames < LONG_LOG_PAGES) return;
     pthread_mutex_lock(&s->reading);
-    store_checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+    tidy_up(s, SQLITE_CHECKPOINT_TRUNCATE);
     pthread_mutex_unlock(&s->reading);
 }
 
@@ -204,11 +210,10 @@ static bool rescue_and_repeat(struct store *s, const struct store_change *change
     log_line(LOG_ERROR, "store", "%s", err->text);
     *err = (struct error){0};
     connection_close(&s->writer, false);
-    s->broken = true;
+    s->broken = true;   /* until store_attach() */
     enum trouble trouble = store_rescue(s, s->keep_from, &rescued, err);
     a->full = trouble == TROUBLE_FULL;
     if (trouble != TROUBLE_NONE || store_attach(s, err) != TROUBLE_NONE) return false;
-    s->broken = false;
     store_admit_reader(s);
     pthread_mutex_lock(&s->lock);
     s->figures.damaged_blocks += rescued.lost_blocks;
@@ -289,6 +294,6 @@ void store_maintain(struct store *s)
     if (result != SQLITE_OK) roll_back(s);
     if (is_fatal(result)) s->broken = true;
     if (!s->broken) give_back_pages(s);
-    if (!s->broken) store_checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+    if (!s->broken) tidy_up(s, SQLITE_CHECKPOINT_PASSIVE);
     store_keep_reserve(s);
 }

@@ -206,13 +206,13 @@ struct store {
 /* Closes both connections and opens them again, without what a failed commit may have left in the log. */
 MUST_USE bool store_reopen(struct store *, struct error *);
 
-/* Opens the writer and reads what is kept in memory. */
+/* Opens the writer and reads what is kept in memory; ends `broken`, but on a full disk that may last. */
 enum trouble store_attach(struct store *, struct error *);
 void store_detach_reader(struct store *);   /* and bars it */
 void store_admit_reader(struct store *);
 
-/* Moves the log into the database; mode as for sqlite3_wal_checkpoint_v2(). What fails is tried again later. */
-void store_checkpoint(struct store *, int mode);
+/* Moves the log into the database; mode and result as of sqlite3_wal_checkpoint_v2(). What fails is tried again later. */
+int store_checkpoint(struct store *, int mode);
 
 /* Makes the reserve if it is not there: space that is given up when a full disk keeps even deletions from being written. */
 void store_keep_reserve(struct store *);

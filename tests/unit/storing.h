@@ -112,12 +112,18 @@ static inline int remove_entry(const char *path, const struct stat *status, int 
 
 static inline void remove_folder(const char *path) { nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
 
-static inline int in_new_folder(void **state)
+static inline int in_new_folder_of(const char *parent, void **state)
 {
-    char *folder = strdup("/tmp/lethe-store-XXXXXX");
+    char *folder = NULL;
+    if (asprintf(&folder, "%s/lethe-store-XXXXXX", parent) < 0) return -1;
     *state = folder;
     return mkdtemp(folder) == NULL || chdir(folder) != 0;
 }
+
+static inline int in_new_folder(void **state) { return in_new_folder_of("/tmp", state); }
+
+/* Where syncing takes no time, for tests that open very many stores. */
+static inline int in_memory(void **state) { return in_new_folder_of(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", state); }
 
 static inline int leave_folder(void **state)
 {
