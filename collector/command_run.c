@@ -2,6 +2,7 @@
  *
  * SIGTERM, SIGINT: stop in order, waiting for sinks up to drain_timeout; a second one stops at once. SIGHUP: configuration,
  * policy and keys anew; a mistake in them is told and changes nothing. */
+#include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
@@ -19,6 +20,7 @@ struct run {
     const char    *path;      /* of the configuration, or NULL */
     struct config *config;
     struct stream *stream;
+    struct admin  *admin;      /* NULL: no listener */
     bool           stopping;
 };
 
@@ -39,15 +41,19 @@ static void block_signals(sigset_t *signals)
 
 static bool start(struct run *r, struct error *err)
 {
-    r->stream = stream_open(r->config, err);
-    return r->stream != NULL && stream_start(r->stream, err);
+    bool listens = r->config->admin.listen != NULL;
+    if ((r->stream = stream_open(r->config, err)) == NULL) return false;
+    if (listens && (r->admin = admin_open(&r->config->admin, err)) == NULL) return false;   /* before anything is read */
+    return stream_start(r->stream, err) && (!listens || admin_start(r->admin, r->stream, err));
 }
 
 /* Ends the stream; the exit code says whether something was lost that nobody can read again. */
 static int finish(struct run *r, uint64_t drain_ms)
 {
     uint64_t lost = stream_stop(r->stream, drain_ms);
+    admin_close(r->admin);   /* only now: what a stop waits for can be seen */
     stream_free(r->stream);
+    r->admin = NULL;
     r->stream = NULL;
     if (lost > 0) log_line(LOG_ERROR, "run", "%" PRIu64 " records could not be delivered and their source cannot send them again", lost);
     return lost > 0 ? EXIT_INCOMPLETE : EXIT_DONE;

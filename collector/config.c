@@ -1,9 +1,12 @@
 #include "config.h"
 
+#include "http_listen.h"
+
 #include <stdlib.h>
 
 #define MOST_SOURCES 64
 #define NAME_MAX_BYTES 64
+#define TOKEN_MIN_BYTES 16   /* of the admin listener */
 
 /* --- The tables ------------------------------------------------------------------------------------------------------------- */
 
@@ -284,13 +287,30 @@ static bool read_part(struct config *c, const struct yaml_node *node, const stru
     return node == NULL || settings_read(node, table, NO_OTHERS, into, &c->pool, err);
 }
 
+static bool read_admin(struct config *c, const struct yaml_node *node, struct error *err)
+{
+    const struct admin_settings *a = &c->admin;
+    struct http_address          address;
+    struct error                 found = {0};
+    if (node == NULL) return true;
+    if (!read_part(c, node, admin_table, &c->admin, err)) return false;
+    const struct yaml_node *listen = yaml_find(node, "listen");
+    if (!http_address_parse(&address, a->listen, &found)) return place_error(listen, &found, err);
+    if ((a->certificate == NULL) != (a->key == NULL)) return yaml_fail(node, err, "certificate and key go together");
+    if (a->token != NULL && strlen(a->token) < TOKEN_MIN_BYTES)
+        return yaml_fail(yaml_find(node, "token"), err, "a token has at least %d characters", TOKEN_MIN_BYTES);
+    if (!http_listen_is_local(a->listen) && (a->certificate == NULL || a->token == NULL))
+        return yaml_fail(listen, err, "'%s' can be reached from elsewhere: it needs a certificate, its key and a token", a->listen);
+    return true;
+}
+
 static bool read_file(struct config *c, struct error *err)
 {
     static const char *const others[] = {"sources", "sinks", "policies", "store", "admin", "seal", NULL};
     const struct yaml_node  *root = yaml_root(c->document);
     if (root == NULL) return error_set(err, ERROR_USAGE, "'%s' is empty", c->name);
     return settings_read(root, run_table, others, &c->run, &c->pool, err) && read_policy_rules(c, yaml_find(root, "policies"), err) &&
-           read_store(c, yaml_find(root, "store"), err) && read_part(c, yaml_find(root, "admin"), admin_table, &c->admin, err) &&
+           read_store(c, yaml_find(root, "store"), err) && read_admin(c, yaml_find(root, "admin"), err) &&
            read_part(c, yaml_find(root, "seal"), seal_table, &c->seal, err) && read_list(c, root, "sources", add_source, err) &&
            read_list(c, root, "sinks", add_sink, err);
 }
