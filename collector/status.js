@@ -1,7 +1,7 @@
 // Asks for status.json every two seconds and shows it. All text from outside is set as text, never as markup.
 "use strict";
 
-const EVERY_MS = 2000, SAMPLES = 90, SHOWN_RULES = 25;
+const EVERY_MS = 2000, SAMPLES = 60, SHOWN_RULES = 25;
 const KINDS_OF_BAR = ["redactions", "withheld", "kinds"];
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -37,7 +37,12 @@ function time(ms) {
     return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
 }
 
-const share = (part, whole) => whole > 0 ? `${(100 * part / whole).toFixed(part > 0 && part / whole < .1 ? 1 : 0)} %` : "–";
+// "100 %" is all of it, "0 %" nothing.
+function share(part, whole) {
+    if (whole === 0) return "–";
+    if (part === 0 || part === whole) return part === 0 ? "0 %" : "100 %";
+    return `${Math.min(99.9, Math.max(.1, 100 * part / whole)).toFixed(1)} %`;
+}
 
 // --- Elements ------------------------------------------------------------------------------------------------------------
 
