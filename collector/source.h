@@ -27,7 +27,8 @@ struct source_counters {
     atomic_uint_fast64_t errors;                /* failures of the world that were told and are tried again */
     atomic_uint_fast64_t lag_bytes;             /* gauge: bytes (or messages) known to wait; UINT_FAST64_MAX: not known */
     atomic_uint_fast64_t streams;               /* gauge: files, partitions, connections or blobs at present */
-    atomic_uint_fast64_t lost_bytes;            /* gone before they could be read: copytruncate, retention */
+    atomic_uint_fast64_t lost_bytes;            /* bytes (or messages) gone before they could be read: copytruncate, retention */
+    atomic_uint_fast64_t empty;                 /* messages without a body, passed over: tombstones */
 };
 
 struct source {

@@ -1,0 +1,290 @@
+/* The Kafka source's membership of its group: what it is given and gives back, what it commits. See source_kafka.c. */
+#include "source_kafka_priv.h"
+
+#include "base/clock.h"
+
+#define SETTLE_WAIT_MS 2000           /* for what is under way, when a partition is taken away */
+#define COMMIT_WAIT_MS 5000           /* for the answer to a commit before a partition is given up */
+#define LOOKUP_WAIT_MS 5000           /* for the committed offsets of new partitions */
+#define CLOSE_WAIT_MS 15000           /* for the group to let us go */
+#define HEARTBEAT_MS 3000
+#define QUEUE_KBYTES 8192             /* fetched and not yet taken */
+#define QUEUE_MESSAGES 10000
+#define FETCH_BYTES (2 * 1024 * 1024) /* of one answer, half of it of one partition, unless a single message is larger */
+
+/* --- Commits ---------------------------------------------------------------------------------------------------------- */
+
+/* The group has moved on; it sorts that out by itself. */
+static bool is_rebalance(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
+        || error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+}
+
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct source_kafka *k = opaque;
+    (void)rk;
+    k->committing = false;
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        size_t                            index = partitions_find(&k->partitions, p->topic, p->partition, SIZE_MAX);
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR && p->err != RD_KAFKA_RESP_ERR_NO_ERROR) error = p->err;
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR && index != SIZE_MAX) k->partitions.items[index].committed = p->offset;
+    }
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET && !is_rebalance(error))
+        kafka_client_failed(&k->client, error, "what is done cannot be committed");
+}
+
+/* The answer comes through the queue `commits`. */
+static void commit(struct source_kafka *k, const rd_kafka_topic_partition_list_t *among)
+{
+    rd_kafka_topic_partition_list_t *list = k->committing ? NULL : partitions_to_commit(&k->partitions, among);
+    if (list == NULL) return;
+    k->committing = rd_kafka_commit_queue(k->rk, list, k->commits, on_commit, k) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void await_commit(struct source_kafka *k, uint64_t deadline_ms)
+{
+    for (uint64_t now = clock_monotonic_ms(); k->committing && now < deadline_ms; now = clock_monotonic_ms())
+        rd_kafka_queue_poll_callback(k->commits, (int)(deadline_ms - now));
+}
+
+static void commit_now(struct source_kafka *k, const rd_kafka_topic_partition_list_t *among)
+{
+    uint64_t deadline = clock_monotonic_ms() + COMMIT_WAIT_MS;
+    await_commit(k, deadline);
+    commit(k, among);
+    await_commit(k, deadline);
+}
+
+/* --- Messages held ---------------------------------------------------------------------------------------------------- */
+
+static void drop_held(struct source_kafka *k, const rd_kafka_topic_partition_list_t *taken)
+{
+    size_t kept = 0;
+    for (size_t i = k->held_at; i < k->held_count; i++) {
+        rd_kafka_message_t *m = k->held[i];
+        bool                drop = m->rkt == NULL || partitions_listed(taken, rd_kafka_topic_name(m->rkt), m->partition);
+        if (drop && i == k->held_at) k->begun = false;
+        if (drop) rd_kafka_message_destroy(m);
+        else k->held[kept++] = m;
+    }
+    k->held_at = 0;
+    k->held_count = kept;
+}
+
+void group_pass_held(struct source_kafka *k)
+{
+    rd_kafka_message_destroy(k->held[k->held_at++]);
+    k->begun = false;
+}
+
+/* --- The group -------------------------------------------------------------------------------------------------------- */
+
+static void fail_and_free(struct source_kafka *k, rd_kafka_error_t *error)
+{
+    if (error == NULL) return;
+    kafka_client_failed(&k->client, rd_kafka_error_code(error), "the group");
+    rd_kafka_error_destroy(error);
+}
+
+static bool is_cooperative(rd_kafka_t *rk) { return strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0; }
+
+/* Where the group was, or where to begin; if that cannot be learnt, librdkafka goes on trying. */
+static void look_up(struct source_kafka *k, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t error = rd_kafka_committed(k->rk, list, LOOKUP_WAIT_MS);
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *p = &list->elems[i];
+        if (error != RD_KAFKA_RESP_ERR_NO_ERROR || p->err != RD_KAFKA_RESP_ERR_NO_ERROR) p->offset = RD_KAFKA_OFFSET_INVALID;
+        else if (p->offset < 0) p->offset = k->start == START_LATEST ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    }
+}
+
+/* Messages go past the group's queue from the first one on. */
+static void redirect(struct source_kafka *k, struct kafka_partition *p)
+{
+    p->queue = rd_kafka_queue_get_partition(k->rk, p->topic, p->number);
+    CHECK(p->queue != NULL);
+    rd_kafka_queue_forward(p->queue, k->messages);
+}
+
+static void identify(const struct source_kafka *k, struct kafka_partition *p)
+{
+    char text[KAFKA_TOPIC_LEN + 16];
+    snprintf(text, sizeof text, "%s/%d", p->topic, p->number);
+    source_stream_id(&k->source, slice_from(text), p->stream);
+}
+
+static void assign_partitions(struct source_kafka *k, rd_kafka_topic_partition_list_t *list)
+{
+    look_up(k, list);
+    for (int i = 0; i < list->cnt; i++) {
+        int64_t committed = list->elems[i].offset >= 0 ? list->elems[i].offset : OFFSET_UNKNOWN;
+        size_t  index = partitions_own(&k->partitions, list->elems[i].topic, list->elems[i].partition, committed);
+        identify(k, &k->partitions.items[index]);
+        redirect(k, &k->partitions.items[index]);
+    }
+    if (is_cooperative(k->rk)) fail_and_free(k, rd_kafka_incremental_assign(k->rk, list));
+    else rd_kafka_assign(k->rk, list);
+    log_line(LOG_INFO, k->source.name, "has %zu partitions, %d of them new", k->partitions.owned, list->cnt);
+}
+
+static void give_up(struct source_kafka *k, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        size_t index = partitions_find(&k->partitions, list->elems[i].topic, list->elems[i].partition, SIZE_MAX);
+        if (index != SIZE_MAX && k->partitions.items[index].owned) partitions_disown(&k->partitions, index);
+    }
+    drop_held(k, list);
+}
+
+static void revoke_partitions(struct source_kafka *k, rd_kafka_topic_partition_list_t *list)
+{
+    bool lost = rd_kafka_assignment_lost(k->rk) != 0;
+    if (!lost) partitions_wait(&k->partitions, list, SETTLE_WAIT_MS);
+    if (!lost) commit_now(k, list);
+    give_up(k, list);
+    if (is_cooperative(k->rk)) fail_and_free(k, rd_kafka_incremental_unassign(k->rk, list));
+    else rd_kafka_assign(k->rk, NULL);
+    log_line(LOG_INFO, k->source.name, "gave %d partitions back%s, has %zu", list->cnt, lost ? ", since it was out of the group" : "",
+             k->partitions.owned);
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct source_kafka *k = kafka_owner(rk);
+    (void)opaque;
+    if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) assign_partitions(k, list);
+    else revoke_partitions(k, list);
+}
+
+/* --- The consumer ----------------------------------------------------------------------------------------------------- */
+
+static rd_kafka_conf_t *consumer_conf(struct source_kafka *k, struct error *err)
+{
+    static const struct kafka_property fixed[] = {
+        {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "earliest"},
+        {"partition.assignment.strategy", "cooperative-sticky"}, {"isolation.level", "read_committed"},
+        {"max.poll.interval.ms", "300000"}, {0}};
+    rd_kafka_conf_t *conf = kafka_client_conf(&k->client, err);
+    if (conf == NULL) return NULL;
+    kafka_conf_apply(conf, fixed);
+    kafka_conf_number(conf, "session.timeout.ms", k->session_ms);
+    kafka_conf_number(conf, "heartbeat.interval.ms", k->session_ms / 3 < HEARTBEAT_MS ? k->session_ms / 3 : HEARTBEAT_MS);
+    kafka_conf_number(conf, "queued.max.messages.kbytes", QUEUE_KBYTES);
+    kafka_conf_number(conf, "queued.min.messages", QUEUE_MESSAGES);
+    kafka_conf_number(conf, "fetch.message.max.bytes", FETCH_BYTES / 2);
+    kafka_conf_number(conf, "fetch.max.bytes", FETCH_BYTES);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    if (rd_kafka_conf_set(conf, "group.id", k->group, NULL, 0) == RD_KAFKA_CONF_OK) return conf;
+    rd_kafka_conf_destroy(conf);
+    error_set(err, ERROR_USAGE, "'%s': kafka does not take the value for group", k->source.name);
+    return NULL;
+}
+
+static bool subscribe(struct source_kafka *k, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)k->topics.count + 1);
+    for (size_t i = 0; i < k->topics.count; i++)
+        rd_kafka_topic_partition_list_add(list, k->topics.items[i], RD_KAFKA_PARTITION_UA);
+    if (k->topics.count == 0) rd_kafka_topic_partition_list_add(list, k->client.topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t error = rd_kafka_subscribe(k->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+    return error_set(err, ERROR_USAGE, "'%s': kafka does not take the topics: %s", k->source.name, rd_kafka_err2str(error));
+}
+
+static void listen_to(rd_kafka_queue_t *queue, int fd)
+{
+    uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof one);
+}
+
+bool group_join(struct source_kafka *k, struct error *err)
+{
+    rd_kafka_conf_t *conf = consumer_conf(k, err);
+    if (conf == NULL || (k->rk = kafka_client_start(&k->client, RD_KAFKA_CONSUMER, conf, err)) == NULL) return false;
+    rd_kafka_poll_set_consumer(k->rk);
+    k->events = rd_kafka_queue_get_consumer(k->rk);
+    k->messages = rd_kafka_queue_new(k->rk);
+    k->commits = rd_kafka_queue_new(k->rk);
+    listen_to(k->events, k->event_fd);
+    listen_to(k->messages, k->event_fd);
+    k->broken = k->committing = false;
+    return subscribe(k, err);
+}
+
+/* Leaves the group, so that others go on at once; revoke_partitions() is called on the way. Not longer than CLOSE_WAIT_MS. */
+static void leave_group(struct source_kafka *k)
+{
+    uint64_t          deadline = clock_monotonic_ms() + CLOSE_WAIT_MS;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(k->rk);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(k->rk, queue);
+    while (error == NULL && !rd_kafka_consumer_closed(k->rk) && clock_monotonic_ms() < deadline) {
+        rd_kafka_message_t *m = rd_kafka_consume_queue(queue, 100);
+        if (m != NULL) rd_kafka_message_destroy(m);
+    }
+    if (error != NULL) rd_kafka_error_destroy(error);
+    rd_kafka_queue_destroy(queue);
+}
+
+void group_leave(struct source_kafka *k)
+{
+    if (k->rk == NULL) return;
+    drop_held(k, NULL);
+    if (!k->broken && k->events != NULL) leave_group(k);
+    for (size_t i = 0; i < k->partitions.count; i++)
+        if (k->partitions.items[i].owned) partitions_disown(&k->partitions, i);
+    rd_kafka_queue_t *queues[] = {k->events, k->messages, k->commits};
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
+        if (queues[i] != NULL) rd_kafka_queue_destroy(queues[i]);
+    rd_kafka_destroy_flags(k->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    k->rk = NULL;
+    k->events = k->messages = k->commits = NULL;
+}
+
+/* --- Serving ---------------------------------------------------------------------------------------------------------- */
+
+/* The group's queue has errors besides what goes to callbacks. */
+void group_take_event(struct source_kafka *k, const rd_kafka_message_t *m)
+{
+    char        what[KAFKA_TOPIC_LEN + 32] = "the group";
+    const char *topic = m->rkt != NULL ? rd_kafka_topic_name(m->rkt) : NULL;
+    if (topic != NULL) snprintf(what, sizeof what, "topic '%s'", topic);
+    if (m->err == RD_KAFKA_RESP_ERR__FATAL) k->broken = true;
+    else if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) kafka_client_failed(&k->client, m->err, what);
+}
+
+static void update_gauges(struct source_kafka *k)
+{
+    uint64_t lag = 0;
+    for (size_t i = 0; i < k->partitions.count; i++) {
+        const struct kafka_partition *p = &k->partitions.items[i];
+        int64_t                       low, high;
+        if (!p->owned || p->next < 0) continue;
+        if (rd_kafka_get_watermark_offsets(k->rk, p->topic, p->number, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+        if (high > p->next) lag += (uint64_t)(high - p->next);
+    }
+    atomic_store(&k->source.counters.lag_bytes, lag);
+    atomic_store(&k->source.counters.streams, k->partitions.owned);
+}
+
+/* Keeps the membership of the group alive, whether or not there is room for messages. */
+void group_serve(struct source_kafka *k)
+{
+    rd_kafka_message_t *m;
+    while ((m = rd_kafka_consumer_poll(k->rk, 0)) != NULL) {
+        group_take_event(k, m);
+        rd_kafka_message_destroy(m);
+    }
+    rd_kafka_queue_poll_callback(k->commits, 0);
+    if (rd_kafka_fatal_error(k->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) k->broken = true;
+    uint64_t now = clock_monotonic_ms();
+    if (now - k->tick_ms < TICK_MS) return;
+    k->tick_ms = now;
+    commit(k, NULL);
+    update_gauges(k);
+}
