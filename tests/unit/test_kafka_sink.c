@@ -136,8 +136,13 @@ static struct block *block_of(unsigned from, unsigned count, size_t len, const c
         r->resource = add_label(b, text + 32);
         r->category = add_label(b, category);
         append(&b->encodings[0].bytes, text, (size_t)n);
-        for (size_t l = (size_t)n; l < len; l++) append(&b->encodings[0].bytes, " ", 1);
-        append(&b->encodings[0].bytes, "\n", 1);
+        size_t more = len > (size_t)n ? len - (size_t)n : 0;
+        char  *padding = malloc(more + 1);
+        assert_non_null(padding);
+        memset(padding, ' ', more);
+        padding[more] = '\n';
+        append(&b->encodings[0].bytes, padding, more + 1);
+        free(padding);
         b->encodings[0].starts[i + 1] = (uint32_t)b->encodings[0].bytes.len;
     }
     return b;
