@@ -15,7 +15,8 @@ bool metadata_append(const struct sink *s, const struct block *b, size_t i, stru
     struct slice bytes = sink_bytes(s, b, i);
     char         id[EVENT_ID_TEXT], members[128];
     bytes.len++;   /* the line feed */
-    if (!s->metadata || bytes.data[0] != '{') return append(out, bytes.data, bytes.len);
+    bool         has_place = s->format == FORMAT_ORIGINAL || s->format == FORMAT_FLAT;
+    if (!s->metadata || !has_place || bytes.data[0] != '{') return append(out, bytes.data, bytes.len);
     event_id_text(&b->records[i], id);
     int len = snprintf(members, sizeof members, "{\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\"%s", id, kind_text((enum kind)b->records[i].kind),
                        bytes.len > 3 ? "," : "");

@@ -1,5 +1,6 @@
 /* Metadata in the bytes of a record, for sinks without a place of their own for it: with `metadata: true`, a record that is a
- * JSON object begins with the members lethe_event_id and lethe_kind. */
+ * JSON object begins with the members lethe_event_id and lethe_kind. Only in the formats original and flat: the others have
+ * schemas that know no such members. */
 #ifndef LETHE_SINKS_METADATA_H
 #define LETHE_SINKS_METADATA_H
 
