@@ -21,10 +21,10 @@ CLEAN, REDACTED, BROKEN = b'{"note":"nothing here"}\n', json.dumps({"password": 
 class Run:
     """lethe run with an admin listener; reads standard input."""
 
-    def __init__(self, folder, admin="", context=None):
+    def __init__(self, folder, admin="", context=None, more=""):
         self.port = free_port()
         (folder / "lethe.yaml").write_text(f"sources: [{{name: console, type: stdin}}]\nsinks: [{{name: archive, type: file, path: '{folder}/out.jsonl'}}]\n"
-                                           f"admin: {{listen: '127.0.0.1:{self.port}'{admin}}}\n")
+                                           f"admin: {{listen: '127.0.0.1:{self.port}'{admin}}}\n{more}")
         self.context = context
         self.log = open(folder / "log", "wb")
         self.process = subprocess.Popen([BINARY, "run", "-c", "lethe.yaml"], cwd=folder, stdin=subprocess.PIPE,
@@ -150,6 +150,18 @@ def test_the_latency_is_a_histogram(run):
     assert [bound for bound, _ in buckets] == ["0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1", "0.25", "1", "5", "60", "+Inf"]
     counts = [count for _, count in buckets]
     assert counts == sorted(counts) and counts[-1] == m[("lethe_sink_latency_seconds_count", ("sink", "archive"))]
+
+
+def test_with_a_store_the_spool_is_shown(tmp_path):
+    run = Run(tmp_path, more=f"store: {{path: '{tmp_path}/state', max_bytes: 2M}}\n")
+    run.write(CLEAN)
+    wait_for(lambda: run.metrics()[("lethe_sink_records_delivered_total", ("sink", "archive"))] == 1)
+    spool = {key[0]: value for key, value in run.metrics().items() if key[0].startswith("lethe_spool_")}
+    page = (ROOT / "docs/monitoring.md").read_text()
+    assert spool.keys() == set(re.findall(r"^\| `(lethe_spool_\w+)`", page, re.MULTILINE))
+    assert (spool["lethe_spool_max_bytes"], spool["lethe_spool_full"], spool["lethe_spool_damaged_blocks_total"]) == (2097152, 0, 0)
+    assert run.status()["spool"]["max_bytes"] == 2097152 and run.ask("/readyz").status == 200
+    assert run.end() == 0
 
 
 def test_labels_come_from_closed_sets(run):
