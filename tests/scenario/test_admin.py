@@ -68,6 +68,20 @@ class Run:
 
 
 @pytest.fixture
+def begin(tmp_path):
+    """Starts runs with settings of the test's own; those that are left are ended."""
+    begun = []
+
+    def make(**settings):
+        begun.append(Run(tmp_path, **settings))
+        return begun[-1]
+    yield make
+    for left in begun:
+        left.process.kill()
+        left.process.wait()
+
+
+@pytest.fixture
 def run(tmp_path):
     started = Run(tmp_path)
     yield started
@@ -152,8 +166,8 @@ def test_the_latency_is_a_histogram(run):
     assert counts == sorted(counts) and counts[-1] == m[("lethe_sink_latency_seconds_count", ("sink", "archive"))]
 
 
-def test_with_a_store_the_spool_is_shown(tmp_path):
-    run = Run(tmp_path, more=f"store: {{path: '{tmp_path}/state', max_bytes: 2M}}\n")
+def test_with_a_store_the_spool_is_shown(begin, tmp_path):
+    run = begin(more=f"store: {{path: '{tmp_path}/state', max_bytes: 2M}}\n")
     run.write(CLEAN)
     wait_for(lambda: run.metrics()[("lethe_sink_records_delivered_total", ("sink", "archive"))] == 1)
     spool = {key[0]: value for key, value in run.metrics().items() if key[0].startswith("lethe_spool_")}
@@ -233,8 +247,8 @@ def test_a_reload_that_replaces_the_stream_keeps_the_listener(run, tmp_path):
 
 # --- Tokens and addresses -----------------------------------------------------------------------------------------------
 
-def test_with_a_token_only_its_owner_sees_names_and_numbers(tmp_path):
-    run = Run(tmp_path, admin=f", token: {TOKEN}")
+def test_with_a_token_only_its_owner_sees_names_and_numbers(begin, tmp_path):
+    run = begin(admin=f", token: {TOKEN}")
     basic = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
     wrong = base64.b64encode(f"{TOKEN}:wrong".encode()).decode()
     for path in ("/", "/metrics", "/status.json", "/status.js", "/nothing"):
@@ -250,10 +264,10 @@ def test_with_a_token_only_its_owner_sees_names_and_numbers(tmp_path):
     assert TOKEN.encode() not in (tmp_path / "log").read_bytes()
 
 
-def test_figures_are_served_over_tls(tmp_path, certificates):
+def test_figures_are_served_over_tls(begin, certificates):
     certificate, key = certificates.localhost
     context = ssl.create_default_context(cafile=str(certificates.ca))
-    run = Run(tmp_path, admin=f", token: {TOKEN}, certificate: '{certificate}', key: '{key}'", context=context)
+    run = begin(admin=f", token: {TOKEN}, certificate: '{certificate}', key: '{key}'", context=context)
     assert run.ask("/metrics").status == 401
     assert run.ask("/metrics", Authorization=f"Bearer {TOKEN}").status == 200
     assert run.end() == 0
