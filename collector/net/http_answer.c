@@ -10,7 +10,7 @@ static bool starts_with_nocase(struct slice s, struct slice prefix)
 
 static bool wanted(struct slice name)
 {
-    static const struct slice names[] = {SLICE("retry-after"), SLICE("etag"), SLICE("last-modified"), SLICE("date"),
+    static const struct slice names[] = {SLICE("retry-after"), SLICE("etag"), SLICE("last-modified"), SLICE("date"), SLICE("location"),
                                          SLICE("content-type"), SLICE("content-length"), SLICE("content-range")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_equal_nocase(name, names[i])) return true;

@@ -114,8 +114,8 @@ bool http_client_stopped(const struct http_client *);
 
 /* --- Results ---------------------------------------------------------------------------------------------------------- */
 
-/* The value of a header of the answer, or NULL. Kept are: Retry-After, ETag, Last-Modified, Date, Content-Type,
- * Content-Length, Content-Range and x-ms-*. */
+/* The value of a header of the answer, or NULL. Kept are: Retry-After, Location, ETag, Last-Modified, Date,
+ * Content-Type, Content-Length, Content-Range and x-ms-*. */
 const char *http_result_header(const struct http_result *, const char *name);
 struct slice http_result_header_slice(const struct http_result *, const char *name);   /* empty: not there */
 
