@@ -1,0 +1,285 @@
+/* The `appinsights` sink: items of the ingestion protocol of Application Insights, POST {IngestionEndpoint}/v2.1/track.
+ *
+ * (1) Every item gets the key of the connection string, at the place where encode.h says that it stands.
+ * (2) An item that is older than the service takes is sent with the time of now; its own is kept as the property
+ *     `lethe_original_time`.
+ * (3) A redirect is followed to https at the same host or at a host of Azure Monitor, and remembered; a token goes nowhere else.
+ * (4) What the service says of an item is read as its index and its number. A complaint about the key is nobody's item:
+ *     everything waits until the key is right.
+ * Formats: body is a JSON array or JSON objects one a line (x-json-stream), which is what is sent. */
+#include "base/clock.h"
+#include "base/timestamp.h"
+#include "net/connection_string.h"
+#include "net/entra.h"
+#include "net/retry.h"
+#include "sinks/http_delivery.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define URL_BYTES      2048
+#define BEARER_BYTES   (ENTRA_TOKEN_BYTES + 16)
+#define BODY_BYTES     (1u << 20)
+#define BODY_ITEMS     10000
+#define ITEM_BYTES     65536
+#define TIME_LEN       24
+#define OLDEST_MS      ((48 * 60 - 5) * 60 * 1000LL)   /* five minutes less than the service: for the way */
+#define NEWEST_MS      ((2 * 60 - 5) * 60 * 1000LL)
+#define QUOTA_HOLD_MS  (5 * 60 * 1000)                 /* when the service does not say how long */
+#define REDIRECTS_MOST 10                              /* in a row */
+#define SCOPE          "https://monitor.azure.com/.default"
+
+struct sink_appinsights {
+    struct sink                base;
+    const char                *connection_string, *ca_file, *proxy;
+    bool                       entra;
+    uint64_t                   timeout_ms;
+    struct app_insights_string target;
+    char                       url[URL_BYTES], scope[URL_BYTES], bearer[BEARER_BYTES];
+    unsigned                   redirects;
+    struct http_client        *client;     /* of the delivery */
+    struct entra              *identity;
+    struct delivery           *delivery;
+};
+
+static const struct setting settings[] = {
+    {"connection_string", SETTING_SECRET, offsetof(struct sink_appinsights, connection_string), NULL, .required = true,
+     .help = "of the component: InstrumentationKey=...;IngestionEndpoint=..."},
+    {"entra", SETTING_BOOL, offsetof(struct sink_appinsights, entra), "false",
+     .help = "send a token of Microsoft Entra ID; who we are comes from the AZURE_ variables or the managed identity"},
+    {"ca_file", SETTING_TEXT, offsetof(struct sink_appinsights, ca_file), NULL, .help = "PEM file of the authorities to trust instead of the system's"},
+    {"proxy", SETTING_TEXT, offsetof(struct sink_appinsights, proxy), NULL, .help = "http://HOST:PORT"},
+    {"timeout", SETTING_DURATION, offsetof(struct sink_appinsights, timeout_ms), "60s", .least = 100, .most = 600000, .help = "for one request"},
+    {.name = NULL},
+};
+
+/* --- Items ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool append(struct encoded *out, struct slice bytes)
+{
+    if (!encoded_reserve(out, bytes.len)) return false;
+    if (bytes.len > 0) memcpy(out->data + out->len, bytes.data, bytes.len);
+    out->len += bytes.len;
+    return true;
+}
+
+static bool is_out_of_time(struct slice time)
+{
+    int64_t ms = 0, now = (int64_t)clock_realtime_ms();
+    return !timestamp_parse(time, &ms) || ms < now - OLDEST_MS || ms > now + NEWEST_MS;
+}
+
+/* Behind the brace of `properties`. The name with its quotes stands in no text, where quotes are escaped. */
+static size_t properties_at(struct slice item)
+{
+    static const char name[] = "\"properties\":{";
+    const char       *at = memmem(item.data, item.len, name, sizeof name - 1);
+    return at == NULL ? 0 : (size_t)(at - item.data) + sizeof name - 1;
+}
+
+static size_t own_properties(const struct sink *sink, const struct block_record *r, struct slice original_time, char *out, size_t room)
+{
+    char   id[EVENT_ID_TEXT];
+    size_t len = 0;
+    event_id_text(r, id);
+    if (sink->metadata)
+        len += (size_t)snprintf(out, room, "\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\",", id, kind_text((enum kind)r->kind));
+    if (original_time.len > 0)
+        len += (size_t)snprintf(out + len, room - len, "\"lethe_original_time\":\"%.*s\",", (int)original_time.len, original_time.data);
+    return len;
+}
+
+static bool put_item(struct sink *sink, const struct block *b, size_t i, struct encoded *out)
+{
+    struct sink_appinsights *s = (struct sink_appinsights *)sink;
+    struct slice             item = sink_bytes(sink, b, i), time = {0};
+    char                     own[256], now[TIMESTAMP_TEXT];
+    size_t                   properties = properties_at(item), start = out->len;
+    if (item.len <= APPINSIGHTS_TIME_AT + TIME_LEN || properties <= APPINSIGHTS_TIME_AT) return true;   /* kept from a run with another format */
+    bool restamp = is_out_of_time(slice_of(item.data + APPINSIGHTS_TIME_AT, TIME_LEN));
+    if (restamp) time = slice_of(item.data + APPINSIGHTS_TIME_AT, TIME_LEN);
+    size_t len = own_properties(sink, &b->records[i], time, own, sizeof own);
+    if (len > 0 && item.data[properties] == '}') len--;   /* no comma before the end */
+    if (!append(out, slice_sub(item, 0, properties)) || !append(out, slice_of(own, len)) || !append(out, slice_sub(item, properties, item.len)))
+        return false;
+    memcpy(out->data + start + APPINSIGHTS_IKEY_AT, s->target.instrumentation_key, APPINSIGHTS_IKEY_LEN);
+    if (restamp) memcpy(out->data + start + APPINSIGHTS_TIME_AT, timestamp_text((int64_t)clock_realtime_ms(), now), TIME_LEN);
+    return true;
+}
+
+static bool address(struct sink *sink, struct delivery_head *head, struct error *err)
+{
+    struct sink_appinsights *s = (struct sink_appinsights *)sink;
+    head->url = s->url;
+    head->headers[head->header_count++] = (struct http_header){"Content-Type", "application/x-json-stream"};
+    if (!s->entra) return true;
+    const char *token = entra_token(s->identity, s->scope, NULL, err);
+    if (token == NULL) return false;
+    snprintf(s->bearer, sizeof s->bearer, "Bearer %s", token);
+    head->headers[head->header_count++] = (struct http_header){"Authorization", s->bearer};
+    return true;
+}
+
+/* --- Answers -------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_transient(int status)
+{
+    return status == 401 || status == 402 || status == 403 || status == 408 || status == 429 || status == 439 || status >= 500;
+}
+
+static bool names_the_key(const cJSON *error)
+{
+    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "message"));
+    return message != NULL && strcasestr(message, "instrumentation key") != NULL;
+}
+
+static void read_item(const cJSON *error, struct delivery_answer *a)
+{
+    const cJSON *index = cJSON_GetObjectItemCaseSensitive(error, "index"), *status = cJSON_GetObjectItemCaseSensitive(error, "statusCode");
+    if (!cJSON_IsNumber(index) || !cJSON_IsNumber(status) || index->valuedouble < 0 || index->valuedouble >= (double)a->count) return;
+    struct item_outcome *item = &a->items[(size_t)index->valuedouble];
+    if (is_transient(status->valueint) || names_the_key(error)) item->fate = ITEM_LATER;
+    else if (status->valueint / 100 != 2) *item = (struct item_outcome){ITEM_REJECTED, status->valueint == 413 ? "too large" : "refused by the receiver"};
+}
+
+/* The outcome of each item. An answer that names none says nothing. */
+static bool read_items(const struct http_result *r, struct delivery_answer *a)
+{
+    cJSON       *root = r->body != NULL ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
+    const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"), *error;
+    bool         understood = cJSON_IsArray(errors) && (r->status == 206 || cJSON_GetArraySize(errors) > 0);
+    for (size_t i = 0; understood && r->status == 400 && i < a->count; i++) a->items[i].fate = ITEM_LATER;   /* nothing was taken */
+    if (understood) cJSON_ArrayForEach(error, errors) read_item(error, a);
+    cJSON_Delete(root);
+    return understood;
+}
+
+static bool ends_with(struct slice text, const char *end)
+{
+    size_t len = strlen(end);
+    return text.len >= len && slice_equal_nocase(slice_sub(text, text.len - len, text.len), slice_from(end));
+}
+
+/* Host and port of an https URL; nothing: it is none, or has a user or characters that no host has. */
+static struct slice host_of(const char *url)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:";
+    if (strncmp(url, "https://", 8) != 0) return (struct slice){0};
+    size_t len = strspn(url + 8, allowed);
+    return url[8 + len] == '/' ? slice_of(url + 8, len) : (struct slice){0};
+}
+
+static bool may_go_to(const char *url, const char *from)
+{
+    static const char *const trusted[] = {".monitor.azure.com", ".services.visualstudio.com", ".applicationinsights.azure.com",
+                                          ".monitor.azure.us", ".applicationinsights.azure.us", ".monitor.azure.cn", ".applicationinsights.azure.cn"};
+    struct slice host = host_of(url), old = host_of(from);
+    if (host.len == 0) return false;
+    if (old.len > 0 && slice_equal_nocase(host, old)) return true;
+    for (size_t i = 0; i < sizeof trusted / sizeof trusted[0]; i++)
+        if (ends_with(host, trusted[i])) return true;
+    return false;
+}
+
+static void read_redirect(struct sink_appinsights *s, const struct http_result *r, struct delivery_answer *a)
+{
+    const char *to = http_result_header(r, "Location");
+    if (to == NULL || strlen(to) >= sizeof s->url || !may_go_to(to, s->url) || s->redirects == REDIRECTS_MOST) return;
+    s->redirects++;
+    memcpy(s->url, to, strlen(to) + 1);
+    a->verdict = ANSWER_ELSEWHERE;
+}
+
+static void read_answer(struct sink *sink, const struct http_result *r, struct delivery_answer *a)
+{
+    struct sink_appinsights *s = (struct sink_appinsights *)sink;
+    if (r->status == 307 || r->status == 308) {
+        read_redirect(s, r, a);
+        return;
+    }
+    s->redirects = 0;
+    if (r->status == 401 && s->identity != NULL) entra_forget(s->identity, s->scope);
+    delivery_read_status(r, a);
+    if ((r->status == 402 || r->status == 439) && a->hold_ms == 0) a->hold_ms = QUOTA_HOLD_MS;
+    if (r->status != 206 && r->status != 400) return;
+    if (read_items(r, a)) a->verdict = ANSWER_ITEMS;
+    else if (r->status == 206) a->verdict = ANSWER_LATER;
+}
+
+/* --- Life ----------------------------------------------------------------------------------------------------------------------- */
+
+static bool check(struct sink *sink, struct error *err)
+{
+    struct sink_appinsights   *s = (struct sink_appinsights *)sink;
+    struct app_insights_string target = {0};
+    if (!app_insights_string_parse(slice_from(s->connection_string), &target, err)) return false;
+    bool fits = strlen(target.instrumentation_key) == APPINSIGHTS_IKEY_LEN && strlen(target.ingestion_endpoint) < URL_BYTES / 2;
+    app_insights_string_release(&target);
+    return fits || error_set(err, ERROR_USAGE, "connection_string: the key or the endpoint has a length that it cannot have");
+}
+
+static bool open_client(struct sink_appinsights *s, struct error *err)
+{
+    const struct delivery_rules rules = {
+        .between = SLICE("\n"), .body_bytes = BODY_BYTES, .body_items = BODY_ITEMS, .item_bytes = ITEM_BYTES, .gzip = true,
+        .timeout_ms = s->timeout_ms, .put_item = put_item, .address = address, .read = read_answer};
+    struct entra_options options = {0};
+    s->client = http_client_new(&(struct http_client_options){.ca_file = s->ca_file, .proxy = s->proxy}, err);
+    if (s->client == NULL) return false;
+    entra_options_from_environment(&options);
+    if (s->entra && (s->identity = entra_new(&options, s->client, err)) == NULL) return false;
+    s->delivery = delivery_new(&s->base, &rules, s->client);
+    return s->delivery != NULL || error_set(err, ERROR_MEMORY, "no memory for the sink %s", s->base.name);
+}
+
+static void close_sink(struct sink *sink)
+{
+    struct sink_appinsights *s = (struct sink_appinsights *)sink;
+    if (s->delivery != NULL) delivery_free(s->delivery);
+    else http_client_free(s->client);
+    entra_free(s->identity);
+    app_insights_string_release(&s->target);
+    s->delivery = NULL;
+    s->client = NULL;
+    s->identity = NULL;
+    explicit_bzero(s->bearer, sizeof s->bearer);
+}
+
+static bool open_sink(struct sink *sink, struct error *err)
+{
+    struct sink_appinsights *s = (struct sink_appinsights *)sink;
+    if (!app_insights_string_parse(slice_from(s->connection_string), &s->target, err)) return false;
+    snprintf(s->url, sizeof s->url, "%s/v2.1/track", s->target.ingestion_endpoint);
+    if (s->target.audience == NULL) snprintf(s->scope, sizeof s->scope, "%s", SCOPE);
+    else snprintf(s->scope, sizeof s->scope, "%s/.default", s->target.audience);
+    if (open_client(s, err)) return true;
+    close_sink(sink);
+    return false;
+}
+
+static enum sink_take take(struct sink *sink, struct block *b) { return delivery_take(((struct sink_appinsights *)sink)->delivery, b); }
+
+static bool poll_sink(struct sink *sink, int wait_ms, struct error *err)
+{
+    (void)err;
+    delivery_poll(((struct sink_appinsights *)sink)->delivery, wait_ms);
+    return true;
+}
+
+static void wake(struct sink *sink) { delivery_wake(((struct sink_appinsights *)sink)->delivery); }
+
+const struct sink_type sink_appinsights = {
+    .name = "appinsights",
+    .summary = "Application Insights",
+    .bytes = sizeof(struct sink_appinsights),
+    .settings = settings,
+    .formats = "appinsights",
+    .network = true,
+    .check = check,
+    .open = open_sink,
+    .take = take,
+    .poll = poll_sink,
+    .wake = wake,
+    .close = close_sink,
+};

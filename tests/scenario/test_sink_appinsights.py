@@ -1,0 +1,145 @@
+"""Records on their way to the ingestion service of Application Insights."""
+import collections
+import json
+import subprocess
+
+import pytest
+
+from appinsights import KEY, answer_of, connection_string, envelopes
+from conftest import wait_for
+from recorder import HANG_UP
+from streaming import Run
+
+CONFIG = """sources:
+  - {{name: in, type: stdin}}
+sinks:
+  - {{name: ai, type: appinsights, connection_string: "{connection}", metadata: true, timeout: 5s{more}}}
+"""
+CANARY = "canary-Heron-4471"
+
+
+@pytest.fixture
+def deliver(tmp_path):
+    """Sends lines through a run and waits for its end."""
+    runs = []
+
+    def start(connection, lines, more=""):
+        run = Run(tmp_path, CONFIG.format(connection=connection, more=more))
+        runs.append(run)
+        run.start(stdin=subprocess.PIPE)
+        run.process.stdin.write("".join(line + "\n" for line in lines).encode())
+        run.process.stdin.close()
+        return run
+
+    yield start
+    for run in runs:
+        run.__exit__()
+
+
+def ended(run):
+    assert run.process.wait(timeout=60) == 0, run.log.read_text()
+
+
+def message(envelope):
+    return envelope["data"]["baseData"]["message"]
+
+
+def event_id(envelope):
+    return envelope["data"]["baseData"]["properties"]["lethe_event_id"]
+
+
+LINES = [f"line {n}" for n in range(200)]
+
+
+class Service:
+    """Takes items as the protocol says, but for those in `faults`: {message: [status, ...]}, used up in turn."""
+
+    def __init__(self, faults):
+        self.faults = collections.defaultdict(list, faults)
+        self.taken = []
+
+    def __call__(self, request):
+        items = envelopes(request.body)
+        errors = []
+        for index, item in enumerate(items):
+            if self.faults[message(item)]:
+                errors.append((index, self.faults[message(item)].pop(0), f"refused {CANARY}"))
+            else:
+                self.taken.append(item)
+        return answer_of(206 if errors else 200, len(items), errors)
+
+
+def test_every_record_arrives_once_with_the_key_of_the_connection_string(deliver, ingestion):
+    ended(deliver(ingestion.connection_string, LINES))
+    assert sorted(map(message, ingestion.received)) == sorted(LINES)
+    assert len({event_id(e) for e in ingestion.received}) == len(LINES)
+    assert {e["iKey"] for e in ingestion.received} == {KEY}
+    assert {r.path for r in ingestion.requests} == {"/v2.1/track"}
+    assert {r.headers["Content-Encoding"] for r in ingestion.requests} == {"gzip"}
+
+
+def test_of_a_partly_taken_request_only_the_rest_is_sent_again(deliver, ingestion):
+    service = ingestion.answer = Service({"line 3": [429], "line 7": [500, 503], "line 9": [400], "line 11": [206]})
+    run = deliver(ingestion.connection_string, LINES)
+    ended(run)
+    assert sorted(map(message, service.taken)) == sorted(set(LINES) - {"line 9", "line 11"})
+    sent = collections.Counter(message(e) for r in ingestion.requests for e in envelopes(r.body))
+    assert sent == collections.Counter(LINES) + collections.Counter(["line 3", "line 7", "line 7"])
+    assert run.logged("refused by the receiver") and not run.logged(CANARY)
+
+
+def test_indexes_out_of_range_are_nobodys(deliver, ingestion):
+    ingestion.answers.append(lambda r: answer_of(206, len(envelopes(r.body)), [(-1, 500, "x"), (10 ** 9, 500, "x"), (1e300, 400, "x")]))
+    ended(deliver(ingestion.connection_string, ["one"]))
+    assert len(ingestion.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [
+    (429, {"Retry-After": "1"}, CANARY.encode()), (503, {"Retry-After": "1"}, b""), (402, {"Retry-After": "1"}, b""),
+    (439, {"Retry-After": "1"}, b""), (408, {}, b""), (500, {}, CANARY.encode()), HANG_UP, (206, {}, b"<html>" + CANARY.encode()),
+    (400, {}, json.dumps({"errors": [{"index": 0, "statusCode": 400, "message": "Invalid instrumentation key"}]}).encode()),
+], ids=lambda a: "hang up" if a is HANG_UP else str(a[0]))
+def test_what_may_pass_is_tried_again(deliver, ingestion, answer):
+    ingestion.answers.append(answer)
+    run = deliver(ingestion.connection_string, ["one"])
+    ended(run)
+    assert [message(e) for e in ingestion.received] == ["one"] and len(ingestion.requests) == 2
+    if answer is not HANG_UP and "Retry-After" in answer[1]:
+        assert ingestion.requests[1].at - ingestion.requests[0].at >= 0.9
+    assert not run.logged(CANARY)
+
+
+def test_a_request_that_is_too_large_is_halved_down_to_the_one_record(deliver, ingestion):
+    def answer(request):
+        items = envelopes(request.body)
+        return (413, {}, b"") if "line 5" in map(message, items) else answer_of(200, len(items), [])
+    ingestion.answer = answer
+    run = deliver(ingestion.connection_string, LINES)
+    ended(run)
+    assert sorted(map(message, ingestion.received)) == sorted(set(LINES) - {"line 5"})
+    assert run.logged("too large")
+
+
+def test_a_receiver_that_is_away_gets_everything_when_it_is_back(deliver, ingestion):
+    ingestion.stop()
+    run = deliver(ingestion.connection_string, LINES)
+    wait_for(lambda: run.logged('"ai"'))
+    ingestion.start()
+    ended(run)
+    assert sorted(map(message, ingestion.received)) == sorted(LINES)
+
+
+def test_redirects_lead_to_the_same_host_only(deliver, tls_ingestion, recorder, certificates):
+    tls_ingestion.answers.append((308, {"Location": recorder.url + "/v2.1/track"}, b""))
+    tls_ingestion.answers.append((307, {"Location": tls_ingestion.url + "@evil.example/v2.1/track"}, b""))
+    tls_ingestion.answers.append((307, {"Location": tls_ingestion.url + "/v2.1/moved/track"}, b""))
+    ended(deliver(connection_string(tls_ingestion.url), ["one"], f', ca_file: "{certificates.ca}"'))
+    assert recorder.requests == []
+    assert [r.path for r in tls_ingestion.requests] == ["/v2.1/track"] * 3 + ["/v2.1/moved/track"]
+
+
+def test_an_old_item_is_sent_as_of_now_and_keeps_its_time(deliver, ingestion):
+    ended(deliver(ingestion.connection_string, ['{"time":"2024-05-01T10:11:12.345Z","category":"AmlRunEvent","level":"Warning","message":"old"}']))
+    (item,) = ingestion.received
+    assert item["time"] > "2024-05-04"
+    assert item["data"]["baseData"]["properties"]["lethe_original_time"] == "2024-05-01T10:11:12.345Z"
