@@ -70,8 +70,10 @@ static bool write_all(struct store *s, const char *data, size_t len, size_t bloc
     double all = seconds(CLOCK_MONOTONIC) - began;
     if (good) {
         qsort(took, blocks, sizeof *took, rising);
-        printf("commit: p50 %.2f ms, p99 %.2f ms, longest %.1f ms\n", took[blocks / 2] * 1e3, took[blocks * 99 / 100] * 1e3, took[blocks - 1] * 1e3);
-        printf("written: %.2f GB of JSON at %.0f MB/s, %.2f CPU seconds per GB; packed %.0f MB\n", gigabytes, gigabytes * 1e3 / all,
+        printf("commit: p50 %.2f ms, p99 %.2f ms, longest %.1f ms\n", took[blocks / 2] * 1e3, took[blocks * 99 / 100] * 1e3,
+               took[blocks - 1] * 1e3);
+        printf("written: %.2f GB of JSON at %.0f MB/s, %.2f CPU seconds per GB; packed %.0f MB\n", gigabytes,
+               gigabytes * 1e3 / all,
                (seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / gigabytes, (double)store_figures(s).bytes / 1e6);
         printf("memory: %.1f MiB more than before\n", resident_mib() - before);
     }

@@ -47,7 +47,8 @@ bool store_sync_folder(const struct store *s)
 
 static bool check_folder(const struct stat *status, const char *path, struct error *err)
 {
-    if (S_ISLNK(status->st_mode)) return error_set(err, ERROR_USAGE, "store '%s' is a symbolic link; name the folder itself", path);
+    if (S_ISLNK(status->st_mode))
+        return error_set(err, ERROR_USAGE, "store '%s' is a symbolic link; name the folder itself", path);
     if (!S_ISDIR(status->st_mode)) return error_set(err, ERROR_USAGE, "store '%s' is not a folder", path);
     if (status->st_uid != geteuid())
         return error_set(err, ERROR_USAGE, "store '%s' belongs to user %u, not to the user of this process, %u", path,
@@ -62,8 +63,10 @@ static bool open_folder(struct store *s, struct error *err)
 {
     char        resolved[PATH_MAX];
     struct stat status;
-    for (size_t len = strlen(s->path); len > 1 && s->path[len - 1] == '/'; len--) s->path[len - 1] = '\0';   /* would follow a link */
-    if (mkdir(s->path, 0700) != 0 && errno != EEXIST) return error_set_errno(err, ERROR_OUTPUT, "cannot create store '%s'", s->path);
+    /* would follow a link */
+    for (size_t len = strlen(s->path); len > 1 && s->path[len - 1] == '/'; len--) s->path[len - 1] = '\0';
+    if (mkdir(s->path, 0700) != 0 && errno != EEXIST)
+        return error_set_errno(err, ERROR_OUTPUT, "cannot create store '%s'", s->path);
     if (lstat(s->path, &status) != 0) return error_set_errno(err, ERROR_OUTPUT, "cannot examine store '%s'", s->path);
     if (!check_folder(&status, s->path, err)) return false;
     if (realpath(s->path, resolved) == NULL) return error_set_errno(err, ERROR_OUTPUT, "cannot examine store '%s'", s->path);
@@ -80,7 +83,9 @@ static bool refuse_second(int fd, const char *path, struct error *err)
     char    text[32] = "";
     ssize_t len = pread(fd, text, sizeof text - 1, 0);
     long    pid = len > 0 ? strtol(text, NULL, 10) : 0;
-    if (pid > 0) return error_set(err, ERROR_OUTPUT, "store '%s' is in use by another process, %ld; each needs a store of its own", path, pid);
+    if (pid > 0)
+        return error_set(err, ERROR_OUTPUT, "store '%s' is in use by another process, %ld; each needs a store of its own", path,
+                         pid);
     return error_set(err, ERROR_OUTPUT, "store '%s' is in use by another process; each needs a store of its own", path);
 }
 
@@ -132,7 +137,8 @@ static int check_positions(struct store *s)
     }
     sqlite3_reset(each);
     if (dropped > 0)
-        log_line(LOG_ERROR, "store", "%llu positions in '%s' are damaged and dropped: those streams are read from their beginning",
+        log_line(LOG_ERROR, "store",
+                 "%llu positions in '%s' are damaged and dropped: those streams are read from their beginning",
                  (unsigned long long)dropped, s->path);
     return result == SQLITE_DONE ? SQLITE_OK : result;
 }
@@ -179,7 +185,9 @@ static int load_next_seq(struct store *s, uint64_t highest_cursor, uint64_t *nex
     uint64_t last = body > head ? body : head;
     if (result != SQLITE_OK) return result;
     *next = last + 1 > highest_cursor ? last + 1 : highest_cursor;
-    if (*next > 1) log_line(LOG_ERROR, "store", "the next number of a block is damaged in '%s'; going on at %llu", s->path, (unsigned long long)*next);
+    if (*next > 1)
+        log_line(LOG_ERROR, "store", "the next number of a block is damaged in '%s'; going on at %llu", s->path,
+                 (unsigned long long)*next);
     return put_meta(&s->writer, *next);
 }
 
@@ -249,9 +257,10 @@ static bool has_lost_its_beginning(const struct store *s)
 {
     struct stat database, log;
     char       *name = store_name(s, "-wal");
-    bool        lost = lstat(s->file, &database) == 0 && database.st_size < STORE_PAGE_BYTES && lstat(name, &log) == 0 && log.st_size > 0;
+    bool        short_of_a_page = lstat(s->file, &database) == 0 && database.st_size < STORE_PAGE_BYTES;
+    bool        has_log = lstat(name, &log) == 0 && log.st_size > 0;
     free(name);
-    return lost || (lstat(s->file, &database) == 0 && database.st_size > 0 && database.st_size < STORE_PAGE_BYTES);
+    return short_of_a_page && (has_log || database.st_size > 0);
 }
 
 enum trouble store_attach(struct store *s, struct error *err)
@@ -275,7 +284,8 @@ enum trouble store_attach(struct store *s, struct error *err)
     enum trouble trouble = trouble_of(&s->writer, result);
     if (trouble == TROUBLE_NONE) return TROUBLE_NONE;
     if ((result & 0xff) == SQLITE_FORMAT)
-        error_set(err, ERROR_OUTPUT, "store '%s' was written by a newer version of this program; use that one, or an empty folder", s->path);
+        error_set(err, ERROR_OUTPUT,
+                  "store '%s' was written by a newer version of this program; use that one, or an empty folder", s->path);
     set_trouble(err, "open", s->path, &s->writer, result);
     connection_close(&s->writer, false);
     s->broken = true;
@@ -345,9 +355,11 @@ static bool check_keys(struct store *s, const char *key_file, struct error *err)
     sqlite3_reset(each);
     if (foreign == 0) return true;
     if (key_file == NULL)
-        return error_set(err, ERROR_USAGE, "store '%s' holds encrypted blocks, such as %llu; give the key file that they were written with",
+        return error_set(err, ERROR_USAGE,
+                         "store '%s' holds encrypted blocks, such as %llu; give the key file that they were written with",
                          s->path, (unsigned long long)foreign);
-    return error_set(err, ERROR_USAGE, "store '%s' holds blocks, such as %llu, that were encrypted with another key than that in '%s'; "
+    return error_set(err, ERROR_USAGE,
+                     "store '%s' holds blocks, such as %llu, that were encrypted with another key than that in '%s'; "
                      "give the old one until the spool is empty", s->path, (unsigned long long)foreign, key_file);
 }
 
@@ -372,7 +384,8 @@ static bool open_all(struct store *s, const struct store_options *options, struc
     s->keys = store_keys_new(options->key_file, err);
     s->packer = packer_new();
     if (s->keys == NULL || s->packer == NULL) return error_set(err, ERROR_MEMORY, "no memory for the store");
-    if (!store_finish_rescue(s, err) || !attach_or_rescue(s, &rescued, err) || !check_keys(s, options->key_file, err)) return false;
+    if (!store_finish_rescue(s, err) || !attach_or_rescue(s, &rescued, err) || !check_keys(s, options->key_file, err))
+        return false;
     if (!store_sync_folder(s)) return error_set_errno(err, ERROR_OUTPUT, "cannot sync store '%s'", s->path);
     store_keep_reserve(s);
     store_admit_reader(s);

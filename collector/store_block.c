@@ -158,7 +158,8 @@ static bool seal(const struct store_keys *keys, uint64_t seq, uint8_t *header, s
 }
 
 /* Into `plain`, which has room for packed_len bytes. */
-static enum block_state unseal(const struct store_keys *keys, uint64_t seq, const uint8_t *header, size_t packed_len, uint8_t *plain)
+static enum block_state unseal(const struct store_keys *keys, uint64_t seq, const uint8_t *header, size_t packed_len,
+                               uint8_t *plain)
 {
     uint8_t key[KEY_BYTES], tag[SUM_BYTES];
     int     len;

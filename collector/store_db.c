@@ -20,7 +20,8 @@
 static const char schema[] =
     "CREATE TABLE body(seq INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE head(seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, key INTEGER NOT NULL);"
-    "CREATE TABLE position(source BLOB, key BLOB, value BLOB NOT NULL, sum BLOB NOT NULL, PRIMARY KEY(source, key)) WITHOUT ROWID;"
+    "CREATE TABLE position(source BLOB, key BLOB, value BLOB NOT NULL, sum BLOB NOT NULL, PRIMARY KEY(source, key))"
+    " WITHOUT ROWID;"
     "CREATE TABLE cursor(sink BLOB PRIMARY KEY, next INTEGER NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE meta(id INTEGER PRIMARY KEY, format INTEGER NOT NULL, next INTEGER NOT NULL, sum BLOB NOT NULL);";
 
@@ -112,7 +113,8 @@ static int64_t ask(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *s = NULL;
     int64_t       answer = -1;
-    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) answer = sqlite3_column_int64(s, 0);
+    bool          good = sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+    if (good) answer = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
     return answer;
 }
@@ -135,7 +137,8 @@ static int set_limits(sqlite3 *db, enum opening how)
 static int make_schema(sqlite3 *db)
 {
     char layout[128];
-    snprintf(layout, sizeof layout, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", STORE_PAGE_BYTES);
+    snprintf(layout, sizeof layout, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL",
+             STORE_PAGE_BYTES);
     int result = execute(db, layout);
     if (result == SQLITE_OK) result = execute(db, "BEGIN IMMEDIATE");
     if (result == SQLITE_OK) result = execute(db, schema);

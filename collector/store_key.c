@@ -4,52 +4,19 @@
  * very many blocks under one key could turn up twice. Sources: RFC 5869 (HKDF), NIST SP 800-38D section 8.2.1 (nonces). */
 #include "store_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "redaction/key_file.h"
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define KEY_FILE_BYTES 128   /* longer ones hold something else */
 #define HEX_DIGITS     (2 * KEY_BYTES)
 #define BASE64_DIGITS  44
 
 /* --- The file ------------------------------------------------------------------------------------------------------------ */
-
-static bool check_file(int fd, const char *path, struct error *err)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0) return error_set_errno(err, ERROR_USAGE, "cannot examine key file '%s'", path);
-    if (!S_ISREG(status.st_mode)) return error_set(err, ERROR_USAGE, "key file '%s' is not a regular file", path);
-    if (status.st_uid != geteuid() && status.st_uid != 0)
-        return error_set(err, ERROR_USAGE, "key file '%s' belongs to user %u; it must be yours or root's", path,
-                         (unsigned)status.st_uid);
-    if ((status.st_mode & 07777 & ~0600u) != 0)
-        return error_set(err, ERROR_USAGE, "key file '%s' has mode %04o; only its owner may read it: chmod 600", path,
-                         (unsigned)(status.st_mode & 07777));
-    return true;
-}
-
-/* Symbolic links are followed: mounted secrets are links. What counts is the file at the end. */
-static bool read_file(const char *path, uint8_t text[KEY_FILE_BYTES + 1], size_t *len, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);   /* a FIFO must not hang us */
-    if (fd < 0) return error_set_errno(err, ERROR_USAGE, "cannot open key file '%s'", path);
-    bool good = check_file(fd, path, err);
-    while (good && *len <= KEY_FILE_BYTES) {
-        ssize_t got = read(fd, text + *len, KEY_FILE_BYTES + 1 - *len);
-        if (got == 0) break;
-        if (got > 0) *len += (size_t)got;
-        else if (errno != EINTR) good = error_set_errno(err, ERROR_USAGE, "cannot read key file '%s'", path);
-    }
-    close(fd);
-    return good;
-}
 
 static int hex_digit(uint8_t c)
 {
@@ -116,13 +83,15 @@ bool store_epoch_key(const struct store_keys *keys, const uint8_t epoch[EPOCH_BY
 
 static bool load(struct store_keys *keys, const char *path, struct error *err)
 {
-    uint8_t text[KEY_FILE_BYTES + 1];
-    size_t  len = 0;
-    bool    good = read_file(path, text, &len, err);
-    if (good && (len > KEY_FILE_BYTES || !parse(text, len, keys->master)))
+    char  *text = malloc(KEY_FILE_MAX + 1);
+    size_t len = 0;
+    CHECK(text != NULL);
+    bool good = key_file_read(path, text, &len, err);
+    if (good && !parse((const uint8_t *)text, len, keys->master))
         good = error_set(err, ERROR_USAGE, "key file '%s' does not hold %d bytes, as they are, in hex or in base64: "
                          "make one with 'openssl rand -base64 %d'", path, KEY_BYTES, KEY_BYTES);
-    OPENSSL_cleanse(text, sizeof text);
+    OPENSSL_cleanse(text, KEY_FILE_MAX + 1);
+    free(text);
     return good;
 }
 

@@ -12,7 +12,8 @@
 static bool reader_is_open(struct store *s, struct error *err)
 {
     if (s->reader.db != NULL) return true;
-    if (s->reader_barred) return error_set(err, ERROR_INPUT, "cannot read store '%s': it is being opened anew after a failure", s->path);
+    if (s->reader_barred)
+        return error_set(err, ERROR_INPUT, "cannot read store '%s': it is being opened anew after a failure", s->path);
     int result = connection_open(&s->reader, s->file, OPEN_OWNED);
     if (result == SQLITE_OK) return true;
     set_trouble(err, "read", s->path, &s->reader, result);
@@ -241,7 +242,8 @@ void store_each_position(struct store *s, const char *source, void (*each)(void 
         log_line(LOG_ERROR, "store", "%llu positions of '%s' are damaged: those streams are read from their beginning",
                  (unsigned long long)damaged, source);
     if (err.code != ERROR_NONE)
-        log_line(LOG_ERROR, "store", "positions of '%s' are missing, those streams are read from their beginning: %s", source, err.text);
+        log_line(LOG_ERROR, "store", "positions of '%s' are missing, those streams are read from their beginning: %s", source,
+                 err.text);
 }
 
 struct store_figures store_figures(struct store *s)

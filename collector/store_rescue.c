@@ -150,7 +150,8 @@ static bool lay_first_page(const struct store *s, const char *template)
     uint8_t     page[STORE_PAGE_BYTES];
     struct stat status;
     int         from = open(template, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), to = open(s->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    bool        good = from >= 0 && to >= 0 && pread(from, page, sizeof page, 0) == (ssize_t)sizeof page && fstat(to, &status) == 0;
+    bool        good = from >= 0 && to >= 0 && fstat(to, &status) == 0 &&
+                pread(from, page, sizeof page, 0) == (ssize_t)sizeof page;
     if (good) {
         uint64_t pages = ((uint64_t)status.st_size + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES;
         put_number(page + 28, pages > 0 && pages < UINT32_MAX ? (uint32_t)pages : 1);
@@ -213,7 +214,8 @@ static bool exists(const struct store *s, const char *suffix)
 static int is_aside(const struct dirent *entry)
 {
     size_t len = strlen(entry->d_name);
-    return strncmp(entry->d_name, ASIDE_PREFIX, sizeof ASIDE_PREFIX - 1) == 0 && entry->d_name[len - 1] != 'l' && entry->d_name[len - 1] != 'm';
+    return strncmp(entry->d_name, ASIDE_PREFIX, sizeof ASIDE_PREFIX - 1) == 0 && entry->d_name[len - 1] != 'l' &&
+        entry->d_name[len - 1] != 'm';
 }
 
 static void remove_old_asides(const struct store *s)
@@ -223,7 +225,8 @@ static void remove_old_asides(const struct store *s)
     for (int i = 0; i < count; i++) {
         if (i < count - ASIDE_KEPT) {
             remove_database(s, entries[i]->d_name + sizeof "store.db" - 1);
-            log_line(LOG_WARNING, "store", "removed '%s' from '%s': %d that are newer are kept", entries[i]->d_name, s->path, ASIDE_KEPT);
+            log_line(LOG_WARNING, "store", "removed '%s' from '%s': %d that are newer are kept", entries[i]->d_name, s->path,
+                     ASIDE_KEPT);
         }
         free(entries[i]);
     }
@@ -310,7 +313,8 @@ enum trouble store_rescue(struct store *s, uint64_t keep_from, struct rescued *r
     log_line(LOG_WARNING, "store", "the database in '%s' is damaged: saving what can be read", s->path);
     remove_database(s, ".new");
     enum trouble trouble = fill_new(&v, name, keep_from, err);
-    if (trouble == TROUBLE_NONE && (exists(s, ".new-wal") || !sync_file(name) || !rename_file(s, ".new", ".rescued") || !store_sync_folder(s))) {
+    bool whole = trouble == TROUBLE_NONE && !exists(s, ".new-wal") && sync_file(name);
+    if (trouble == TROUBLE_NONE && (!whole || !rename_file(s, ".new", ".rescued") || !store_sync_folder(s))) {
         error_set_errno(err, ERROR_OUTPUT, "cannot save what is in the damaged store '%s'", s->path);
         trouble = TROUBLE_FAILED;
     }
@@ -323,7 +327,8 @@ enum trouble store_rescue(struct store *s, uint64_t keep_from, struct rescued *r
     if (!put_in_place(s, rescued->aside, sizeof rescued->aside, err)) return TROUBLE_FAILED;
     s->wal_frames = 0;
     s->cursors_lost = true;
-    log_line(LOG_ERROR, "store", "saved from the damaged database in '%s': %llu blocks, %llu positions, %llu sinks; lost: %llu blocks. "
+    log_line(LOG_ERROR, "store",
+             "saved from the damaged database in '%s': %llu blocks, %llu positions, %llu sinks; lost: %llu blocks. "
              "It is set aside as '%s'", s->path, (unsigned long long)rescued->blocks, (unsigned long long)rescued->positions,
              (unsigned long long)rescued->cursors, (unsigned long long)rescued->lost_blocks, rescued->aside);
     return TROUBLE_NONE;

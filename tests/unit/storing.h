@@ -32,7 +32,8 @@ static inline char *content_of(uint64_t seq, size_t *len)
     return text;
 }
 
-static inline struct store *try_open(const char *path, uint64_t max_bytes, const char *key_file, struct store_report *report, struct error *err)
+static inline struct store *try_open(const char *path, uint64_t max_bytes, const char *key_file, struct store_report *report,
+                                     struct error *err)
 {
     return store_open(&(struct store_options){path, max_bytes, key_file}, report, err);
 }
@@ -48,7 +49,8 @@ static inline struct store *opened(const char *path)
 }
 
 /* One block, a position that names it, and a cursor. */
-static inline enum store_result commit_block(struct store *s, uint64_t seq, uint64_t cursor, uint64_t keep_from, struct error *err)
+static inline enum store_result commit_block(struct store *s, uint64_t seq, uint64_t cursor, uint64_t keep_from,
+                                             struct error *err)
 {
     size_t                len;
     char                 *text = content_of(seq, &len);

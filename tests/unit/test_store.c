@@ -262,7 +262,8 @@ static void a_second_process_is_refused(void **state)
     char          expected[128];
     int           status;
     (void)state;
-    snprintf(expected, sizeof expected, "store 'store' is in use by another process, %ld; each needs a store of its own", (long)getpid());
+    snprintf(expected, sizeof expected, "store 'store' is in use by another process, %ld; each needs a store of its own",
+             (long)getpid());
     pid_t child = fork();
     if (child == 0) {
         struct store_report report;
@@ -304,7 +305,8 @@ static void a_folder_that_others_control_is_refused(void **state)
 
 static void nobody_else_can_read_the_files(void **state)
 {
-    static const char *const names[] = {"store/store.db", "store/store.db-wal", "store/store.db-shm", "store/lock", "store/reserve"};
+    static const char *const names[] = {"store/store.db", "store/store.db-wal", "store/store.db-shm", "store/lock",
+                                        "store/reserve"};
     struct stat              status;
     mode_t                   before = umask(0);
     struct store            *s = opened("store");
@@ -344,7 +346,8 @@ static void pages_go_back_to_the_file_system(void **state)
     for (size_t i = 0; i < sizeof noise; i++) noise[i] = (char)(rand() >> 7);
     for (uint64_t seq = 1; seq <= 60; seq++) {
         struct store_block block = {seq, 1, {{noise, sizeof noise}}};
-        assert_int_equal(store_commit(s, &(struct store_change){.blocks = &block, .block_count = 1, .keep_from = 1}, &err), STORE_OK);
+        assert_int_equal(store_commit(s, &(struct store_change){.blocks = &block, .block_count = 1, .keep_from = 1}, &err),
+                         STORE_OK);
         assert_int_equal(stat("store/store.db-wal", &before), 0);
         assert_true(before.st_size < 20 * 1000 * 1000);
     }
@@ -409,10 +412,12 @@ static void sealed_blocks_need_their_key(void **state)
     assert_false(file_holds("store/store.db", "\"block\":5"));
 
     assert_null(try_open("store", PLENTY, NULL, &report, &err));
-    assert_string_equal(err.text, "store 'store' holds encrypted blocks, such as 4; give the key file that they were written with");
+    assert_string_equal(err.text,
+                        "store 'store' holds encrypted blocks, such as 4; give the key file that they were written with");
     err = (struct error){0};
     assert_null(try_open("store", PLENTY, "other", &report, &err));
-    assert_string_equal(err.text, "store 'store' holds blocks, such as 4, that were encrypted with another key than that in 'other'; "
+    assert_string_equal(err.text,
+                        "store 'store' holds blocks, such as 4, that were encrypted with another key than that in 'other'; "
                                   "give the old one until the spool is empty");
     static const char *const same[] = {"base64", "raw"};
     for (size_t i = 0; i < 2; i++) {
@@ -433,8 +438,10 @@ static void a_key_file_must_be_secret_and_hold_a_key(void **state)
 {
     static const struct { const char *text; mode_t mode; const char *error; } cases[] = {
         {hex_key, 0640, "key file 'key' has mode 0640; only its owner may read it: chmod 600"},
-        {"too short", 0600, "key file 'key' does not hold 32 bytes, as they are, in hex or in base64: make one with 'openssl rand -base64 32'"},
-        {"", 0600, "key file 'key' does not hold 32 bytes, as they are, in hex or in base64: make one with 'openssl rand -base64 32'"},
+        {"too short", 0600,
+         "key file 'key' does not hold 32 bytes, as they are, in hex or in base64: make one with 'openssl rand -base64 32'"},
+        {"", 0600,
+         "key file 'key' does not hold 32 bytes, as they are, in hex or in base64: make one with 'openssl rand -base64 32'"},
         {"00g102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", 0600,
          "key file 'key' does not hold 32 bytes, as they are, in hex or in base64: make one with 'openssl rand -base64 32'"},
     };
@@ -461,7 +468,8 @@ static void a_block_under_another_number_is_found_out(void **state)
         store_close(s);
         sqlite3 *db;
         assert_int_equal(sqlite3_open("store/store.db", &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "UPDATE body SET data = (SELECT data FROM body WHERE seq = 2) WHERE seq = 4", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "UPDATE body SET data = (SELECT data FROM body WHERE seq = 2) WHERE seq = 4", NULL,
+                                      NULL, NULL), SQLITE_OK);
         sqlite3_close(db);
         s = try_open("store", PLENTY, keys[i], &report, &err);
         assert_int_equal(load_block(s, 2), STORE_FOUND);
