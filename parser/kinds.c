@@ -28,6 +28,11 @@ const char *kind_text(enum kind kind)
     return texts[kind];
 }
 
+bool name_is_resource(name_id name)
+{
+    return name == NAME_RESOURCE_ID || name == NAME_UNDERSCORE_RESOURCE_ID || name == NAME_RESOURCE_URI || name == NAME_REGISTRY_RESOURCE_ID;
+}
+
 /* --- Members ----------------------------------------------------------------------------------------------------------- */
 
 uint32_t tape_member(const struct tape *tape, uint32_t object, struct key_cache *cache, name_id name)

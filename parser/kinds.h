@@ -62,6 +62,9 @@ struct kind_facts kind_recognise(const struct tape *, uint32_t record, struct ke
  * but FIELD_ENVIRONMENT may be an object or array. */
 uint32_t kind_field(enum kind, const struct tape *, uint32_t record, struct key_cache *, enum field);
 
+/* Whether a member of this name at the root of a record, of whatever kind, holds the id of a resource. */
+bool name_is_resource(name_id);
+
 /* The member of an object by known name: node of its value, or 0. The first of duplicates. */
 uint32_t tape_member(const struct tape *, uint32_t object, struct key_cache *, name_id);
 

@@ -89,7 +89,7 @@ uint32_t finish_container(struct redactor *r, uint32_t first)
     size_t count = around->refusal == REFUSAL_NONE ? spans_finish(r, end, &spans, &details) : 0;
     if (around->refusal == REFUSAL_NONE) {
         *add_record(r) = (struct clean_record){.piece = PIECE_RECORD, .tape = o->tape, .text = o->tape->text, .spans = spans,
-                                               .span_count = count, .details = details, .offset = around->source.offset, .line = around->source.line};
+                                               .span_count = count, .details = details, .policy = r->plan->policy.name, .offset = around->source.offset, .line = around->source.line};
     } else if (first == end) {   /* no record to be withheld: the container itself */
         count_record(r, around, 0);
         withhold(r, around);

@@ -13,6 +13,9 @@
  * those bytes are replaced. Every replacement is plain ASCII that needs no encoding at any level; only the quotes around
  * one that stands for a number, an object or an array are encoded on the way out.
  *
+ * With several plans there is a redactor for each, a lane. The first of them, the front, opens the documents, chooses a lane for
+ * every record and takes what comes out of all lanes, in the order of the records. A lane does between what it would do alone.
+ *
  * (1) A view's text lives in the batch or in the arena until the batch is done.
  * (2) Whatever cannot be gathered, decoded or remembered for lack of memory, depth or budget refuses the record.
  * Thread: the redactor's own. */
@@ -21,7 +24,7 @@
 
 #include "redaction/decode.h"
 #include "redaction/memo.h"
-#include "redaction/plan.h"
+#include "redaction/plan_set.h"
 #include "redaction/pseudonym.h"
 
 #define MAX_NESTING 8            /* encodings inside one another */
@@ -123,7 +126,22 @@ struct judged_name {
 
 #define JUDGED_NAMES 256
 
+/* The job of a record. */
+struct place_in_lane {
+    uint32_t lane, job;
+};
+
 struct redactor {
+    struct redactor        *front;     /* itself, where there is one plan */
+    struct redactor       **lanes;     /* of the front: one for each plan of the set, itself first. NULL where there is one plan */
+    size_t                  lane_count;
+    uint32_t                lane;      /* its number among them */
+    const struct plan_set  *set;       /* NULL where there is one plan */
+    struct plan_choice     *choice;
+    struct place_in_lane   *order;     /* of the front: all jobs of all lanes */
+    size_t                  order_count, order_capacity;
+    uint32_t                origin, next_index;   /* of the front: what the next record of the same origin is numbered */
+
     const struct plan      *plan;
     struct redactor_options options;
     const struct batch     *batch;     /* the one being worked on */
@@ -266,7 +284,7 @@ size_t spans_finish(struct redactor *, uint32_t job, const struct span **spans, 
  * Returns the first job after it. */
 uint32_t finish_container(struct redactor *, uint32_t job);
 
-/* redactor.c */
+/* redactor.c. Of all lanes the front has the results. */
 struct clean_record *add_record(struct redactor *);
 void count_record(struct redactor *, const struct job *, size_t span_count);
 void withhold(struct redactor *, const struct job *);

@@ -150,18 +150,38 @@ static bool check_disabled(const struct plan *p, struct error *err)
     return true;
 }
 
-struct plan *plan_new(const char *policy, const struct keyring *keyring, struct error *err)
+static struct plan *plan_empty(const struct keyring *keyring, struct error *err)
 {
     struct plan *p = calloc(1, sizeof *p);
-    if (p == NULL || (p->names = name_set_new()) == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory for the policy");
-        plan_free(p);
-        return NULL;
-    }
-    p->keyring = keyring;
-    if (policy_load(&p->policy, p->names, policy, err) &&
-        load_rules(p, err) && find_key_rule(p, err) && make_masks(p, err) && check_disabled(p, err))
+    if (p != NULL && (p->names = name_set_new()) != NULL) {
+        p->keyring = keyring;
         return p;
+    }
+    error_set(err, ERROR_MEMORY, "no memory for the policy");
+    plan_free(p);
+    return NULL;
+}
+
+static bool compile(struct plan *p, struct error *err)
+{
+    return load_rules(p, err) && find_key_rule(p, err) && make_masks(p, err) && check_disabled(p, err);
+}
+
+struct plan *plan_new(const char *policy, const struct keyring *keyring, struct error *err)
+{
+    struct plan *p = plan_empty(keyring, err);
+    if (p != NULL && policy_load(&p->policy, p->names, policy, err) && compile(p, err)) return p;
+    plan_free(p);
+    return NULL;
+}
+
+struct plan *plan_unite(const struct plan *const *plans, size_t count, struct error *err)
+{
+    const struct policy *policies[PLAN_SET_MAX_PLANS];
+    CHECK(count > 0 && count <= PLAN_SET_MAX_PLANS);
+    for (size_t i = 0; i < count; i++) policies[i] = &plans[i]->policy;
+    struct plan *p = plan_empty(plans[0]->keyring, err);
+    if (p != NULL && policy_unite(&p->policy, p->names, policies, count, err) && compile(p, err)) return p;
     plan_free(p);
     return NULL;
 }

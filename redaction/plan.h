@@ -45,6 +45,8 @@ struct policy {
     bool             whole_environment;      /* one marker in place of the whole map or array */
     struct places   *places;
     struct name_list { char **names; size_t count; } harmless, secret_names, plain_names, disabled_rules, allowed;
+    struct listed_place { char *path; struct place place; } *listed;   /* what `places` was made of */
+    size_t           listed_count;
 };
 
 struct plan {
@@ -63,8 +65,25 @@ struct plan {
 
 MUST_USE bool policy_load(struct policy *, struct name_set *, const char *name_or_path, struct error *);
 void policy_release(struct policy *);
+
+/* Adds a path to the places of a policy, before they are compiled. What is kept need not be found: nothing is added then. */
+MUST_USE bool policy_add_place(struct policy *, struct name_set *, struct slice path, struct place, struct error *);
+
 bool name_list_has(const struct name_list *, struct slice name);   /* without case */
 bool name_list_holds(const struct name_list *, struct slice text);  /* exactly */
+
+/* --- Policies compared (policy_compare.c) --------------------------------------------------------------------------------- */
+
+/* Whether `a` removes everything that `b` removes. How it is removed, by pseudonym, mask or without a trace, does not matter.
+ * False also when that cannot be told from the two alone, as for two paths of which one takes in the other. */
+bool policy_covers(const struct policy *a, const struct policy *b);
+
+/* A policy that covers all of them: of every class the strictest action, what any of them names as secret, what all of them let
+ * pass. */
+MUST_USE bool policy_unite(struct policy *, struct name_set *, const struct policy *const *, size_t count, struct error *);
+
+/* The plan of such a policy. All have the same keyring. */
+MUST_USE struct plan *plan_unite(const struct plan *const *, size_t count, struct error *);
 
 /* --- Rules by number ---------------------------------------------------------------------------------------------------- */
 

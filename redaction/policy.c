@@ -92,6 +92,20 @@ static bool read_classes(struct policy *p, const struct yaml_node *node, struct 
     return true;
 }
 
+bool policy_add_place(struct policy *p, struct name_set *names, struct slice path, struct place place, struct error *err)
+{
+    if (place.action == ACTION_KEEP) return true;
+    struct listed_place *grown = reallocarray(p->listed, p->listed_count + 1, sizeof *grown);
+    char *copy = strndup(path.data, path.len);
+    if (grown != NULL) p->listed = grown;
+    if (grown == NULL || copy == NULL) {
+        free(copy);
+        return error_set(err, ERROR_MEMORY, "no memory for the policy");
+    }
+    grown[p->listed_count++] = (struct listed_place){copy, place};
+    return places_add(p->places, names, path, place, err);
+}
+
 static bool read_paths(struct policy *p, const struct yaml_node *paths, struct place place, struct name_set *names,
                        struct error *err)
 {
@@ -99,8 +113,7 @@ static bool read_paths(struct policy *p, const struct yaml_node *paths, struct p
         struct slice text;
         struct error why = {0};
         if (!yaml_text(n, &text, err)) return false;
-        if (place.action == ACTION_KEEP) continue;   /* what is kept need not be found */
-        if (!places_add(p->places, names, text, place, &why)) return yaml_fail(n, err, "%s", why.text);
+        if (!policy_add_place(p, names, text, place, &why)) return yaml_fail(n, err, "%s", why.text);
     }
     return true;
 }
@@ -212,6 +225,8 @@ bool policy_load(struct policy *p, struct name_set *names, const char *name_or_p
 void policy_release(struct policy *p)
 {
     places_free(p->places);
+    for (size_t i = 0; i < p->listed_count; i++) free(p->listed[i].path);
+    free(p->listed);
     name_list_release(&p->harmless);
     name_list_release(&p->secret_names);
     name_list_release(&p->plain_names);

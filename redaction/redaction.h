@@ -73,6 +73,35 @@ struct class_info {
 size_t            plan_class_count(void);
 struct class_info plan_class(const struct plan *, size_t number);
 
+/* --- Several plans --------------------------------------------------------------------------------------------------------
+ *
+ * A set of plans, of which each record gets one: by the source that it comes from and by the resource that it speaks of.
+ *
+ * A record is of a scope if the name of its source fits `source` and one of its resources fits `resource`. Of the plans of all
+ * scopes that it is of, the strictest counts: the one that removes all that the others remove (how, by mask or pseudonym, does
+ * not matter). Where there is none, or where a resource cannot be read, it is the strictest of the whole set: one of its plans
+ * if one covers all others, else a plan made for it, of every class the strictest action. A record of no scope gets the plan
+ * that the set was made with.
+ *
+ * Resources are the members of the record itself that name one (resourceId, _ResourceId, resourceUri, registryResourceId; each of
+ * them where there are several) and the resource of its kind. */
+struct plan_set;
+
+#define PLAN_SET_MAX_PLANS 16
+#define PLAN_SET_MAX_SCOPES 64
+
+/* Patterns without case: `*` is anything, `?` one byte. NULL fits all. */
+struct plan_scope {
+    const char *source, *resource;
+};
+
+/* Plans are borrowed and must outlive the set; all have the same keyring. Build it, close it, then it is const and shared. */
+MUST_USE struct plan_set *plan_set_new(const struct plan *otherwise, struct error *);
+MUST_USE bool plan_set_add(struct plan_set *, struct plan_scope, const struct plan *, struct error *);
+MUST_USE bool plan_set_close(struct plan_set *, struct error *);
+void plan_set_free(struct plan_set *);
+const struct plan *plan_set_strictest(const struct plan_set *);
+
 /* --- Clean batches ---------------------------------------------------------------------------------------------------- */
 
 /* text[start..end) is to be written as `replacement`. Sorted, apart from one another. */
@@ -111,6 +140,7 @@ struct clean_record {
     uint64_t            offset, line;  /* in the input */
     uint32_t            origin;        /* as in struct document */
     uint32_t            index;         /* among the records of its origin in this batch, withheld ones too, from 0 */
+    const char         *policy;        /* name of the one it was redacted by */
 };
 
 struct raw_piece;
@@ -145,6 +175,13 @@ struct redactor_options {
 struct redactor;
 
 MUST_USE struct redactor *redactor_new(const struct plan *, const struct redactor_options *, struct error *);
+
+/* For a set of plans that is closed. Not with keep_container, unless there is one plan only. Costs the memory of a redactor for
+ * each plan, less the parser. */
+MUST_USE struct redactor *redactor_new_for_set(const struct plan_set *, const struct redactor_options *, struct error *);
+
+/* Names the source of the batches that follow; until then it is "". Matters for sets with scopes by source. */
+void redactor_set_source(struct redactor *, struct slice name);
 void redactor_free(struct redactor *);
 
 /* The clean batch and all it points to belong to the redactor and to the batch: valid until the next call with this

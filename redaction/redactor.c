@@ -8,13 +8,10 @@
 
 /* --- Life ------------------------------------------------------------------------------------------------------------------ */
 
-struct redactor *redactor_new(const struct plan *plan, const struct redactor_options *options, struct error *err)
+/* All but the parser and the counters, which lanes have in common. */
+static bool init(struct redactor *r, struct redactor *front, const struct plan *plan, const struct redactor_options *options)
 {
-    struct redactor *r = calloc(1, sizeof *r);
-    if (r == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory for a worker");
-        return NULL;
-    }
+    r->front = front;
     r->plan = plan;
     r->options = *options;
     arena_init(&r->arena, ARENA_BLOCK, ARENA_MAX);
@@ -24,17 +21,61 @@ struct redactor *redactor_new(const struct plan *plan, const struct redactor_opt
     r->memo = memo_new();
     r->recent = calloc(KEY_CACHE_SLOTS + 1, sizeof *r->recent);
     r->rule_done = calloc(plan->rule_count, sizeof *r->rule_done);
-    bool parser = parser_init(&r->parser, 2 * options->max_record + 64, options->max_depth);
-    if (parser && r->keys && r->scratch && r->pseudonymiser && r->memo && r->recent && r->rule_done && tally_init(&r->tally, plan)) return r;
+    return r->keys && r->scratch && r->pseudonymiser && r->memo && r->recent && r->rule_done;
+}
+
+struct redactor *redactor_new(const struct plan *plan, const struct redactor_options *options, struct error *err)
+{
+    struct redactor *r = calloc(1, sizeof *r);
+    if (r != NULL && parser_init(&r->parser, 2 * options->max_record + 64, options->max_depth) && init(r, r, plan, options) &&
+        tally_init(&r->tally, plan))
+        return r;
     error_set(err, ERROR_MEMORY, "no memory for a worker");
     redactor_free(r);
     return NULL;
 }
 
+/* Lanes borrow the parser of the front: it holds nothing from one call to the next. */
+static bool add_lanes(struct redactor *front, const struct plan_set *set)
+{
+    front->set = set;
+    front->lanes = calloc(set->count, sizeof(struct redactor *));
+    front->choice = calloc(1, sizeof *front->choice);
+    if (front->lanes == NULL || front->choice == NULL) return false;
+    plan_choice_source(front->choice, set, SLICE(""));
+    front->lanes[front->lane_count++] = front;
+    while (front->lane_count < set->count) {
+        struct redactor *lane = calloc(1, sizeof *lane);
+        if (lane == NULL) return false;
+        front->lanes[front->lane_count] = lane;
+        lane->lane = (uint32_t)front->lane_count;
+        lane->parser = front->parser;
+        if (!init(lane, front, set->plans[front->lane_count++], &front->options)) return false;
+    }
+    return true;
+}
+
+struct redactor *redactor_new_for_set(const struct plan_set *set, const struct redactor_options *options, struct error *err)
+{
+    CHECK(set->covers[0] != 0);   /* closed */
+    CHECK(set->count == 1 || !options->keep_container);
+    struct redactor *r = redactor_new(set->plans[0], options, err);
+    if (r == NULL || set->count == 1 || add_lanes(r, set)) return r;
+    error_set(err, ERROR_MEMORY, "no memory for a worker");
+    redactor_free(r);
+    return NULL;
+}
+
+void redactor_set_source(struct redactor *r, struct slice name)
+{
+    if (r->set != NULL) plan_choice_source(r->choice, r->set, name);
+}
+
 void redactor_free(struct redactor *r)
 {
     if (r == NULL) return;
-    parser_release(&r->parser);
+    for (size_t i = 1; i < r->lane_count; i++) redactor_free(r->lanes[i]);
+    if (r->front == r || r->front == NULL) parser_release(&r->parser);
     key_cache_free(r->keys);
     rules_scratch_free(r->scratch);
     pseudonymiser_free(r->pseudonymiser);
@@ -50,6 +91,9 @@ void redactor_free(struct redactor *r)
     free(r->records);
     free(r->withheld);
     free(r->raw);
+    free(r->lanes);
+    free(r->choice);
+    free(r->order);
     free(r);
 }
 
@@ -74,8 +118,13 @@ static struct job *add_job(struct redactor *r, const struct document *d, const s
     struct job *j = &r->jobs[r->job_count++];
     *j = (struct job){.source = *source, .framed = d, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
                       .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD, .origin = d->origin};
-    const struct job *before = r->job_count > 1 ? j - 1 : NULL;
-    if (before != NULL && before->origin == j->origin) j->index = before->index + 1;
+    struct redactor *front = r->front;
+    if (front->origin != d->origin) front->next_index = 0;
+    front->origin = d->origin;
+    j->index = front->next_index++;
+    if (front->lanes == NULL) return j;
+    front->order = room_for(front->order, front->order_count + 1, &front->order_capacity, sizeof *front->order);
+    front->order[front->order_count++] = (struct place_in_lane){r->lane, (uint32_t)r->job_count - 1};
     return j;
 }
 
@@ -133,6 +182,24 @@ static void walk_around(struct redactor *r, const struct document *d, const stru
     if (view != NO_VIEW) walk_between(r, view, o->records, o->count);
 }
 
+/* Resolves the keys of one record: those of its container may be resolved for another lane. */
+static bool resolve_record(struct redactor *lane, const struct record *record)
+{
+    const struct tape *t = record->tape;
+    struct node *node = &t->nodes[record->node];
+    return names_resolve(lane->keys, &(struct tape){.text = t->text, .nodes = node, .count = node->next - record->node});
+}
+
+/* The lane of a record, with its keys resolved for it if *resolved. */
+static struct redactor *choose_lane(struct redactor *front, const struct record *record, bool *resolved)
+{
+    *resolved = record->refusal == REFUSAL_NONE && resolve_record(front, record);
+    if (!*resolved) return front;
+    struct redactor *lane = front->lanes[plan_choose(front->choice, front->set, record->tape, record->node, front->keys)];
+    if (lane != front) *resolved = resolve_record(lane, record);
+    return lane;
+}
+
 static void open_document(struct redactor *r, const struct batch *b, const struct document *d)
 {
     struct opened_document *o = arena_take(&r->arena, sizeof *o);
@@ -145,14 +212,15 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
     const struct tape *resolved = NULL;
     bool names_known = false;
     for (size_t i = 0; i < o->count; i++) {
-        struct job *j = add_job(r, d, &o->records[i]);
+        struct redactor *lane = r->lanes == NULL ? r : choose_lane(r, &o->records[i], &names_known);
+        struct job *j = add_job(lane, d, &o->records[i]);
         j->document = o;
         j->wrapper = d->len > 0 && b->data[d->start] == '{';
         if (j->refusal != REFUSAL_NONE) continue;
-        if (j->source.tape != resolved) names_known = names_resolve(r->keys, resolved = j->source.tape);
+        if (r->lanes == NULL && j->source.tape != resolved) names_known = names_resolve(r->keys, resolved = j->source.tape);
         if (!names_known) j->refusal = REFUSAL_KEYS;
-        else walk_record(r, (uint32_t)(r->job_count - 1));
-        if (d->key_block && names_known) mask_key_line(r, (uint32_t)(r->job_count - 1));
+        else walk_record(lane, (uint32_t)(lane->job_count - 1));
+        if (d->key_block && names_known) mask_key_line(lane, (uint32_t)(lane->job_count - 1));
     }
     if (r->options.keep_container && o->container && o->tape != NULL) walk_around(r, d, o);
 }
@@ -333,6 +401,7 @@ static struct slice raw_bytes(const struct redactor *r, const struct job *j)
 
 void withhold(struct redactor *r, const struct job *j)
 {
+    r = r->front;
     size_t count = r->out.withheld_count + 1;
     r->withheld = room_for(r->withheld, count, &r->withheld_capacity, sizeof *r->withheld);
     r->raw = room_for(r->raw, count, &r->raw_capacity, sizeof *r->raw);
@@ -346,17 +415,19 @@ void withhold(struct redactor *r, const struct job *j)
 
 struct clean_record *add_record(struct redactor *r)
 {
+    r = r->front;
     r->records = room_for(r->records, r->out.count + 1, &r->record_capacity, sizeof *r->records);
     return &r->records[r->out.count++];
 }
 
 void count_record(struct redactor *r, const struct job *j, size_t span_count)
 {
-    r->tally.records++;
+    struct tally *t = &r->front->tally;
+    t->records++;
     if (j->refusal != REFUSAL_NONE) return;
-    r->tally.kinds[j->kind.kind]++;
-    if (span_count > 0) r->tally.redacted++;
-    else r->tally.clean++;
+    t->kinds[j->kind.kind]++;
+    if (span_count > 0) t->redacted++;
+    else t->clean++;
 }
 
 /* One record as a line of its own. */
@@ -387,7 +458,9 @@ void finish_record(struct redactor *r, uint32_t job)
     *add_record(r) = (struct clean_record){.piece = j->piece, .tape = j->source.tape, .node = j->source.node,
                                            .text = slice_sub(j->source.tape->text, start, end), .spans = count ? spans : NULL,
                                            .span_count = count, .details = details, .kind = j->kind, .element = j->element, .offset = j->source.offset,
-                                           .line = j->source.line, .origin = j->origin, .index = j->index};
+                                           .line = j->source.line, .origin = j->origin, .index = j->index, .policy = r->plan->policy.name};
+    /* The clean batch has one cache for all keys. They are in it since the lane was chosen. */
+    if (r != r->front) CHECK(resolve_record(r->front, &j->source));
 }
 
 static void finish_glue(struct redactor *r, const struct job *j)
@@ -396,19 +469,21 @@ static void finish_glue(struct redactor *r, const struct job *j)
                                            .offset = j->source.offset, .line = j->source.line};
 }
 
-const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b)
+/* Forgets what came of the batch before. */
+static void begin(struct redactor *r, const struct batch *b)
 {
     r->batch = b;
     arena_clear(&r->arena);
     key_cache_trim(r->keys);
     r->job_count = r->view_count = r->leaf_count = r->scan_len = 0;
+    r->order_count = 0;
+    r->origin = r->next_index = 0;
     memset(r->rule_done, 0, r->plan->rule_count * sizeof *r->rule_done);
     r->out = (struct clean_batch){.keys = r->keys, .sequence = b->sequence};
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->documents[i].form == DOCUMENT_GLUE) add_glue(r, b, &b->documents[i]);
-        else open_document(r, b, &b->documents[i]);
-    }
-    work(r);
+}
+
+static void finish_jobs(struct redactor *r)
+{
     for (uint32_t i = 0; i < r->job_count;) {
         struct job *j = &r->jobs[i];
         if (j->piece == PIECE_GLUE) finish_glue(r, j), i++;
@@ -416,6 +491,20 @@ const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b
             i = finish_container(r, i);
         else finish_record(r, i++);
     }
+}
+
+const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b)
+{
+    begin(r, b);
+    for (size_t i = 1; i < r->lane_count; i++) begin(r->lanes[i], b);
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->documents[i].form == DOCUMENT_GLUE) add_glue(r, b, &b->documents[i]);
+        else open_document(r, b, &b->documents[i]);
+    }
+    work(r);
+    for (size_t i = 1; i < r->lane_count; i++) work(r->lanes[i]);
+    if (r->lanes == NULL) finish_jobs(r);
+    for (size_t i = 0; i < r->order_count; i++) finish_record(r->lanes[r->order[i].lane], r->order[i].job);
     for (size_t i = 0; i < r->out.withheld_count; i++) r->withheld[i].raw = r->raw[i].bytes.len > 0 ? &r->raw[i] : NULL;
     r->out.records = r->records;
     r->out.withheld = r->withheld;

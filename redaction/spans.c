@@ -301,7 +301,7 @@ size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans,
             if (items[i]->end > end) end = items[i]->end;
             if (prevails(items[i], winner)) winner = items[i];
         }
-        if (winner->rule != NO_RULE) r->tally.redactions[winner->rule]++;
+        if (winner->rule != NO_RULE) r->front->tally.redactions[winner->rule]++;
         items[kept] = winner;
         out[kept++] = (struct span){start, end, winner->replacement};
     }
