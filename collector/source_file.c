@@ -323,7 +323,8 @@ static bool unpack_to(struct source_file *s, struct followed *f, const struct fi
         fits = kept == mark->head.len && memcmp(now.hash, mark->head.hash, sizeof now.hash) == 0;
     }
     free(buffer);
-    if (!fits || mark->tail.len > kept) return fits && mark->place.offset == 0;
+    if (!fits || mark->tail.len == 0) return fits;
+    if (mark->tail.len > kept) return false;
     now = sample_of(&s->base, 0, slice_of(bytes + kept - mark->tail.len, mark->tail.len));
     return memcmp(now.hash, mark->tail.hash, sizeof now.hash) == 0;
 }
@@ -346,14 +347,10 @@ static bool start_packed(struct source_file *s, struct followed *f)
 
 static bool start_framer(struct source_file *s, struct followed *f)
 {
+    if (f->packed && !start_packed(s, f)) return false;
+    f->read_to = f->mark.place.offset;
     f->framer = framer_new(&(struct framer_options){s->base.max_record, false});
     if (f->framer == NULL) return false;
-    f->read_to = f->mark.place.offset;
-    if (f->packed && !start_packed(s, f)) {
-        drop_framer(s, f);
-        return false;
-    }
-    f->read_to = f->mark.place.offset;
     framer_resume(f->framer, (struct byte_source){f->packed ? read_packed : read_file, f}, f->mark.place);
     return true;
 }

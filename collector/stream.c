@@ -36,6 +36,7 @@ struct policies {
     struct named_plan {
         char        *name;
         struct plan *plan;
+        struct plan_set *set;  /* this plan, and those of the rules for sources and resources */
         uint32_t    *totals;   /* by rule number: index in stream.rules */
     } *plans;
     size_t count;
@@ -101,6 +102,7 @@ struct stream {
 static void policies_release(struct policies *p)
 {
     if (p == NULL || atomic_fetch_sub(&p->holders, 1) > 1) return;
+    for (size_t i = 0; i < p->count; i++) plan_set_free(p->plans[i].set);
     for (size_t i = 0; i < p->count; i++) {
         if (p->plans[i].plan != NULL) plan_free(p->plans[i].plan);
         free(p->plans[i].totals);
@@ -154,6 +156,27 @@ static bool add_plan(struct stream *s, struct policies *p, const char *name, str
     return true;
 }
 
+static const struct plan *find_plan(const struct policies *p, const char *name)
+{
+    size_t i = 0;
+    while (strcmp(p->plans[i].name, name) != 0) i++;
+    return p->plans[i].plan;
+}
+
+/* A set for each plan that a source may have as its own, with the rules of the configuration. */
+static bool make_sets(struct policies *p, const struct config *c, struct error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if ((p->plans[i].set = plan_set_new(p->plans[i].plan, err)) == NULL) return false;
+        for (size_t n = 0; n < c->policy_rule_count; n++) {
+            const struct policy_rule *rule = &c->policy_rules[n];
+            if (!plan_set_add(p->plans[i].set, (struct plan_scope){rule->source, rule->resource}, find_plan(p, rule->policy), err)) return false;
+        }
+        if (!plan_set_close(p->plans[i].set, err)) return false;
+    }
+    return true;
+}
+
 static struct policies *policies_load(struct stream *s, const struct config *c, bool make, struct error *err)
 {
     struct policies *p = calloc(1, sizeof *p);
@@ -164,7 +187,8 @@ static struct policies *policies_load(struct stream *s, const struct config *c, 
     bool sound = (p->keys = load_keys(c, make, err)) != NULL && add_plan(s, p, c->run.policy, err);
     for (size_t i = 0; sound && i < c->source_count; i++)
         if (c->sources[i]->policy != NULL) sound = add_plan(s, p, c->sources[i]->policy, err);
-    if (sound) return p;
+    for (size_t i = 0; sound && i < c->policy_rule_count; i++) sound = add_plan(s, p, c->policy_rules[i].policy, err);
+    if (sound && make_sets(p, c, err)) return p;
     policies_release(p);
     return NULL;
 }
@@ -329,7 +353,7 @@ static struct redactor *redactor_for(struct worker *w, size_t plan, struct error
 {
     const struct redactor_options options = {.max_record = (size_t)w->stream->config->run.max_record,
                                              .max_depth = (unsigned)w->stream->config->run.max_depth};
-    if (w->redactors[plan] == NULL) w->redactors[plan] = redactor_new(w->policies->plans[plan].plan, &options, err);
+    if (w->redactors[plan] == NULL) w->redactors[plan] = redactor_new_for_set(w->policies->plans[plan].set, &options, err);
     return w->redactors[plan];
 }
 
@@ -463,6 +487,7 @@ static bool process(struct worker *w, struct cargo *c, struct error *err)
     memcpy(kept, tally->redactions, tally->rule_count * sizeof *kept);
     w->seen = *tally;
     w->seen.redactions = kept;
+    redactor_set_source(redactor, slice_from(c->source->name));
     const struct clean_batch *clean = redact_batch(redactor, &c->batch);
     count(w, c, plan, &w->seen, tally);
     tell_withheld(w, c, clean);

@@ -1,0 +1,114 @@
+"""A streaming run as a whole: pipes, policies, reload, stopping."""
+import json
+import signal
+import subprocess
+
+from conftest import wait_for
+from streaming import Run, messages, records
+
+EMAIL = '{"resourceId":"/subscriptions/s/providers/Microsoft.MachineLearningServices/workspaces/%s","identity":{"claims":{"upn":"ines@fabrikam.example"}}}'
+
+
+def test_without_a_configuration_a_pipe_is_redacted(lethe):
+    done = lethe.run("run", stdin=b"password=Heron-Lake-4471\nplain\n")
+    assert done.returncode == 0
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"message": "password=[redacted:sensitive-name]"}, {"message": "plain"}]
+    assert b"Heron" not in done.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_run(lethe):
+    process = lethe.start("run")
+    process.stdout.close()
+    process.stdin.write(b"line\n" * 100000)
+    process.stdin.close()
+    assert process.wait(timeout=60) == 1
+    assert b"cannot write to standard output" in process.stderr.read()
+
+
+CONFIG = """sources:
+  - {{name: logs, type: file, paths: ["{folder}/in/*.log"], poll: 20ms}}
+store: {folder}/state
+policy: {policy}
+{rules}
+sinks:
+  - {{name: all, type: file, path: "{folder}/out.jsonl", sync: never}}
+  - {{name: other, type: file, path: "{folder}/other.jsonl", sync: never, kinds: [activity_log], required: false}}
+"""
+
+
+def config(folder, policy="standard", rules=""):
+    (folder / "in").mkdir(exist_ok=True)
+    return CONFIG.format(folder=folder, policy=policy, rules=rules)
+
+
+def test_policies_apply_by_resource(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.log").write_text(EMAIL % "ws-hbi-1" + "\n" + EMAIL % "ws-open" + "\n")
+    rules = 'policies: [{resource: "*/workspaces/ws-hbi*", policy: hbi}]'
+    with Run(tmp_path, config(tmp_path, rules=rules)) as run:
+        wait_for(lambda: len(records(tmp_path / "out.jsonl")) == 2)
+        assert run.stop() == 0
+    hidden, shown = [json.dumps(r) for r in records(tmp_path / "out.jsonl")]
+    assert "ines@fabrikam.example" not in hidden and "ines@fabrikam.example" in shown
+
+
+def test_a_reload_takes_another_policy_and_loses_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    log = tmp_path / "in/a.log"
+    log.write_text(EMAIL % "one" + "\n")
+    with Run(tmp_path, config(tmp_path)) as run:
+        wait_for(lambda: len(records(tmp_path / "out.jsonl")) == 1)
+        run.config.write_text(config(tmp_path, policy="hbi"))
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("policy and keys are taken anew"))
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(EMAIL % "two" + "\n")
+        wait_for(lambda: len(records(tmp_path / "out.jsonl")) == 2)
+        assert run.stop() == 0
+    first, second = [json.dumps(r) for r in records(tmp_path / "out.jsonl")]
+    assert "ines@" in first and "ines@" not in second
+
+
+def test_a_mistake_in_a_reload_changes_nothing(tmp_path):
+    with Run(tmp_path, config(tmp_path)) as run:
+        run.config.write_text("sources: nonsense\n")
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("going on as before"))
+        (tmp_path / "in/a.log").write_text("still here\n")
+        wait_for(lambda: messages(tmp_path / "out.jsonl") == ["still here"])
+        assert run.stop() == 0
+
+
+def test_a_reload_may_change_sources_and_sinks(tmp_path):
+    with Run(tmp_path, config(tmp_path)) as run:
+        (tmp_path / "in/a.log").write_text("one\n")
+        wait_for(lambda: messages(tmp_path / "out.jsonl") == ["one"])
+        run.config.write_text(config(tmp_path).replace("out.jsonl", "new.jsonl"))
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("starting again with the new one"))
+        (tmp_path / "in/b.log").write_text("two\n")
+        wait_for(lambda: messages(tmp_path / "new.jsonl") == ["two"])
+        assert run.stop() == 0
+    assert messages(tmp_path / "out.jsonl") == ["one"]
+
+
+def test_a_second_run_on_one_store_is_refused(tmp_path):
+    with Run(tmp_path, config(tmp_path)) as run:
+        other = subprocess.run([run.process.args[0], "run", "-c", str(run.config)], capture_output=True, timeout=60, check=False)
+        assert other.returncode in (1, 2) and b"state" in other.stderr
+        assert run.stop() == 0
+
+
+def test_a_sink_that_cannot_be_written_holds_up_no_other(tmp_path):
+    """The required one stands still; the store has what it will get."""
+    text = config(tmp_path).replace("required: false", "required: true").replace("kinds: [activity_log], ", "")
+    (tmp_path / "other.jsonl").mkdir()
+    with Run(tmp_path, text) as run:
+        lines = [f"line {n} " + "x" * 2000 for n in range(20000)]
+        (tmp_path / "in/a.log").write_text("".join(line + "\n" for line in lines))
+        wait_for(lambda: len(records(tmp_path / "out.jsonl")) == len(lines))
+        run.kill()
+    (tmp_path / "other.jsonl").rmdir()
+    with run:
+        wait_for(lambda: set(messages(tmp_path / "other.jsonl")) >= set(lines))
+        assert run.stop() == 0
