@@ -49,12 +49,6 @@ static const struct setting admin_table[] = {
     {.name = NULL},
 };
 
-static const struct setting seal_table[] = {
-    {"key", SETTING_TEXT, offsetof(struct seal_settings, key), NULL, .required = true, .help = "public key made by lethe keygen --seal"},
-    {"path", SETTING_TEXT, offsetof(struct seal_settings, path), NULL, .required = true, .help = "file that sealed records are added to"},
-    {.name = NULL},
-};
-
 static const struct setting policy_rule_table[] = {
     {"source", SETTING_TEXT, offsetof(struct policy_rule, source), "*", .help = "name of a source, * for any text"},
     {"resource", SETTING_TEXT, offsetof(struct policy_rule, resource), "*", .help = "resource id, * for any text"},
@@ -306,12 +300,12 @@ static bool read_admin(struct config *c, const struct yaml_node *node, struct er
 
 static bool read_file(struct config *c, struct error *err)
 {
-    static const char *const others[] = {"sources", "sinks", "policies", "store", "admin", "seal", NULL};
+    static const char *const others[] = {"sources", "sinks", "policies", "store", "admin", NULL};
     const struct yaml_node  *root = yaml_root(c->document);
     if (root == NULL) return error_set(err, ERROR_USAGE, "'%s' is empty", c->name);
     return settings_read(root, run_table, others, &c->run, &c->pool, err) && read_policy_rules(c, yaml_find(root, "policies"), err) &&
            read_store(c, yaml_find(root, "store"), err) && read_admin(c, yaml_find(root, "admin"), err) &&
-           read_part(c, yaml_find(root, "seal"), seal_table, &c->seal, err) && read_list(c, root, "sources", add_source, err) &&
+           read_list(c, root, "sources", add_source, err) &&
            read_list(c, root, "sinks", add_sink, err);
 }
 
@@ -410,7 +404,7 @@ bool config_same_flow(const struct config *a, const struct config *b)
     run.policy = a->run.policy;
     run.key_file = a->run.key_file;
     bool same = settings_equal(run_table, &a->run, &run) && settings_equal(store_table, &a->store, &b->store) &&
-                settings_equal(admin_table, &a->admin, &b->admin) && settings_equal(seal_table, &a->seal, &b->seal) &&
+                settings_equal(admin_table, &a->admin, &b->admin) &&
                 a->policy_rule_count == b->policy_rule_count && a->source_count == b->source_count && a->sink_count == b->sink_count;
     for (size_t i = 0; same && i < a->policy_rule_count; i++) same = settings_equal(policy_rule_table, &a->policy_rules[i], &b->policy_rules[i]);
     for (size_t i = 0; same && i < a->source_count; i++) same = same_source(a->sources[i], b->sources[i]);
@@ -435,10 +429,6 @@ void config_describe(const struct config *c, FILE *out)
     if (c->admin.listen != NULL) {
         fputs("admin\n", out);
         settings_describe(admin_table, &c->admin, out);
-    }
-    if (c->seal.path != NULL) {
-        fputs("seal\n", out);
-        settings_describe(seal_table, &c->seal, out);
     }
     for (size_t i = 0; i < c->source_count; i++) {
         const struct source *s = c->sources[i];

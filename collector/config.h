@@ -40,10 +40,6 @@ struct admin_settings {
     const char *certificate, *key, *token;
 };
 
-struct seal_settings {
-    const char *key, *path;         /* public key and file of sealed withheld records; NULL: they are not kept */
-};
-
 enum { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct config {
@@ -51,7 +47,6 @@ struct config {
     struct run_settings    run;
     struct store_settings  store;
     struct admin_settings  admin;
-    struct seal_settings   seal;
     struct policy_rule    *policy_rules;
     size_t                 policy_rule_count;
     struct source        **sources;
