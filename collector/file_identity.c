@@ -45,12 +45,14 @@ void file_key(const struct source *s, const struct file_id *id, char key[POSITIO
                               (unsigned long long)id->born_ns);
 }
 
-void file_stream(const struct source *s, const struct file_id *id, uint32_t epoch, uint8_t stream[16])
+void file_stream(const struct source *s, const struct file_id *id, uint32_t epoch, struct slice first, uint8_t stream[16])
 {
-    char text[POSITION_KEY_MAX];
-    int  len = snprintf(text, sizeof text, "%llx %llx %llx %u", (unsigned long long)id->device, (unsigned long long)id->inode,
-                        (unsigned long long)id->born_ns, epoch);
-    source_stream_id(s, slice_of(text, (size_t)len), stream);
+    char text[POSITION_KEY_MAX + SAMPLE_BYTES];
+    CHECK(first.len <= SAMPLE_BYTES);
+    size_t len = (size_t)snprintf(text, POSITION_KEY_MAX, "%llx %llx %llx %u ", (unsigned long long)id->device, (unsigned long long)id->inode,
+                                  (unsigned long long)id->born_ns, epoch);
+    memcpy(text + len, first.data, first.len);
+    source_stream_id(s, slice_of(text, len + first.len), stream);
 }
 
 struct sample sample_of(const struct source *s, uint64_t from, struct slice bytes)

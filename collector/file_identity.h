@@ -31,6 +31,8 @@ struct file_mark {
     struct file_id      id;
     struct framer_place place;
     struct sample       head, tail;    /* of the content: unpacked, if it is packed */
+    uint64_t            packed_size;   /* of a packed file that was read to its end, as it was then; 0: it was not */
+    uint64_t            named;         /* 1: stream is set; it is when the first document was handed out */
     uint8_t             stream[16];    /* for event ids */
     char                path[SAVED_PATH];
 };
@@ -44,8 +46,8 @@ bool file_id_equal(const struct file_id *, const struct file_id *);
 /* The position's key: made of the identity. */
 void file_key(const struct source *, const struct file_id *, char key[POSITION_KEY_MAX], uint16_t *len);
 
-/* The stream id of an epoch of a file. */
-void file_stream(const struct source *, const struct file_id *, uint32_t epoch, uint8_t stream[16]);
+/* The stream id of an epoch of a file, in which this is the first document. */
+void file_stream(const struct source *, const struct file_id *, uint32_t epoch, struct slice first, uint8_t stream[16]);
 
 struct sample sample_of(const struct source *, uint64_t from, struct slice bytes);
 

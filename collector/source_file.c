@@ -33,14 +33,20 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MOST_FILES      10000
-#define MOST_OPEN       512
+#define MOST_OPEN       512         /* and a quarter of what the process may open */
 #define PACKED_REST_MS  1000
+#define FORGET_MS       60000       /* a file that ended may turn up again, renamed or packed */
 #define LIST_MS         2000        /* the patterns are looked up so often, and when inotify says so */
 #define IDLE_AFTER_MS   10000       /* files that did not grow for so long are looked at ... */
-#define IDLE_EVERY_MS   1000        /* ... so often */
+#define IDLE_EVERY_MS   1000        /* ... so often, and when inotify says so */
+#define IDLE_FILE_MS    1           /* both less often where there are many files: a file costs a look in so many ms at most */
+#define LEAST_SWEEP_MS  5           /* whatever inotify says */
+#define BUCKETS         16384       /* of the table of files by inode */
+#define TOUCHED_BITS    4096        /* of the names that inotify told */
 #define MOST_HELD       ((uint64_t)16 << 20)   /* bytes of unfinished documents, of all files together */
 
 enum { START_BEGINNING, START_END };
@@ -48,17 +54,23 @@ static const char *const start_choices[] = {"beginning", "end", NULL};
 
 struct followed {
     char            *path;
+    struct followed *next;           /* in the table by inode */
     int              fd;             /* -1: closed */
     struct file_mark mark;           /* of what was handed out */
     struct framer   *framer;         /* NULL: nothing is unfinished */
     struct gunzip   *gunzip;
+    struct file_id   replaces;       /* its position is to be forgotten with the next one of this; inode 0: none */
     uint64_t         size;           /* as last seen, packed or not */
     uint64_t         read_to;        /* bytes of the content that the framer has */
     uint64_t         packed_to;      /* bytes of the file that gunzip has */
     uint64_t         tried_size;     /* no more came of it than was known */
-    uint64_t         grown_ms, looked_ms, used_ms, gone_ms;
+    uint64_t         grown_ms, looked_ms, used_ms, gone_ms, ended_ms;
+    uint64_t         handed_to;      /* end of the last document handed out */
+    uint32_t         touch;          /* bit of its name in `touched` */
     bool             packed, gone, listed, finishing, ended, forgotten, told;
-    bool             announced;      /* its first mark is on its way */
+    bool             unsaved;        /* the mark is to be kept, though nothing was read */
+    bool             formed;         /* it is known whether it is packed */
+    bool             lost;           /* gone, not open, and not looked for yet */
 };
 
 struct source_file {
@@ -68,11 +80,15 @@ struct source_file {
     uint64_t         poll_ms, rotate_wait_ms;
 
     struct followed **files;
+    struct followed  *buckets[BUCKETS];
     size_t            count, capacity, turn, open_count;
-    struct file_mark *saved;         /* of earlier runs, of files not met yet */
+    uint64_t          touched[TOUCHED_BITS / 64];
+    struct file_mark *saved;         /* of earlier runs, of files not met yet; and of files that ended and may be met packed */
     size_t            saved_count;
-    bool              first_list, too_many_told;
-    uint64_t          listed_ms, swept_ms, held;
+    size_t            most_open;
+    bool              first_list, too_many_told, more;
+    uint64_t          opened_ms, listed_ms, swept_ms, held;
+    struct followed  *unpacking;     /* packed files are read one after another: unpacking takes room */
     int               notify;
     struct folder {
         int  watch;
@@ -85,7 +101,7 @@ struct source_file {
 
 struct file_receipt {
     struct receipt  base;
-    struct position position;
+    struct position positions[2];
 };
 
 static const struct setting settings[] = {
@@ -101,6 +117,15 @@ static const struct setting settings[] = {
 
 /* --- Marks ------------------------------------------------------------------------------------------------------------------ */
 
+static void save_mark(struct source_file *s, const struct file_mark *mark)
+{
+    if ((s->saved_count & (s->saved_count - 1)) == 0) {
+        s->saved = reallocarray(s->saved, s->saved_count == 0 ? 1 : 2 * s->saved_count, sizeof *s->saved);
+        CHECK(s->saved != NULL);
+    }
+    s->saved[s->saved_count++] = *mark;
+}
+
 static void load_mark(void *context, const struct position *p)
 {
     struct source_file *s = context;
@@ -109,9 +134,7 @@ static void load_mark(void *context, const struct position *p)
     memcpy(&mark, p->value, sizeof mark);
     if (mark.version != MARK_VERSION || mark.head.len > SAMPLE_BYTES || mark.tail.len > SAMPLE_BYTES) return;
     mark.path[SAVED_PATH - 1] = '\0';
-    s->saved = reallocarray(s->saved, s->saved_count + 1, sizeof *s->saved);
-    CHECK(s->saved != NULL);
-    s->saved[s->saved_count++] = mark;
+    save_mark(s, &mark);
 }
 
 /* The mark of an earlier run with that identity, taken out of the list. */
@@ -126,16 +149,26 @@ static bool take_saved(struct source_file *s, const struct file_id *id, struct f
     return false;
 }
 
-static struct receipt *make_receipt(const struct source_file *s, const struct file_mark *mark, bool forget)
+static void put_position(struct source_file *s, struct file_receipt *r, const struct file_id *id, const struct file_mark *mark)
+{
+    struct position *p = &r->positions[r->base.position_count++];
+    _Static_assert(sizeof *mark <= POSITION_VALUE_MAX, "a mark is the value of a position");
+    file_key(&s->base, id, p->key, &p->key_len);
+    if (mark == NULL) return;
+    p->value_len = sizeof *mark;
+    memcpy(p->value, mark, sizeof *mark);
+}
+
+/* `replaced`: another position that is to be forgotten with it; NULL or inode 0: none. */
+static struct receipt *make_receipt(struct source_file *s, const struct file_mark *mark, bool forget, struct file_id *replaced)
 {
     struct file_receipt *r = calloc(1, sizeof *r);
     CHECK(r != NULL);
-    file_key(&s->base, &mark->id, r->position.key, &r->position.key_len);
-    _Static_assert(sizeof *mark <= POSITION_VALUE_MAX, "a mark is the value of a position");
-    r->position.value_len = forget ? 0 : sizeof *mark;
-    if (!forget) memcpy(r->position.value, mark, sizeof *mark);
-    r->base.positions = &r->position;
-    r->base.position_count = 1;
+    r->base.positions = r->positions;
+    put_position(s, r, &mark->id, forget ? NULL : mark);
+    if (replaced == NULL || replaced->inode == 0) return &r->base;
+    put_position(s, r, replaced, NULL);
+    *replaced = (struct file_id){0};
     return &r->base;
 }
 
@@ -156,12 +189,12 @@ static void tell(struct source_file *s, struct followed *f, const char *what)
 
 static void drop_framer(struct source_file *s, struct followed *f)
 {
-    if (f->framer == NULL) return;
-    s->held -= f->read_to - f->mark.place.offset;
+    if (f->framer != NULL) s->held -= f->read_to - f->mark.place.offset;
     framer_free(f->framer);
     f->framer = NULL;
     if (f->gunzip != NULL) gunzip_free(f->gunzip);
     f->gunzip = NULL;
+    if (s->unpacking == f) s->unpacking = NULL;
     f->read_to = f->mark.place.offset;
 }
 
@@ -181,13 +214,21 @@ static void free_file(struct source_file *s, struct followed *f)
     free(f);
 }
 
-/* Closes the file that was not used for the longest time and can be opened again by its name. */
+static bool bears_its_name(const struct followed *f)
+{
+    struct file_id id;
+    struct stat    status;
+    return file_id_at(f->path, &id, &status) && file_id_equal(&id, &f->mark.id);
+}
+
+/* Closes the file that was not used for the longest time, of those that can be opened again. */
 static void close_one(struct source_file *s)
 {
     struct followed *oldest = NULL;
     for (size_t i = 0; i < s->count; i++) {
         struct followed *f = s->files[i];
-        if (f->fd >= 0 && !f->gone && f->gunzip == NULL && (oldest == NULL || f->used_ms < oldest->used_ms)) oldest = f;
+        if (f->fd < 0 || f->gunzip != NULL || (oldest != NULL && f->used_ms >= oldest->used_ms)) continue;
+        if (!f->gone || f->ended || bears_its_name(f)) oldest = f;
     }
     if (oldest != NULL) close_fd(s, oldest);
 }
@@ -200,30 +241,12 @@ static void rename_followed(struct followed *f, const char *path)
     f->path = copy;
 }
 
-/* Where a file is by now that does not bear its name any more. False: nowhere near. */
-static bool relocate(struct followed *f)
-{
-    char   pattern[SAVED_PATH + 8];
-    glob_t found;
-    bool   here = false;
-    snprintf(pattern, sizeof pattern, "%s[.-]*", f->mark.path);
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-        for (size_t n = 0; n < found.gl_pathc && !here; n++) {
-            struct file_id id;
-            struct stat    status;
-            here = file_id_at(found.gl_pathv[n], &id, &status) && file_id_equal(&id, &f->mark.id);
-            if (here) rename_followed(f, found.gl_pathv[n]);
-        }
-    globfree(&found);
-    return here;
-}
-
-static bool open_path(struct source_file *s, struct followed *f)
+static bool open_fd(struct source_file *s, struct followed *f)
 {
     struct file_id id;
     f->used_ms = clock_monotonic_ms();
     if (f->fd >= 0) return true;
-    if (s->open_count >= MOST_OPEN) close_one(s);
+    if (s->open_count >= s->most_open) close_one(s);
     f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (f->fd < 0 && (errno == EMFILE || errno == ENFILE)) {
         close_one(s);
@@ -239,11 +262,6 @@ static bool open_path(struct source_file *s, struct followed *f)
     return false;
 }
 
-static bool open_fd(struct source_file *s, struct followed *f)
-{
-    return open_path(s, f) || (f->gone && relocate(f) && open_path(s, f));
-}
-
 /* The content is not the one that was read before. */
 static void begin_epoch(struct source_file *s, struct followed *f, const char *why)
 {
@@ -253,8 +271,8 @@ static void begin_epoch(struct source_file *s, struct followed *f, const char *w
     f->mark.epoch++;
     f->mark.place = (struct framer_place){.line = 1};
     f->mark.head = f->mark.tail = (struct sample){0};
-    f->read_to = f->tried_size = 0;
-    file_stream(&s->base, &f->mark.id, f->mark.epoch, f->mark.stream);
+    f->mark.named = 0;
+    f->read_to = f->tried_size = f->handed_to = 0;
 }
 
 /* A writer that did not open for appending leaves zeros where it had written before the file was cut. */
@@ -379,9 +397,25 @@ static bool is_excluded(const struct source_file *s, const char *path)
 
 static struct followed *find_followed(const struct source_file *s, const struct file_id *id)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (file_id_equal(&s->files[i]->mark.id, id)) return s->files[i];
-    return NULL;
+    struct followed *f = s->buckets[id->inode % BUCKETS];
+    while (f != NULL && !file_id_equal(&f->mark.id, id)) f = f->next;
+    return f;
+}
+
+static void leave_table(struct source_file *s, struct followed *f)
+{
+    struct followed **link = &s->buckets[f->mark.id.inode % BUCKETS];
+    while (*link != f) link = &(*link)->next;
+    *link = f->next;
+}
+
+/* Which of the bits of `touched` stands for a name. */
+static uint32_t touch_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    uint32_t    hash = 2166136261u;
+    for (const char *c = slash != NULL ? slash + 1 : path; *c != '\0'; c++) hash = (hash ^ (uint8_t)*c) * 16777619u;
+    return (hash ^ hash >> 15) % TOUCHED_BITS;
 }
 
 static bool is_gzip(const char *path)
@@ -402,32 +436,126 @@ static struct followed *follow(struct source_file *s, const char *path, const st
     }
     CHECK(f != NULL && s->files != NULL);
     *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .grown_ms = clock_monotonic_ms(),
-                           .tried_size = UINT64_MAX, .read_to = mark->place.offset, .packed = is_gzip(path)};
+                           .tried_size = mark->packed_size > 0 ? mark->packed_size : UINT64_MAX, .read_to = mark->place.offset,
+                           .packed = is_gzip(path), .formed = size >= 2, .touch = touch_of(path)};
     CHECK(f->path != NULL);
+    f->next = s->buckets[mark->id.inode % BUCKETS];
+    s->buckets[mark->id.inode % BUCKETS] = f;
     snprintf(f->mark.path, sizeof f->mark.path, "%s", path);
     s->files[s->count++] = f;
-    if (s->open_count < MOST_OPEN) (void)open_fd(s, f);   /* so that it may be removed at once */
+    if (s->open_count < s->most_open) (void)open_fd(s, f);   /* so that it can be read to its end, whatever its name by then */
     return f;
 }
 
-/* A packed file that begins as one did that is gone, and has a name made of its: that one, packed meanwhile. */
-static bool adopt(struct source_file *s, const char *path, const struct file_id *id, struct file_mark *mark)
+/* The length of what a name has in common with the names that rotation makes of it: app.log in app.log.1, app.log-20260131.gz. */
+static size_t family(const char *path)
 {
-    struct followed trial = {.path = (char *)path, .fd = open(path, O_RDONLY | O_CLOEXEC), .packed = true};
-    bool            found = false;
-    for (size_t i = 0; trial.fd >= 0 && i < s->saved_count && !found; i++) {
-        const struct file_mark *m = &s->saved[i];
-        if (m->head.len == 0 || strncmp(path, m->path, strlen(m->path)) != 0 || !start_gunzip(&trial)) continue;
-        found = unpack_to(s, &trial, m);
-        if (!found) continue;
-        *mark = *m;
-        mark->id = *id;
-        s->saved[i] = s->saved[--s->saved_count];
-        log_line(LOG_INFO, s->base.name, "'%s' is a file read before, packed: going on at byte %" PRIu64, path, mark->place.offset);
-    }
+    const char *slash = strrchr(path, '/');
+    size_t      least = slash != NULL ? (size_t)(slash - path) + 2 : 1, len = strlen(path);
+    if (len > least + 3 && strcmp(path + len - 3, ".gz") == 0) len -= 3;
+    while (len > least && (ascii_is_digit(path[len - 1]) || strchr(".-_:", path[len - 1]) != NULL)) len--;
+    return len;
+}
+
+static bool same_family(const char *a, const char *b) { return slice_equal(slice_of(a, family(a)), slice_of(b, family(b))); }
+
+/* Of a file of which nothing was read yet only the time tells: packing keeps that of the last writing. */
+static bool is_younger(int fd, const struct file_id *id)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec >= id->born_ns;
+}
+
+static bool may_be(struct source_file *s, const char *path, int fd, const struct file_mark *mark, bool read_before)
+{
+    struct followed trial = {.path = (char *)path, .fd = fd, .packed = true};
+    if (mark->packed_size > 0 || (mark->head.len > 0) != read_before || !same_family(path, mark->path)) return false;
+    if (!read_before) return mark->place.offset == 0 && is_younger(fd, &mark->id);
+    bool fits = start_gunzip(&trial) && unpack_to(s, &trial, mark);
     if (trial.gunzip != NULL) gunzip_free(trial.gunzip);
-    if (trial.fd >= 0) close(trial.fd);
-    return found;
+    return fits;
+}
+
+/* Goes on in a packed file where the plain one was left. */
+static void take_over(struct source_file *s, const char *path, const struct file_mark *from, struct file_mark *to)
+{
+    struct file_mark mark = *from;
+    mark.id = to->id;
+    snprintf(mark.path, sizeof mark.path, "%s", path);
+    *to = mark;
+    log_line(LOG_INFO, s->base.name, "'%s' is a file read before, packed: going on at byte %" PRIu64, path, to->place.offset);
+}
+
+static bool adopt_one(struct source_file *s, const char *path, int fd, bool read_before, struct file_mark *mark, struct file_id *replaces)
+{
+    for (size_t i = 0; i < s->saved_count; i++) {
+        if (!may_be(s, path, fd, &s->saved[i], read_before)) continue;
+        *replaces = s->saved[i].id;
+        take_over(s, path, &s->saved[i], mark);
+        s->saved[i] = s->saved[--s->saved_count];
+        return true;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        struct followed *f = s->files[i];
+        if (!f->ended || f->packed || f->forgotten || !may_be(s, path, fd, &f->mark, read_before)) continue;
+        take_over(s, path, &f->mark, mark);
+        f->ended_ms = 0;   /* it is this one now */
+        return true;
+    }
+    return false;
+}
+
+/* Whether a packed file is one that is gone. If so, its mark is that one's from now on, and the position of `replaces` is not
+ * needed any more. */
+static bool adopt(struct source_file *s, const char *path, int fd, struct file_mark *mark, struct file_id *replaces)
+{
+    return adopt_one(s, path, fd, true, mark, replaces) || adopt_one(s, path, fd, false, mark, replaces);
+}
+
+/* A packed file waits until no plain one can be it that is still read. */
+static bool may_be_another(const struct source_file *s, const struct followed *packed)
+{
+    if (packed->mark.place.offset > 0) return false;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct followed *f = s->files[i];
+        if (f->gone && !f->ended && !f->packed && same_family(f->mark.path, packed->path)) return true;
+    }
+    return false;
+}
+
+/* Follows a file that bears a name by now that does not fit. */
+static struct followed *follow_renamed(struct source_file *s, const char *path, const struct file_mark *mark, uint64_t size)
+{
+    struct followed *f = follow(s, path, mark, size);
+    if (mark->path[0] != '\0') memcpy(f->mark.path, mark->path, sizeof f->mark.path);
+    f->gone = f->unsaved = true;
+    f->gone_ms = clock_monotonic_ms();
+    return f;
+}
+
+/* One that was not met before: from its beginning. */
+static void meet_renamed(struct source_file *s, const char *path)
+{
+    struct file_mark mark = {.version = MARK_VERSION, .place = {.line = 1}};
+    struct stat      status;
+    if (!file_id_at(path, &mark.id, &status) || !S_ISREG(status.st_mode)) return;
+    struct followed *known = find_followed(s, &mark.id);
+    if (known != NULL) rename_followed(known, path);
+    else if (s->count < MOST_FILES && !is_gzip(path)) follow_renamed(s, path, &mark, (uint64_t)status.st_size);
+}
+
+/* At the last line that is not ended. Where that is must be kept: a later start has to go on from there. */
+static void start_at_end(struct source_file *s, struct followed *f)
+{
+    char     bytes[65536];
+    uint64_t from = f->size > sizeof bytes ? f->size - sizeof bytes : 0;
+    ssize_t  got = f->packed || !open_fd(s, f) ? -1 : pread(f->fd, bytes, (size_t)(f->size - from), (off_t)from);
+    f->unsaved = true;
+    if (f->packed) f->mark.packed_size = f->tried_size = f->size;
+    if (got <= 0) return;
+    const char *last = memrchr(bytes, '\n', (size_t)got);
+    f->read_to = f->mark.place.offset = last != NULL ? from + (uint64_t)(last + 1 - bytes) : from == 0 ? 0 : f->size;
+    (void)file_samples(&s->base, f->fd, f->read_to, &f->mark.head, &f->mark.tail);
 }
 
 static void new_file(struct source_file *s, const char *path, const struct file_id *id, uint64_t size)
@@ -438,13 +566,12 @@ static void new_file(struct source_file *s, const char *path, const struct file_
         s->too_many_told = true;
         return;
     }
-    bool known = take_saved(s, id, &mark) || (is_gzip(path) && adopt(s, path, id, &mark));
-    if (!known) {
-        mark = (struct file_mark){.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
-        file_stream(&s->base, id, 0, mark.stream);
-        if (s->start == START_END && s->first_list) mark.place.offset = size;
-    }
-    follow(s, path, &mark, size)->listed = true;
+    bool known = take_saved(s, id, &mark);
+    if (!known) mark = (struct file_mark){.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
+    struct followed *f = follow(s, path, &mark, size);
+    f->listed = true;
+    f->unsaved = !known && s->base.store != NULL;   /* so that a later run knows it again, whatever its name by then */
+    if (mark.place.offset == 0 && s->start == START_END && s->first_list) start_at_end(s, f);
 }
 
 static void meet(struct source_file *s, const char *path)
@@ -459,31 +586,12 @@ static void meet(struct source_file *s, const char *path)
     }
     if (!f->listed && strcmp(f->path, path) != 0) rename_followed(f, path);
     f->listed = true;
-    if (f->gone && !f->ended) f->gone = false;
+    if (!f->gone || f->forgotten) return;
+    f->gone = f->ended = false;
+    f->lost = false;
 }
 
-/* Follows a file that bears a name by now that does not fit. */
-static void follow_renamed(struct source_file *s, const char *path, const struct file_mark *mark, uint64_t size)
-{
-    struct followed *f = follow(s, path, mark, size);
-    snprintf(f->mark.path, sizeof f->mark.path, "%s", mark->path[0] != '\0' ? mark->path : path);
-    f->gone = true;
-    f->gone_ms = clock_monotonic_ms();
-}
-
-/* One that was not met before: from its beginning. */
-static void meet_renamed(struct source_file *s, const char *path)
-{
-    struct file_mark mark = {.version = MARK_VERSION, .place = {.line = 1}};
-    struct stat      status;
-    if (!file_id_at(path, &mark.id, &status) || !S_ISREG(status.st_mode)) return;
-    struct followed *known = find_followed(s, &mark.id);
-    if (known != NULL) rename_followed(known, path);
-    if (known != NULL || s->count == MOST_FILES || is_gzip(path)) return;
-    file_stream(&s->base, &mark.id, 0, mark.stream);
-    follow_renamed(s, path, &mark, (uint64_t)status.st_size);
-}
-
+/* The folder of a file, or what of a pattern's folder is no pattern. */
 static void watch_folder(struct source_file *s, const char *pattern)
 {
     char path[SAVED_PATH];
@@ -498,8 +606,10 @@ static void watch_folder(struct source_file *s, const char *pattern)
     for (size_t i = 0; i < s->folder_count; i++)
         if (s->folders[i].watch == watch) return;
     if (watch < 0) return;
-    s->folders = reallocarray(s->folders, s->folder_count + 1, sizeof *s->folders);
-    CHECK(s->folders != NULL);
+    if ((s->folder_count & (s->folder_count - 1)) == 0) {
+        s->folders = reallocarray(s->folders, s->folder_count == 0 ? 1 : 2 * s->folder_count, sizeof *s->folders);
+        CHECK(s->folders != NULL);
+    }
     s->folders[s->folder_count].watch = watch;
     strcpy(s->folders[s->folder_count++].path, path);
 }
@@ -511,41 +621,101 @@ static bool fits_pattern(const struct source_file *s, const char *path)
     return false;
 }
 
+static size_t folder_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+    return slice_equal(slice_of(a, folder_len(a)), slice_of(b, folder_len(b)));
+}
+
+/* Files that were renamed while they were not open are in the same folder, if they are anywhere. One reading of a folder for all. */
+static void find_lost_in(struct source_file *s, const char *folder)
+{
+    DIR           *open = opendir(folder[0] == '\0' ? "." : folder);
+    struct dirent *entry;
+    while (open != NULL && (entry = readdir(open)) != NULL)
+        for (struct followed *f = s->buckets[entry->d_ino % BUCKETS]; f != NULL; f = f->next) {
+            char           path[4096 + sizeof entry->d_name];
+            struct file_id id;
+            struct stat    status;
+            if (!f->lost || f->mark.id.inode != entry->d_ino) continue;
+            snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
+            if (file_id_at(path, &id, &status) && file_id_equal(&id, &f->mark.id)) rename_followed(f, path);
+        }
+    if (open != NULL) closedir(open);
+}
+
+static void find_lost(struct source_file *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->files[i]->lost) continue;
+        char folder[4096];
+        snprintf(folder, sizeof folder, "%.*s", (int)folder_len(s->files[i]->path), s->files[i]->path);
+        find_lost_in(s, folder);
+        for (size_t n = i; n < s->count; n++)
+            if (s->files[n]->lost && same_folder(s->files[n]->path, folder)) s->files[n]->lost = false;
+    }
+}
+
+static void list_pattern(struct source_file *s, const char *pattern)
+{
+    glob_t found;
+    watch_folder(s, pattern);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            if (i == 0 || !same_folder(found.gl_pathv[i], found.gl_pathv[i - 1])) watch_folder(s, found.gl_pathv[i]);
+            meet(s, found.gl_pathv[i]);
+        }
+    globfree(&found);
+}
+
 static void list(struct source_file *s)
 {
     for (size_t i = 0; i < s->count; i++) s->files[i]->listed = false;
-    for (size_t i = 0; i < s->paths.count; i++) {
-        glob_t found;
-        watch_folder(s, s->paths.items[i]);
-        if (glob(s->paths.items[i], GLOB_NOSORT, NULL, &found) == 0)
-            for (size_t n = 0; n < found.gl_pathc; n++) meet(s, found.gl_pathv[n]);
-        globfree(&found);
-    }
+    for (size_t i = 0; i < s->paths.count; i++) list_pattern(s, s->paths.items[i]);
     uint64_t now = clock_monotonic_ms();
     for (size_t i = 0; i < s->count; i++) {
         struct followed *f = s->files[i];
         if (f->listed || f->gone) continue;
         f->gone = true;
         f->gone_ms = now;
+        f->lost = true;
     }
+    find_lost(s);
     s->listed_ms = now;
 }
 
-/* The file of a mark that no pattern shows any more: renamed while nobody looked. It is in the same folder, if it is anywhere. */
-static bool find_renamed(struct source_file *s, const struct file_mark *mark)
+/* A packed one of a name that no pattern has: the same. */
+static void find_packed(struct source_file *s, const struct file_mark mark)
 {
-    struct followed trial = {.path = strdup(mark->path), .mark = *mark};
-    struct file_id  id;
-    struct stat     status;
-    bool            here = relocate(&trial) && file_id_at(trial.path, &id, &status) && S_ISREG(status.st_mode);
-    if (here) follow_renamed(s, trial.path, mark, (uint64_t)status.st_size);
-    free(trial.path);
-    return here;
+    char   pattern[SAVED_PATH + 8];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s*.gz", mark.path);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t n = 0; n < found.gl_pathc; n++) {
+            struct file_id   id;
+            struct stat      status;
+            if (!file_id_at(found.gl_pathv[n], &id, &status) || find_followed(s, &id) != NULL || !is_gzip(found.gl_pathv[n])) continue;
+            struct file_id   replaces = {0};
+            struct file_mark adopted = {.id = id};
+            int              fd = open(found.gl_pathv[n], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+            bool             fits = fd >= 0 && adopt(s, found.gl_pathv[n], fd, &adopted, &replaces);
+            if (fd >= 0) close(fd);
+            if (!fits) continue;
+            follow_renamed(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size)->replaces = replaces;
+            break;
+        }
+    globfree(&found);
 }
 
 /* The name without its last parts, as far as what is left fits: x.log of x.log.1, x.log-20260314 and x.log.1.gz. */
-static bool fits_without_ending(const struct source_file *s, const char *path, char base[SAVED_PATH])
+static bool fits_without_ending(const struct source_file *s, const char *path)
 {
+    char base[SAVED_PATH];
     if (strlen(path) >= SAVED_PATH) return false;
     strcpy(base, path);
     for (char *p = base + strlen(base); p > base && *p != '/'; p--) {
@@ -562,45 +732,54 @@ static void find_unmet(struct source_file *s, const char *folder)
     DIR           *d = opendir(folder);
     struct dirent *entry;
     while (d != NULL && (entry = readdir(d)) != NULL) {
-        char           path[SAVED_PATH + NAME_MAX + 2], base[SAVED_PATH];
+        char           path[SAVED_PATH + NAME_MAX + 2];
         struct file_id id;
         struct stat    status;
         snprintf(path, sizeof path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, entry->d_name);
-        if (fits_pattern(s, path) || !fits_without_ending(s, path, base) || !file_id_at(path, &id, &status)) continue;
-        if (id.born_ns >= s->base.store_born_ns && S_ISREG(status.st_mode)) meet_renamed(s, path);
+        if (fits_pattern(s, path) || !fits_without_ending(s, path) || !file_id_at(path, &id, &status)) continue;
+        if (id.born_ns >= s->base.store_born_ns && S_ISREG(status.st_mode) && find_followed(s, &id) == NULL) meet_renamed(s, path);
     }
     if (d != NULL) closedir(d);
 }
 
-/* A packed one of a name that no pattern has: the same. */
-static void find_packed(struct source_file *s, const struct file_mark mark)
-{
-    char   pattern[SAVED_PATH + 8];
-    glob_t found;
-    snprintf(pattern, sizeof pattern, "%s*.gz", mark.path);
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-        for (size_t n = 0; n < found.gl_pathc; n++) {
-            struct file_id   id;
-            struct stat      status;
-            struct file_mark adopted;
-            if (!file_id_at(found.gl_pathv[n], &id, &status) || find_followed(s, &id) != NULL || !is_gzip(found.gl_pathv[n])) continue;
-            if (!adopt(s, found.gl_pathv[n], &id, &adopted)) continue;
-            follow_renamed(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size);
-            break;
-        }
-    globfree(&found);
-}
-
+/* Files of earlier runs that no pattern shows any more: renamed, or packed, while nobody looked. What is not found stays saved. */
 static void find_missing(struct source_file *s)
 {
-    for (size_t i = s->saved_count; i-- > 0;) {
+    size_t before = s->count, saved = s->saved_count;
+    s->saved_count = 0;
+    for (size_t i = 0; i < saved; i++) {
         struct file_mark mark = s->saved[i];
-        if (mark.path[0] == '\0' || !find_renamed(s, &mark)) continue;
-        s->saved[i] = s->saved[--s->saved_count];
+        struct followed *f = follow(s, mark.path, &mark, 0);
+        f->gone = f->lost = true;
+    }
+    find_lost(s);
+    for (size_t i = s->count; i-- > before;) {
+        struct followed *f = s->files[i];
+        struct file_id   id;
+        struct stat      status;
+        if (file_id_at(f->path, &id, &status) && file_id_equal(&id, &f->mark.id)) {
+            f->size = (uint64_t)status.st_size;
+            f->packed = is_gzip(f->path);
+            f->formed = true;
+            f->gone_ms = clock_monotonic_ms();
+            if (s->open_count < s->most_open) (void)open_fd(s, f);
+            continue;
+        }
+        s->saved[s->saved_count++] = f->mark;   /* in the room of those that were taken out above */
+        leave_table(s, f);
+        free_file(s, f);
+        s->files[i] = s->files[--s->count];
     }
     for (size_t i = s->saved_count; i-- > 0;)
         if (i < s->saved_count && s->saved[i].path[0] != '\0') find_packed(s, s->saved[i]);
     for (size_t i = 0; i < s->folder_count && s->base.store != NULL; i++) find_unmet(s, s->folders[i].path);
+}
+
+/* An interval, longer where there are many files. */
+static uint64_t seldom(const struct source_file *s, uint64_t every_ms)
+{
+    uint64_t files_ms = s->count * IDLE_FILE_MS;
+    return files_ms > every_ms ? files_ms : every_ms;
 }
 
 /* How large each file is now. */
@@ -610,10 +789,11 @@ static void look(struct source_file *s, uint64_t now)
     for (size_t i = 0; i < s->count; i++) {
         struct followed *f = s->files[i];
         struct stat      status;
-        if (f->ended) continue;
-        streams++;
+        if (f->ended && f->fd < 0) continue;
+        streams += !f->ended;
         bool idle = now - f->grown_ms > IDLE_AFTER_MS;
-        if (!idle || now - f->looked_ms >= IDLE_EVERY_MS) {
+        bool touched = (s->touched[f->touch / 64] >> f->touch % 64 & 1) != 0;
+        if (!idle || touched || now - f->looked_ms >= seldom(s, IDLE_EVERY_MS)) {
             f->looked_ms = now;
             struct file_id id;
             bool           seen = f->fd >= 0 ? fstat(f->fd, &status) == 0
@@ -623,12 +803,16 @@ static void look(struct source_file *s, uint64_t now)
                 f->told = false;
                 f->size = (uint64_t)status.st_size;
                 if (f->gone) f->gone_ms = now;
+                f->ended = false;
+                if (!f->formed) f->packed = is_gzip(f->path);
+                f->formed = f->size >= 2;
             }
         }
         if (f->size > f->read_to && !f->packed) lag += f->size - f->read_to;
     }
     atomic_store(&s->base.counters.lag_bytes, lag);
     atomic_store(&s->base.counters.streams, streams);
+    memset(s->touched, 0, sizeof s->touched);
     s->swept_ms = now;
 }
 
@@ -636,7 +820,10 @@ static void look(struct source_file *s, uint64_t now)
 static void note_event(struct source_file *s, const struct inotify_event *e)
 {
     char path[SAVED_PATH + NAME_MAX + 2] = "";
-    if ((e->mask & ~(uint32_t)IN_MODIFY) != 0) s->listed_ms = 0;
+    if ((e->mask & IN_Q_OVERFLOW) != 0) memset(s->touched, 0xff, sizeof s->touched);
+    else if (e->len > 0) s->touched[touch_of(e->name) / 64] |= (uint64_t)1 << touch_of(e->name) % 64;
+    if ((e->mask & ~(uint32_t)IN_MODIFY) == 0) return;
+    s->listed_ms = 0;
     for (size_t i = 0; i < s->folder_count && e->len > 0; i++)
         if (s->folders[i].watch == e->wd) snprintf(path, sizeof path, "%s/%s", strcmp(s->folders[i].path, "/") == 0 ? "" : s->folders[i].path, e->name);
     if ((e->mask & IN_MOVED_FROM) != 0) s->moved = fits_pattern(s, path) ? e->cookie : 0;
@@ -659,13 +846,10 @@ static bool drain_events(struct source_file *s)
 static void sweep(struct source_file *s)
 {
     uint64_t now = clock_monotonic_ms();
-    bool     news = drain_events(s);
+    if (now - s->swept_ms < LEAST_SWEEP_MS) return;
+    bool news = drain_events(s);
     if (!news && now - s->swept_ms < s->poll_ms) return;
-    if (s->listed_ms == 0 || now - s->listed_ms >= LIST_MS) {
-        list(s);
-        if (s->first_list) find_missing(s);
-        s->first_list = false;
-    }
+    if (s->listed_ms == 0 || now - s->listed_ms >= seldom(s, LIST_MS)) list(s);
     look(s, now);
 }
 
@@ -673,9 +857,11 @@ static void sweep(struct source_file *s)
 
 static bool has_work(const struct source_file *s, const struct followed *f, uint64_t now)
 {
-    if (f->ended) return !f->forgotten;
-    if (!f->announced) return true;
-    if (f->packed) return f->framer != NULL || (f->tried_size != f->size && now - f->grown_ms >= PACKED_REST_MS);
+    if (f->ended) return !f->forgotten && f->gone && now - f->ended_ms >= FORGET_MS;
+    if (f->unsaved) return true;
+    if (f->packed && f->gone && f->tried_size == f->size) return now - f->gone_ms >= s->rotate_wait_ms;
+    if (f->packed)
+        return f->framer != NULL || (f->tried_size != f->size && now - f->grown_ms >= PACKED_REST_MS && s->unpacking == NULL && !may_be_another(s, f));
     if (f->size != f->read_to && f->size != f->tried_size) return true;
     return f->gone && now - f->gone_ms >= s->rotate_wait_ms;
 }
@@ -685,39 +871,99 @@ static bool update_mark(struct source_file *s, struct followed *f)
     struct framer_place place = framer_place(f->framer);
     bool                moved = place.offset != f->mark.place.offset;
     f->mark.place = place;
+    if (moved && f->packed) f->mark.head = f->mark.tail = (struct sample){0};   /* the content only passes by; a packed file does not change */
     if (moved && !f->packed && !file_samples(&s->base, f->fd, place.offset, &f->mark.head, &f->mark.tail))
         f->mark.tail = (struct sample){0};
     return moved;
 }
 
-/* A packed file: its samples are those of the content, which only passes by once; so the whole file is its own proof. */
+static bool is_deleted(const struct followed *f)
+{
+    struct stat status;
+    return f->fd < 0 || fstat(f->fd, &status) != 0 || status.st_nlink == 0;
+}
+
+/* A file that was renamed stays open while it is not forgotten, for a writer that is slow to let go of it. */
 static void end_file(struct source_file *s, struct followed *f)
 {
     drop_framer(s, f);
     f->tried_size = f->size;
     f->finishing = false;
-    if (f->gone) f->ended = true;
-    if (f->gone || f->packed) close_fd(s, f);
+    f->ended = f->gone;
+    f->ended_ms = f->gone_ms = clock_monotonic_ms();
+    if (f->packed || (f->gone && is_deleted(f))) close_fd(s, f);
+}
+
+/* It has another name by now, perhaps. */
+static bool open_lost(struct source_file *s, struct followed *f)
+{
+    if (!f->gone) return false;
+    f->lost = true;
+    find_lost(s);
+    return open_fd(s, f);
+}
+
+static bool give_up(struct source_file *s, struct followed *f, uint64_t now)
+{
+    f->tried_size = f->size;
+    if (f->gone && now - f->gone_ms >= s->rotate_wait_ms) end_file(s, f);
+    return false;
+}
+
+/* The stream's name is made of the first document, too: an epoch's number alone may be given twice, to different contents, when
+ * a file is cut and the run ends before that is settled. */
+static void add_origin(struct source_file *s, struct followed *f, struct cargo *c)
+{
+    if (c->batch.count == 0) return;
+    const struct document *first = &c->batch.documents[0], *last = &c->batch.documents[c->batch.count - 1];
+    if (f->mark.named == 0) {
+        struct slice bytes = slice_of(c->batch.data + first->start, first->len < SAMPLE_BYTES ? first->len : SAMPLE_BYTES);
+        file_stream(&s->base, &f->mark.id, f->mark.epoch, bytes, f->mark.stream);
+        f->mark.named = 1;
+    }
+    f->handed_to = last->offset + last->len;
+    struct origin origin = {.number = 0};
+    memcpy(origin.stream, f->mark.stream, sizeof origin.stream);
+    cargo_add_origin(c, &origin);
+}
+
+static void read_documents(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
+{
+    s->held -= f->read_to - f->mark.place.offset;
+    enum fill filled = framer_fill(f->framer, &c->batch, err);
+    bool      moved = update_mark(s, f);
+    s->held += f->read_to - f->mark.place.offset;
+    add_origin(s, f, c);
+    if (filled == FILL_FAILED) {
+        log_line(LOG_WARNING, s->base.name, "%s", err->text);
+        *err = (struct error){0};
+    }
+    bool ended = filled == FILL_END || filled == FILL_FAILED;
+    if (ended && f->packed) f->mark.packed_size = f->size;
+    if (filled == FILL_LATER) f->tried_size = f->read_to;
+    bool idle = filled == FILL_LATER && f->read_to == f->mark.place.offset;
+    bool crowded = s->held > MOST_HELD && f->handed_to <= f->mark.place.offset;   /* else documents would be handed out again */
+    s->unpacking = f->packed && !ended ? f : NULL;
+    if (moved || c->batch.count > 0 || (ended && f->packed)) c->receipt = make_receipt(s, &f->mark, false, &f->replaces);
+    if (ended) end_file(s, f);
+    else if (idle || (crowded && !f->packed)) drop_framer(s, f);
 }
 
 /* True: the cargo has something of this file. */
 static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
 {
     uint64_t now = clock_monotonic_ms();
-    if (f->ended || !f->announced) {   /* what was read of it is settled before this is */
-        struct file_id id;
-        struct stat    status;
-        bool           there = file_id_at(f->path, &id, &status) && file_id_equal(&id, &f->mark.id);
+    if (f->ended || f->unsaved) {   /* what was read of it is settled before this is */
+        f->lost = f->ended;
+        find_lost(s);
         f->forgotten = f->ended;
-        f->announced = true;
-        c->receipt = make_receipt(s, &f->mark, f->ended && !there && !relocate(f));
+        f->unsaved = false;
+        c->receipt = make_receipt(s, &f->mark, f->ended && !bears_its_name(f), &f->replaces);
         return true;
     }
-    if (!open_fd(s, f)) {
-        f->tried_size = f->size;
-        if (f->gone && now - f->gone_ms >= s->rotate_wait_ms) f->ended = true;
-        return false;
-    }
+    if (f->packed && f->gone && f->tried_size == f->size) return give_up(s, f, now);
+    if (!open_fd(s, f) && !open_lost(s, f)) return give_up(s, f, now);
+    if (f->packed && f->mark.place.offset == 0 && f->framer == NULL && adopt(s, f->path, f->fd, &f->mark, &f->replaces)) f->unsaved = true;
     verify(s, f);
     f->finishing = f->gone && !f->packed && now - f->gone_ms >= s->rotate_wait_ms && f->size <= f->read_to;
     if (f->framer == NULL && f->finishing) {
@@ -725,34 +971,19 @@ static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c
         return false;
     }
     if (f->framer == NULL && !start_framer(s, f)) return false;
-    s->held -= f->read_to - f->mark.place.offset;
-    struct origin origin = {.number = 0};
-    memcpy(origin.stream, f->mark.stream, sizeof origin.stream);
-    cargo_add_origin(c, &origin);
-    enum fill filled = framer_fill(f->framer, &c->batch, err);
-    bool      moved = update_mark(s, f);
-    s->held += f->read_to - f->mark.place.offset;
-    if (filled == FILL_FAILED) {
-        log_line(LOG_WARNING, s->base.name, "%s", err->text);
-        *err = (struct error){0};
-    }
-    if (filled == FILL_LATER) f->tried_size = f->read_to;
-    bool idle = filled == FILL_LATER && f->read_to == f->mark.place.offset;
-    if (moved || c->batch.count > 0) c->receipt = make_receipt(s, &f->mark, false);
-    if (filled == FILL_END || filled == FILL_FAILED) end_file(s, f);
-    else if (idle || s->held > MOST_HELD) drop_framer(s, f);
+    read_documents(s, f, c, err);
     return c->receipt != NULL;
 }
 
-/* A mark whose file was not there at the start, while its folder was. */
-static bool forget_one(struct source_file *s, struct cargo *c)
+/* A mark whose file was not there at the start, while its folder was, and did not turn up since. */
+static bool forget_one(struct source_file *s, struct cargo *c, uint64_t now)
 {
-    while (s->saved_count > 0 && !s->first_list) {
+    while (s->saved_count > 0 && now - s->opened_ms >= FORGET_MS) {
         struct file_mark mark = s->saved[--s->saved_count];
         char            *slash = strrchr(mark.path, '/');
         if (slash != NULL) *slash = '\0';
         if (slash == NULL || access(mark.path, F_OK) != 0) continue;
-        c->receipt = make_receipt(s, &mark, true);
+        c->receipt = make_receipt(s, &mark, true, NULL);
         snprintf(c->place, sizeof c->place, "%.200s", mark.path);
         return true;
     }
@@ -762,14 +993,17 @@ static bool forget_one(struct source_file *s, struct cargo *c)
 static bool fill_any(struct source_file *s, struct cargo *c, struct error *err)
 {
     uint64_t now = clock_monotonic_ms();
-    if (forget_one(s, c)) return true;
+    if (forget_one(s, c, now)) return true;
     for (size_t n = 0; n < s->count; n++) {
         struct followed *f = s->files[s->turn % s->count];
         s->turn = (s->turn + 1) % s->count;
         if (!has_work(s, f, now)) continue;
         c->origin_count = 0;
         batch_clear(&c->batch);   /* what was passed over may still lie there */
-        if (!fill_from(s, f, c, err)) continue;
+        if (!fill_from(s, f, c, err)) {
+            s->more = s->more || has_work(s, f, now);   /* in the midst of what is longer than a record, say */
+            continue;
+        }
         snprintf(c->place, sizeof c->place, "%s", f->path);
         return true;
     }
@@ -780,6 +1014,7 @@ static void forget_files(struct source_file *s)
 {
     for (size_t i = s->count; i-- > 0;) {
         if (!s->files[i]->forgotten) continue;
+        leave_table(s, s->files[i]);
         free_file(s, s->files[i]);
         s->files[i] = s->files[--s->count];
     }
@@ -790,9 +1025,10 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
     struct source_file *s = (struct source_file *)source;
     sweep(s);
     forget_files(s);
+    s->more = false;
     if (fill_any(s, c, err)) return SOURCE_FILLED;
     struct pollfd waits[2] = {{.fd = s->wakeup.fd, .events = POLLIN}, {.fd = s->notify, .events = POLLIN}};
-    int           wait = (uint64_t)wait_ms < s->poll_ms ? wait_ms : (int)s->poll_ms;
+    int           wait = s->more ? 0 : (uint64_t)wait_ms < s->poll_ms ? wait_ms : (int)s->poll_ms;
     poll(waits, 2, wait);
     wakeup_clear(&s->wakeup);
     return SOURCE_IDLE;
@@ -803,11 +1039,19 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
 static bool open_source(struct source *source, struct error *err)
 {
     struct source_file *s = (struct source_file *)source;
+    struct rlimit limit;
     s->first_list = true;
+    s->opened_ms = clock_monotonic_ms();
+    s->most_open = MOST_OPEN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < MOST_OPEN) s->most_open = limit.rlim_cur / 4;
     s->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);   /* without it polling alone does */
     if (source->store != NULL) store_each_position(source->store, source->name, load_mark, s);
     if (s->saved_count > 0) s->start = START_BEGINNING;    /* this is not the first start */
-    return wakeup_init(&s->wakeup, err);
+    if (!wakeup_init(&s->wakeup, err)) return false;
+    list(s);
+    find_missing(s);
+    s->first_list = false;
+    return true;
 }
 
 static void wake(struct source *source) { wakeup_signal(&((struct source_file *)source)->wakeup); }
