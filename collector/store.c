@@ -329,6 +329,9 @@ bool store_reopen(struct store *s, struct error *err)
     if (!wal_cut(s, s->wal_frames)) return error_set_errno(err, ERROR_OUTPUT, "cannot write store '%s'", s->path);
     if (!attach_or_rescue(s, &rescued, err)) return false;
     store_admit_reader(s);
+    pthread_mutex_lock(&s->lock);
+    s->figures.damaged_blocks += rescued.lost_blocks;
+    pthread_mutex_unlock(&s->lock);
     if (s->broken) return error_set(err, ERROR_OUTPUT, "cannot write store '%s': no space left on device", s->path);
     log_line(LOG_INFO, "store", "'%s' was opened anew", s->path);
     return true;

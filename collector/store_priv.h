@@ -196,7 +196,7 @@ struct store {
     pthread_mutex_t    reading;
     struct connection  reader;           /* closed: opened at the next read, unless reader_barred */
     bool               reader_barred;    /* the writer is not there */
-    uint64_t           unreadable_seq, unreadable_times;
+    uint64_t           unreadable_seq, unreadable_times, unreadable_since_ms;   /* the block that the disk refused last */
 
     pthread_mutex_t    lock;
     struct spool_index index;

@@ -2,9 +2,12 @@
  * not there: a sink would pass it over. */
 #include "store_priv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
-#define READ_TRIES 5   /* a block that the disk refuses so often in a row is damaged */
+/* A block that the disk has refused so often and for so long, while it hands out the next one, is damaged. */
+#define READ_TRIES 5
+#define READ_MS    60000
 
 /* --- The reader ----------------------------------------------------------------------------------------------------------- */
 
@@ -66,12 +69,33 @@ static bool has_head(struct store *s, uint64_t seq)
     return has;
 }
 
-/* With `reading` held. A disk that refuses one block again and again would hold up everything behind it. */
+/* With `reading` held. */
+static bool can_read_behind(struct store *s, uint64_t seq)
+{
+    struct error err = {0};
+    char        *packed = NULL;
+    size_t       len;
+    int          result;
+    if (!reader_is_open(s, &err)) return false;
+    uint64_t next = next_block(&s->reader, seq + 1, &result);
+    if (next != UINT64_MAX) result = get_body(s, next, &packed, &len);
+    free(packed);
+    note_result(s, result);
+    return result == SQLITE_ROW;
+}
+
+/* With `reading` held, after the disk has refused a block. One bad sector must not hold up everything behind it, and a disk
+ * that is away for a while must not cost a block. */
 static bool is_hopeless(struct store *s, uint64_t seq)
 {
-    s->unreadable_times = s->unreadable_seq == seq ? s->unreadable_times + 1 : 1;
-    s->unreadable_seq = seq;
-    return s->unreadable_times >= READ_TRIES;
+    uint64_t now = clock_monotonic_ms();
+    if (s->unreadable_seq != seq || s->unreadable_times == 0) {
+        s->unreadable_seq = seq;
+        s->unreadable_times = 0;
+        s->unreadable_since_ms = now;
+    }
+    s->unreadable_times++;
+    return s->unreadable_times >= READ_TRIES && now - s->unreadable_since_ms >= READ_MS && can_read_behind(s, seq);
 }
 
 /* With `reading` held. */
@@ -79,13 +103,13 @@ static enum store_load fetch(struct store *s, uint64_t seq, char **packed, size_
 {
     if (!reader_is_open(s, err)) return STORE_UNREADABLE;
     int result = get_body(s, seq, packed, len);
+    if (s->unreadable_seq == seq && result == SQLITE_ROW) s->unreadable_times = 0;
     if (result == SQLITE_ROW) return STORE_FOUND;
     if (result == SQLITE_DONE) return has_head(s, seq) ? STORE_DAMAGED : STORE_GONE;
     if (trouble_of(&s->reader, result) == TROUBLE_DAMAGED) return STORE_DAMAGED;
-    if ((result & 0xff) == SQLITE_IOERR && is_hopeless(s, seq)) return STORE_DAMAGED;
     set_trouble(err, "read", s->path, &s->reader, result);
     note_result(s, result);
-    return STORE_UNREADABLE;
+    return (result & 0xff) == SQLITE_IOERR && is_hopeless(s, seq) ? STORE_DAMAGED : STORE_UNREADABLE;
 }
 
 static bool is_deleted(struct store *s, uint64_t seq)

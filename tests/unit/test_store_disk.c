@@ -1,6 +1,8 @@
 /* What a store does when its disk fails, is full or may not be written. */
 #include "storing.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -14,6 +16,7 @@ static struct {
     sqlite3_vfs vfs, *real;
     int         fail[OPERATIONS];       /* SQLite's result; 0: works */
     unsigned    calls[OPERATIONS];
+    const char *bad_sector;             /* what holds these bytes cannot be read; NULL: all can */
     unsigned    syncs_after_failure;    /* on a handle whose sync has failed */
 } disk;
 
@@ -41,7 +44,10 @@ static int outcome(enum operation which)
 static int read_handle(sqlite3_file *f, void *data, int len, sqlite3_int64 at)
 {
     int failure = outcome(READS);
-    return failure ? failure : real_file(f)->pMethods->xRead(real_file(f), data, len, at);
+    int result = failure ? failure : real_file(f)->pMethods->xRead(real_file(f), data, len, at);
+    bool bad = result == SQLITE_OK && disk.bad_sector != NULL &&
+               memmem(data, (size_t)len, disk.bad_sector, strlen(disk.bad_sector)) != NULL;
+    return bad ? SQLITE_IOERR_READ : result;
 }
 
 static int write_handle(sqlite3_file *f, const void *data, int len, sqlite3_int64 at)
@@ -194,6 +200,47 @@ static void a_block_that_cannot_be_read_just_now_is_not_taken_for_lost(void **st
     store_close(s);
 }
 
+static uint64_t now_ms;
+
+static uint64_t told_time(void) { return now_ms; }
+
+static void a_block_that_the_disk_refuses_for_good_is_stepped_over_and_a_disk_that_is_away_costs_nothing(void **state)
+{
+    struct error err = {0};
+    static char  noise[20000];
+    (void)state;
+    for (size_t i = 0; i < sizeof noise; i++) noise[i] = (char)(rand() >> 7);
+    memcpy(noise + sizeof noise - 200, "unlucky", 7);
+    memcpy(noise + sizeof noise - 300, "unlucky", 7);   /* one of them is not cut by the end of a page */
+    struct store      *s = opened("store");
+    struct store_block block = {2, 1, {{noise, sizeof noise}}};
+    commit_blocks(s, 1, 2);
+    assert_int_equal(store_commit(s, &(struct store_change){.blocks = &block, .block_count = 1}, &err), STORE_OK);
+    commit_blocks(s, 3, 5);
+    store_close(s);
+    s = opened("store");
+    now_ms = 1000;
+    clock_set(told_time, NULL);
+    disk.fail[READS] = SQLITE_IOERR_READ;
+    for (int i = 0; i < 100; i++, now_ms += 10000) assert_int_equal(load_block(s, 2), STORE_UNREADABLE);
+    disk.fail[READS] = 0;
+    disk.bad_sector = "unlucky";
+    char  *data;
+    size_t len;
+    int    tries = 0;
+    for (; store_load(s, 2, &data, &len, &err) == STORE_UNREADABLE && tries < 20; tries++) now_ms += 20000;
+    assert_in_range(tries, 2, 10);
+    assert_int_equal(store_load(s, 2, &data, &len, &err), STORE_DAMAGED);
+    assert_int_equal(store_figures(s).damaged_blocks, 1);
+    assert_int_equal(store_next(s, 3), 3);
+    assert_int_equal(load_block(s, 3), STORE_FOUND);
+    disk.bad_sector = NULL;
+    assert_int_equal(store_load(s, 2, &data, &len, &err), STORE_FOUND);
+    free(data);
+    clock_set(NULL, NULL);
+    store_close(s);
+}
+
 /* --- A disk without space --------------------------------------------------------------------------------------------------- */
 
 static void fill_disk(const char *path, size_t leave)
@@ -279,6 +326,7 @@ int main(void)
         FAILING(a_failed_sync_undoes_the_commit_and_is_not_tried_again_on_the_same_handle),
         FAILING(a_failing_disk_loses_nothing_that_was_acknowledged),
         FAILING(a_full_disk_is_told_and_passes),
+        FAILING(a_block_that_the_disk_refuses_for_good_is_stepped_over_and_a_disk_that_is_away_costs_nothing),
         FAILING(a_block_that_cannot_be_read_just_now_is_not_taken_for_lost),
         IN_FOLDER(a_full_file_system_holds_up_commits_until_there_is_space),
         IN_FOLDER(a_file_system_that_becomes_read_only_is_told_and_passes),
