@@ -50,7 +50,12 @@ struct plan_set *plan_set_new(const struct plan *otherwise, struct error *err)
     return set;
 }
 
-static bool copy_pattern(const char *pattern, char **copy) { return pattern == NULL || (*copy = strdup(pattern)) != NULL; }
+/* A pattern that fits everything is none, so that it fits what has no name as well. */
+static bool copy_pattern(const char *pattern, char **copy)
+{
+    if (pattern == NULL || (*pattern != '\0' && pattern[strspn(pattern, "*")] == '\0')) return true;
+    return (*copy = strdup(pattern)) != NULL;
+}
 
 bool plan_set_add(struct plan_set *set, struct plan_scope scope, const struct plan *plan, struct error *err)
 {

@@ -90,7 +90,8 @@ struct plan_set;
 #define PLAN_SET_MAX_PLANS 16
 #define PLAN_SET_MAX_SCOPES 64
 
-/* Patterns without case: `*` is anything, `?` one byte. NULL fits all. */
+/* Patterns without case: `*` is anything, `?` one byte. NULL and "*" fit all, also records without a resource; any other pattern
+ * of a resource wants one. */
 struct plan_scope {
     const char *source, *resource;
 };

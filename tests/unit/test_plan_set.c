@@ -410,6 +410,21 @@ static void scopes_by_source_count_for_their_source(void **state)
     choosing_close(&c);
 }
 
+static void a_star_takes_in_records_without_a_resource_and_other_patterns_do_not(void **state)
+{
+    (void)state;
+    static const struct { const char *pattern, *policy; } cases[] = {{"*", "hbi"}, {NULL, "hbi"}, {"**", "hbi"}, {"*?", "standard"}, {"", "standard"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err = {0};
+        struct choosing c = {.set = plan_set_new(standard, &err)};
+        assert_true(plan_set_add(c.set, (struct plan_scope){.source = cases[i].pattern != NULL ? "*" : NULL, .resource = cases[i].pattern}, hbi, &err));
+        use_set(&c, FORMAT_ORIGINAL);
+        redact(&c, "a line of text\n");
+        if (strcmp(c.policies[0], cases[i].policy) != 0) fail_msg("case %zu: %s", i, c.policies[0]);
+        choosing_close(&c);
+    }
+}
+
 static void of_several_scopes_the_strictest_counts_whatever_their_order(void **state)
 {
     (void)state;
@@ -490,6 +505,7 @@ int main(void)
         cmocka_unit_test(what_is_withheld_is_counted_once_and_numbered_among_all),
         cmocka_unit_test(a_record_comes_out_as_under_its_policy_alone),
         cmocka_unit_test(scopes_by_source_count_for_their_source),
+        cmocka_unit_test(a_star_takes_in_records_without_a_resource_and_other_patterns_do_not),
         cmocka_unit_test(of_several_scopes_the_strictest_counts_whatever_their_order),
         cmocka_unit_test(where_no_policy_is_the_strictest_both_are_applied),
         cmocka_unit_test(a_set_has_limits),
