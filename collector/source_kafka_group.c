@@ -168,7 +168,10 @@ static rd_kafka_conf_t *consumer_conf(struct source_kafka *k, struct error *err)
     static const struct kafka_property fixed[] = {
         {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "earliest"},
         {"partition.assignment.strategy", "cooperative-sticky"}, {"isolation.level", "read_committed"},
-        {"max.poll.interval.ms", "300000"}, {0}};
+        {"max.poll.interval.ms", "300000"},
+        /* A commit that is tried again sooner than a coordinator is looked for (500 ms) finds none, and librdkafka takes that
+         * for the failure of the one it is just finding: it then loses the group although all is well. */
+        {"retry.backoff.ms", "1000"}, {0}};
     rd_kafka_conf_t *conf = kafka_client_conf(&k->client, err);
     if (conf == NULL) return NULL;
     kafka_conf_apply(conf, fixed);

@@ -152,12 +152,13 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* What is told through on_error() as well (FAIL, ERROR) is left to it. */
+/* What is told through on_error() as well (FAIL, ERROR) is left to it. What it thinks of our choice of properties (CONFWARN)
+ * is for us to know. */
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     struct kafka_client *c = rd_kafka_opaque(rk);
     uint64_t             left_out = 0;
-    bool                 known = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
+    bool known = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 || strcmp(facility, "CONFWARN") == 0;
     if (known || level > SYSLOG_WARNING || tells_secret(c, text)) return;
     pthread_mutex_lock(&c->lock);
     bool passes = log_passes(&c->log_limit, LOG_INTERVAL_MS, &left_out);
