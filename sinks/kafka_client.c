@@ -38,7 +38,7 @@ static bool check_identity(const struct kafka_settings *s, const char *name, str
 {
     bool user = s->user != NULL, password = s->password != NULL, certificate = s->certificate != NULL;
     if (user != password) return error_set(err, ERROR_USAGE, "'%s': user and password go together", name);
-    if (certificate != (s->key != NULL)) return error_set(err, ERROR_USAGE, "'%s': certificate and key go together", name);
+    if (certificate != (s->key != NULL)) return error_set(err, ERROR_USAGE, "'%s': certificate and certificate_key go together", name);
     if (user + s->entra + (s->connection_string != NULL) > 1)
         return error_set(err, ERROR_USAGE, "'%s': only one of user, entra and connection_string can say who signs in", name);
     if (s->security == KAFKA_PLAINTEXT && (user || s->entra || s->event_hubs || s->connection_string != NULL))

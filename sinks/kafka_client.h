@@ -62,8 +62,8 @@ extern const char *const kafka_security_choices[], *const kafka_mechanism_choice
      .help = "certificates (pem) of the authorities to trust; the system's if absent"}, \
     {.name = "certificate", .type = SETTING_TEXT, .offset = KAFKA_SETTING(owner_type, member, certificate), \
      .help = "our own certificate (pem), if brokers ask for one"}, \
-    {.name = "key", .type = SETTING_TEXT, .offset = KAFKA_SETTING(owner_type, member, key), \
-     .help = "file with the private key (pem) of certificate"}
+    {.name = "certificate_key", .type = SETTING_TEXT, .offset = KAFKA_SETTING(owner_type, member, key), \
+     .help = "file with the private key (pem) of that certificate"}
 
 /* Where access tokens come from: Entra ID by the environment (net/entra.h), unless a test has another idea. get() is called
  * from librdkafka's threads, one call at a time, and may wait; the token is good for KAFKA_TOKEN_LIFE_MS at least and stays

@@ -593,7 +593,7 @@ static void settings_that_cannot_be_are_refused(void **state)
         {{"event_hubs"}, {"true"}, "'test': credentials never travel unencrypted: take security: plaintext away"},
         {{"event_hubs", "security"}, {"true", "tls"}, "'test': event_hubs needs connection_string, or entra and brokers"},
         {{"connection_string", "security"}, {"x", "tls"}, "'test': connection_string needs event_hubs: true"},
-        {{"certificate"}, {"/c"}, "'test': certificate and key go together"},
+        {{"certificate"}, {"/c"}, "'test': certificate and certificate_key go together"},
         {{"group"}, {""}, "'test': group has 1 to 256 bytes"},
         {{"topics"}, {""}, "'test': names in topics have 1 to 249 bytes"},
     };
