@@ -68,5 +68,6 @@ def recount(path, expected):
     for r in records(path):
         ids.setdefault(r["message"], []).append(r["lethe_event_id"])
     missing = [m for m in expected if m not in ids]
+    known = set(expected)
     twice = {m: i for m, i in ids.items() if len(i) > 1}
-    return missing, twice, [m for m, i in twice.items() if len(set(i)) > 1], [m for m in ids if m not in set(expected)]
+    return missing, twice, [m for m, i in twice.items() if len(set(i)) > 1], [m for m in ids if m not in known]
