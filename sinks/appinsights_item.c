@@ -3,7 +3,7 @@
 
 /* --- Texts within limits ------------------------------------------------------------------------------------------------------------ */
 
-void item_put(struct appinsights *a, struct slice bytes) { a->failed |= !json_put(a->out, bytes); }
+void item_put(struct appinsights *a, struct slice bytes) { a->failed |= !encoded_append(a->out, bytes); }
 
 void item_put_comma(struct appinsights *a)
 {

@@ -79,14 +79,6 @@ static bool reserve_records(struct block *b, const struct block_scheme *scheme, 
     return true;
 }
 
-static bool append(struct encoded *out, const void *bytes, size_t len)
-{
-    if (!encoded_reserve(out, len + 1)) return false;   /* never without memory, so that slices of it are never NULL */
-    if (len > 0) memcpy(out->data + out->len, bytes, len);
-    out->len += len;
-    return true;
-}
-
 /* --- Filters ------------------------------------------------------------------------------------------------------------------ */
 
 /* An item that ends in `*` stands for any text that begins so. */
@@ -166,7 +158,7 @@ static void make_event_id(const struct block_filler *f, const struct origin *ori
 static bool put_label(struct block *b, struct slice text, struct label *label)
 {
     *label = (struct label){(uint32_t)b->labels.len, (uint32_t)text.len};
-    return append(&b->labels, text.data, text.len);
+    return encoded_append(&b->labels, text);
 }
 
 static uint32_t wanted_by(const struct block_filler *f, const struct record_facts *facts)
@@ -195,7 +187,7 @@ static bool put_bytes(const struct block_filler *f, struct block *b, const struc
     for (size_t e = 0; e < f->scheme->format_count; e++) {
         struct block_encoding *encoding = &b->encodings[e];
         encoding->starts[number] = (uint32_t)encoding->bytes.len;
-        if (!encode_record(f->encoders[e], r, keys, &encoding->bytes) || !append(&encoding->bytes, "\n", 1)) return false;
+        if (!encode_record(f->encoders[e], r, keys, &encoding->bytes) || !encoded_append(&encoding->bytes, SLICE("\n"))) return false;
         if (encoding->bytes.len > UINT32_MAX) return false;
         encoding->starts[number + 1] = (uint32_t)encoding->bytes.len;
     }
@@ -265,7 +257,7 @@ struct header {
 static bool put_name(struct encoded *out, const char *name)
 {
     uint8_t len = (uint8_t)strlen(name);
-    return append(out, &len, 1) && append(out, name, len);
+    return encoded_append(out, slice_of((char *)&len, 1)) && encoded_append(out, slice_of(name, len));
 }
 
 bool block_serialize(const struct block *b, const struct block_scheme *scheme, uint32_t sinks, struct encoded *out)
@@ -275,21 +267,21 @@ bool block_serialize(const struct block *b, const struct block_scheme *scheme, u
     for (size_t i = 0; i < scheme->sink_count; i++)
         if ((sinks >> i & 1) != 0 && !used[scheme->sinks[i]->encoding]) used[scheme->sinks[i]->encoding] = true, formats++;
     const struct header h = {MAGIC, formats, (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len, b->policy};
-    bool                written = append(out, &h, sizeof h);
+    bool                written = encoded_append(out, slice_of((const char *)&h, sizeof h));
     for (size_t e = 0; written && e < scheme->format_count; e++)
         if (used[e]) written = put_name(out, format_text(scheme->formats[e]));
     for (size_t i = 0; written && i < scheme->sink_count; i++) written = put_name(out, scheme->sinks[i]->name);
     for (size_t i = 0; written && i < b->count; i++) {
         struct block_record r = b->records[i];
         r.sinks &= sinks;
-        written = append(out, &r, sizeof r);
+        written = encoded_append(out, slice_of((const char *)&r, sizeof r));
     }
-    written = written && append(out, b->labels.data, b->labels.len);
+    written = written && encoded_append(out, slice_of(b->labels.data, b->labels.len));
     for (size_t e = 0; written && e < scheme->format_count; e++) {
         if (!used[e]) continue;
         uint32_t none = 0;
-        written = append(out, b->count > 0 ? b->encodings[e].starts : &none, (b->count + 1) * sizeof none) &&
-                  append(out, b->encodings[e].bytes.data, b->encodings[e].bytes.len);
+        written = encoded_append(out, slice_of((const char *)(b->count > 0 ? b->encodings[e].starts : &none), (b->count + 1) * sizeof none)) &&
+                  encoded_append(out, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len));
     }
     return written;
 }
@@ -339,7 +331,7 @@ static bool label_fits(const struct block *b, struct label label)
 static bool restore_records(struct block *b, const struct block_scheme *scheme, const struct names *names, const struct header *h, struct reading *r)
 {
     const char *records = take(r, h->count * sizeof *b->records), *labels = take(r, h->labels);
-    if (records == NULL || labels == NULL || !reserve_records(b, scheme, h->count) || !append(&b->labels, labels, h->labels)) return false;
+    if (records == NULL || labels == NULL || !reserve_records(b, scheme, h->count) || !encoded_append(&b->labels, slice_of(labels, h->labels))) return false;
     for (size_t i = 0; i < h->count; i++) {
         struct block_record *to = &b->records[i];
         memcpy(to, records + i * sizeof *to, sizeof *to);
@@ -369,7 +361,7 @@ static bool restore_encoding(struct block *b, const struct block_scheme *scheme,
         memcpy(encoding->starts, starts, (b->count + 1) * sizeof *encoding->starts);
         for (size_t i = 0; i < b->count; i++)
             if (encoding->starts[i + 1] <= encoding->starts[i] || encoding->starts[i + 1] > last) return false;
-        if (encoding->starts[0] != 0 || !append(&encoding->bytes, bytes, last)) return false;
+        if (encoding->starts[0] != 0 || !encoded_append(&encoding->bytes, slice_of(bytes, last))) return false;
     }
     return true;
 }

@@ -95,6 +95,14 @@ bool encoded_reserve(struct encoded *out, size_t bytes)
     return true;
 }
 
+bool encoded_append(struct encoded *out, struct slice bytes)
+{
+    if (!encoded_reserve(out, bytes.len)) return false;
+    if (bytes.len > 0) memcpy(out->data + out->len, bytes.data, bytes.len);
+    out->len += bytes.len;
+    return true;
+}
+
 void encoded_release(struct encoded *out)
 {
     free(out->data);

@@ -67,4 +67,7 @@ void encoded_release(struct encoded *);
 /* Makes room for so many bytes after out->len. False: no memory. */
 MUST_USE bool encoded_reserve(struct encoded *, size_t bytes);
 
+/* Adds the bytes; afterwards data is never NULL, also when there are none. False: no memory. */
+MUST_USE bool encoded_append(struct encoded *, struct slice bytes);
+
 #endif

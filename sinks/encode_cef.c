@@ -41,7 +41,7 @@ static void cef_free(void *format)
     free(c);
 }
 
-static void put(struct cef *c, struct slice bytes) { c->failed |= !json_put(c->out, bytes); }
+static void put(struct cef *c, struct slice bytes) { c->failed |= !encoded_append(c->out, bytes); }
 
 /* --- Header ------------------------------------------------------------------------------------------------------------------------ */
 

@@ -135,9 +135,7 @@ enum sink_take delivery_take(struct delivery *d, struct block *b)
 
 static void append(struct encoded *out, struct slice bytes)
 {
-    CHECK(encoded_reserve(out, bytes.len));
-    if (bytes.len > 0) memcpy(out->data + out->len, bytes.data, bytes.len);
-    out->len += bytes.len;
+    CHECK(encoded_append(out, bytes));
 }
 
 static void drop_record(struct parcel *p, size_t at, const char *reason)

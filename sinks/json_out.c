@@ -2,14 +2,6 @@
 
 #include "sinks/encode_priv.h"
 
-bool json_put(struct encoded *out, struct slice bytes)
-{
-    if (!encoded_reserve(out, bytes.len)) return false;
-    if (bytes.len > 0) memcpy(out->data + out->len, bytes.data, bytes.len);
-    out->len += bytes.len;
-    return true;
-}
-
 bool json_put_text(struct encoded *out, struct slice text)
 {
     if (!encoded_reserve(out, 6 * text.len)) return false;
@@ -19,13 +11,13 @@ bool json_put_text(struct encoded *out, struct slice text)
 
 bool json_put_string(struct encoded *out, struct slice text)
 {
-    return json_put(out, SLICE("\"")) && json_put_text(out, text) && json_put(out, SLICE("\""));
+    return encoded_append(out, SLICE("\"")) && json_put_text(out, text) && encoded_append(out, SLICE("\""));
 }
 
 bool json_put_number(struct encoded *out, int64_t number)
 {
     char digits[24];
-    return json_put(out, slice_of(digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number)));
+    return encoded_append(out, slice_of(digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number)));
 }
 
 /* \ud800 to \udbff: -1; \udc00 to \udfff: 1; else 0. */
@@ -56,10 +48,10 @@ static bool put_replacement(struct encoded *out, struct slice json, bool as_stri
 {
     bool quotes = as_string && json.data[0] != '"';
     size_t mark = out->len;
-    if (quotes && !json_put(out, SLICE("\""))) return false;
-    if (!json_put(out, json)) return false;
+    if (quotes && !encoded_append(out, SLICE("\""))) return false;
+    if (!encoded_append(out, json)) return false;
     mend_surrogates(out->data + mark, out->data + out->len);
-    return !quotes || json_put(out, SLICE("\""));
+    return !quotes || encoded_append(out, SLICE("\""));
 }
 
 bool json_put_node(struct encoded *out, const struct clean_record *r, uint32_t node, bool as_string)
@@ -98,7 +90,7 @@ bool json_put_cell(struct encoded *out, const struct clean_record *r, const stru
     case CELL_NODE: return json_put_node(out, r, cell->node, true);
     case CELL_TEXT: return json_put_string(out, cell->text);
     case CELL_NUMBER: return json_put_number(out, cell->number);
-    case CELL_JSON: return json_put(out, cell->text);
+    case CELL_JSON: return encoded_append(out, cell->text);
     case CELL_NONE: break;
     }
     return true;

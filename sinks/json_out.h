@@ -7,7 +7,6 @@
 #include "sinks/encode.h"
 #include "sinks/reading.h"
 
-MUST_USE bool json_put(struct encoded *, struct slice bytes);               /* as they are */
 MUST_USE bool json_put_text(struct encoded *, struct slice text);           /* the inside of a string */
 MUST_USE bool json_put_string(struct encoded *, struct slice text);         /* with quotes */
 MUST_USE bool json_put_number(struct encoded *, int64_t);

@@ -42,7 +42,7 @@ static void give_values(struct nested *n)
 
 /* --- Writing ------------------------------------------------------------------------------------------------------------------ */
 
-static void put(struct nested *n, struct slice bytes) { n->failed |= !json_put(n->out, bytes); }
+static void put(struct nested *n, struct slice bytes) { n->failed |= !encoded_append(n->out, bytes); }
 
 /* What stands before the next member or element. */
 static void put_comma(struct nested *n)

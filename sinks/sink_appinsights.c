@@ -56,14 +56,6 @@ static const struct setting settings[] = {
 
 /* --- Items ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool append(struct encoded *out, struct slice bytes)
-{
-    if (!encoded_reserve(out, bytes.len)) return false;
-    if (bytes.len > 0) memcpy(out->data + out->len, bytes.data, bytes.len);
-    out->len += bytes.len;
-    return true;
-}
-
 static bool is_out_of_time(struct slice time)
 {
     int64_t ms = 0, now = (int64_t)clock_realtime_ms();
@@ -101,7 +93,7 @@ static bool put_item(struct sink *sink, const struct block *b, size_t i, struct 
     if (restamp) time = slice_of(item.data + APPINSIGHTS_TIME_AT, TIME_LEN);
     size_t len = own_properties(sink, &b->records[i], time, own, sizeof own);
     if (len > 0 && item.data[properties] == '}') len--;   /* no comma before the end */
-    if (!append(out, slice_sub(item, 0, properties)) || !append(out, slice_of(own, len)) || !append(out, slice_sub(item, properties, item.len)))
+    if (!encoded_append(out, slice_sub(item, 0, properties)) || !encoded_append(out, slice_of(own, len)) || !encoded_append(out, slice_sub(item, properties, item.len)))
         return false;
     memcpy(out->data + start + APPINSIGHTS_IKEY_AT, s->target.instrumentation_key, APPINSIGHTS_IKEY_LEN);
     if (restamp) memcpy(out->data + start + APPINSIGHTS_TIME_AT, timestamp_text((int64_t)clock_realtime_ms(), now), TIME_LEN);

@@ -62,14 +62,6 @@ static const struct setting settings[] = {
 
 /* --- Items ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool append(struct encoded *out, struct slice bytes)
-{
-    if (!encoded_reserve(out, bytes.len)) return false;
-    if (bytes.len > 0) memcpy(out->data + out->len, bytes.data, bytes.len);
-    out->len += bytes.len;
-    return true;
-}
-
 static bool put_record(struct sink *sink, const struct block *b, size_t i, struct encoded *out)
 {
     if (!metadata_append(sink, b, i, out)) return false;
@@ -86,8 +78,8 @@ static bool put_event(struct sink *sink, const struct block *b, size_t i, struct
     event_id_text(r, id);
     if (r->time_ms >= 0) snprintf(time, sizeof time, "\"time\":%lld.%03lld,", (long long)(r->time_ms / 1000), (long long)(r->time_ms % 1000));
     int len = snprintf(head, sizeof head, "{%s\"fields\":{\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\"},", time, id, kind_text((enum kind)r->kind));
-    return append(out, slice_of(head, (size_t)len)) && append(out, slice_of(s->members.data, s->members.len)) && append(out, SLICE("\"event\":")) &&
-           put_record(sink, b, i, out) && append(out, SLICE("}"));
+    return encoded_append(out, slice_of(head, (size_t)len)) && encoded_append(out, slice_of(s->members.data, s->members.len)) && encoded_append(out, SLICE("\"event\":")) &&
+           put_record(sink, b, i, out) && encoded_append(out, SLICE("}"));
 }
 
 static bool put_bulk(struct sink *sink, const struct block *b, size_t i, struct encoded *out)
@@ -95,7 +87,7 @@ static bool put_bulk(struct sink *sink, const struct block *b, size_t i, struct 
     char id[EVENT_ID_TEXT], action[100];
     event_id_text(&b->records[i], id);
     int len = snprintf(action, sizeof action, "{\"create\":{\"_id\":\"%s\"}}\n", id);
-    return append(out, slice_of(action, (size_t)len)) && put_record(sink, b, i, out) && append(out, SLICE("\n"));
+    return encoded_append(out, slice_of(action, (size_t)len)) && put_record(sink, b, i, out) && encoded_append(out, SLICE("\n"));
 }
 
 static const char *content_type(const struct sink_http *s)
@@ -188,8 +180,8 @@ static bool check(struct sink *sink, struct error *err)
 
 static bool put_member(struct encoded *out, const char *name, const char *value)
 {
-    return value == NULL || (append(out, SLICE("\"")) && append(out, slice_from(name)) && append(out, SLICE("\":\"")) &&
-                             append(out, slice_from(value)) && append(out, SLICE("\",")));
+    return value == NULL || (encoded_append(out, SLICE("\"")) && encoded_append(out, slice_from(name)) && encoded_append(out, SLICE("\":\"")) &&
+                             encoded_append(out, slice_from(value)) && encoded_append(out, SLICE("\",")));
 }
 
 static struct delivery_rules make_rules(const struct sink_http *s)
