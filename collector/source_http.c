@@ -42,7 +42,8 @@ struct upload {
     bool                 track;         /* the ingestion protocol: items are JSON objects */
     char                *body;
     size_t               body_len, body_at;
-    struct gunzip       *gunzip;        /* NULL: not packed */
+    bool                 packed;
+    struct gunzip       *gunzip;        /* while a packed body is framed */
     uint8_t              stream[16];
     bool                 abandoned;     /* part of it was not kept */
     uint32_t             received;      /* items settled so far */
@@ -261,13 +262,8 @@ static void complete(void *context, struct http_request *request)
     }
     u->request = request;
     u->track = is_track(path_of(s, request, &authorised));
-    bool packed = http_request_field(request, SLICE("content-encoding"), &value) && slice_equal_nocase(value, SLICE("gzip"));
+    u->packed = http_request_field(request, SLICE("content-encoding"), &value) && slice_equal_nocase(value, SLICE("gzip"));
     u->body = http_request_take_body(request, &u->body_len);
-    if (packed) u->gunzip = gunzip_new((struct byte_source){0}, "body");   /* opened when it is its turn */
-    if (packed && u->gunzip == NULL) {
-        put_off(u);
-        return;
-    }
     pthread_mutex_lock(&s->lock);
     *s->last = u;
     s->last = &u->next;
@@ -323,9 +319,8 @@ static bool begin(struct source_http *s, struct upload *u)
 {
     uint8_t            hash[SHA256_DIGEST_LENGTH];
     struct byte_source bytes = {read_body, u};
-    int                status = u->gunzip != NULL ? check_packed(s, u) : 0;
-    if (status == 0 && u->gunzip != NULL) {
-        gunzip_free(u->gunzip);
+    int                status = u->packed ? check_packed(s, u) : 0;
+    if (status == 0 && u->packed) {
         u->gunzip = gunzip_new(bytes, "body");
         bytes = (struct byte_source){gunzip_read, u->gunzip};
         if (u->gunzip == NULL) status = 503;
@@ -366,8 +361,8 @@ static void refuse_text(struct batch *b, size_t from)
     }
 }
 
-/* Adds what there is room for of the current upload. False: no memory, nothing was added. */
-static bool frame(struct source_http *s, struct cargo *c, struct http_receipt *r)
+/* Adds what there is room for of the current upload. */
+static void frame(struct source_http *s, struct cargo *c, struct http_receipt *r)
 {
     struct upload *u = s->current;
     struct origin  origin = {.number = 0};
@@ -379,13 +374,12 @@ static bool frame(struct source_http *s, struct cargo *c, struct http_receipt *r
     for (size_t i = from; i < c->batch.count; i++) c->batch.documents[i].origin = number;
     if (u->track) refuse_text(&c->batch, from);
     r->parts[r->count++] = (struct part){u, filled != FILL_SOME};
-    if (filled == FILL_SOME) return true;
+    if (filled == FILL_SOME) return;
     if (filled == FILL_FAILED) u->abandoned = true;
     if (u->body != NULL) OPENSSL_cleanse(u->body, u->body_len);   /* a raw body is not kept longer than it is needed */
     free(u->body);
     u->body = NULL;
     s->current = NULL;
-    return true;
 }
 
 #define MOST_PARTS 256   /* requests that share a batch */
