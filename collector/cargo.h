@@ -15,6 +15,7 @@
 #include "base/batch.h"
 
 struct source;
+struct queue;
 
 /* Where a source has to go on after a restart, kept in the store under the source's name. */
 #define POSITION_KEY_MAX   128
@@ -52,6 +53,7 @@ struct cargo {
     char            place[256];        /* for messages: "/var/log/x.log", "topic activity/3"; set by fill() */
     struct receipt *receipt;           /* set by fill() */
     struct source  *source;
+    struct queue   *home;              /* of its source: where it goes when its block is made */
     uint64_t        number;            /* of the batch, among those of its source, from 0 */
     uint64_t        filled_ms;         /* clock_monotonic_ms() when fill() came back */
 };

@@ -292,6 +292,7 @@ static bool runner_init(struct runner *r, struct stream *s, struct source *sourc
     if (r->cargoes == NULL || !queue_init(&r->home, count)) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
     for (unsigned i = 0; i < count; i++) {
         r->cargoes[i].source = source;
+        r->cargoes[i].home = &r->home;
         if (!batch_init(&r->cargoes[i].batch, source->max_record + BATCH_EXTRA))
             return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
         queue_push(&r->home, &r->cargoes[i]);
@@ -514,8 +515,7 @@ static void *run_worker(void *worker)
         batch_clear(&c->batch);
         c->origin_count = 0;
         c->receipt = NULL;
-        for (size_t i = 0; i < w->stream->config->source_count; i++)
-            if (w->stream->runners[i].source == c->source) queue_push(&w->stream->runners[i].home, c);
+        queue_push(c->home, c);
         atomic_fetch_sub(&w->stream->under_way, 1);
     }
     drop_redactors(w);
