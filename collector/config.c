@@ -169,19 +169,23 @@ static bool add_source(struct config *c, const struct yaml_node *node, struct er
     return s->type->check == NULL || s->type->check(s, &found) || place_error(node, &found, err);
 }
 
-static struct sink *sink_new(struct config *c, const struct sink_type *type, const struct sink_common *common)
+static struct sink *sink_new(struct config *c, const struct sink_type *type)
 {
     struct sink *s = calloc(1, type->bytes);
     CHECK(s != NULL);
     s->type = type;
     s->number = (unsigned)c->sink_count;
+    c->sinks[c->sink_count++] = s;
+    return s;
+}
+
+static void set_common(struct sink *s, const struct sink_common *common)
+{
     s->name = common->name;
     s->required = common->required;
     s->metadata = common->metadata;
     s->max_lag = common->max_lag;
     s->filter = common->filter;
-    c->sinks[c->sink_count++] = s;
-    return s;
 }
 
 /* Whether `name` is one of the words of `formats`; NULL takes the first. */
@@ -227,13 +231,9 @@ static bool add_sink(struct config *c, const struct yaml_node *node, struct erro
     for (size_t i = 0; sink_types[i] != NULL; i++) names[i] = sink_types[i]->name;
     if (type == NULL || !yaml_choice(type, "type of sink", names, &index, err)) return false;
     if (c->sink_count == BLOCK_SINKS) return yaml_fail(node, err, "there are at most %d sinks", BLOCK_SINKS);
-    struct sink *s = sink_new(c, sink_types[index], &common);
+    struct sink *s = sink_new(c, sink_types[index]);
     if (!read_both(node, sink_table, &common, s->type->settings, s, &c->pool, err) || !check_name(node, common.name, err)) return false;
-    s->name = common.name;
-    s->required = common.required;
-    s->metadata = common.metadata;
-    s->max_lag = common.max_lag;
-    s->filter = common.filter;
+    set_common(s, &common);
     for (size_t i = 0; i + 1 < c->sink_count; i++)
         if (strcmp(c->sinks[i]->name, s->name) == 0) return yaml_fail(yaml_find(node, "name"), err, "there are two sinks '%s'", s->name);
     if (!choose_format(s->type->formats, common.format, &s->format))
@@ -316,7 +316,8 @@ static bool without_file(struct config *c, struct error *err)
     if (!settings_read(NULL, run_table, NO_OTHERS, &c->run, &c->pool, err)) return false;
     struct source *source = source_new(c, find_source_type("stdin"));
     source->name = "stdin";
-    struct sink *sink = sink_new(c, find_sink_type("stdout"), &common);
+    struct sink *sink = sink_new(c, find_sink_type("stdout"));
+    set_common(sink, &common);
     return settings_read(NULL, source->type->settings, NO_OTHERS, source, &c->pool, err) &&
            settings_read(NULL, sink->type->settings, NO_OTHERS, sink, &c->pool, err);
 }
