@@ -114,9 +114,12 @@ static bool finish_if_empty(struct delivery *d, struct parcel *p)
     return true;
 }
 
-enum sink_take delivery_take(struct delivery *d, struct block *b)
+static struct delivery *delivery_of(struct sink *sink) { return ((struct delivery_sink *)sink)->delivery; }
+
+enum sink_take delivery_take(struct sink *sink, struct block *b)
 {
-    struct parcel **end = &d->parcels;
+    struct delivery *d = delivery_of(sink);
+    struct parcel  **end = &d->parcels;
     if (d->jobs == BLOCKS_IN_HAND) return SINK_FULL;
     struct job *job = calloc(1, sizeof *job);
     CHECK(job != NULL);
@@ -347,18 +350,21 @@ static int idle_ms(const struct delivery *d, int wait_ms)
     return (int)soonest;
 }
 
-void delivery_poll(struct delivery *d, int wait_ms)
+bool delivery_poll(struct sink *sink, int wait_ms, struct error *err)
 {
+    struct delivery *d = delivery_of(sink);
+    (void)err;
     send_what_may(d);
     read_answers(d);
     http_client_poll(d->client, idle_ms(d, wait_ms));
     read_answers(d);
     send_what_may(d);
+    return true;
 }
 
-void delivery_wake(struct delivery *d)
+void delivery_wake(struct sink *sink)
 {
-    if (d != NULL) http_client_wake(d->client);
+    if (delivery_of(sink) != NULL) http_client_wake(delivery_of(sink)->client);
 }
 
 void delivery_free(struct delivery *d)

@@ -67,9 +67,15 @@ struct delivery;
 MUST_USE struct delivery *delivery_new(struct sink *, const struct delivery_rules *, struct http_client *);
 void delivery_free(struct delivery *);   /* NULL is allowed */
 
-enum sink_take delivery_take(struct delivery *, struct block *);
-void delivery_poll(struct delivery *, int wait_ms);
-void delivery_wake(struct delivery *);
+/* What sinks that deliver over HTTP begin with; the functions are those of their struct sink_type. */
+struct delivery_sink {
+    struct sink      base;
+    struct delivery *delivery;
+};
+
+enum sink_take delivery_take(struct sink *, struct block *);
+bool delivery_poll(struct sink *, int wait_ms, struct error *);
+void delivery_wake(struct sink *);
 
 /* What a status means for senders that know no items: 2xx all, 413 divide, 400 and 422 divide down to the one at fault, all
  * else later. */

@@ -31,7 +31,7 @@
 #define SCOPE          "https://monitor.azure.com/.default"
 
 struct sink_appinsights {
-    struct sink                base;
+    struct delivery_sink start;
     const char                *connection_string, *ca_file, *proxy;
     bool                       entra;
     uint64_t                   timeout_ms;
@@ -40,7 +40,6 @@ struct sink_appinsights {
     unsigned                   redirects;
     struct http_client        *client;     /* of the delivery */
     struct entra              *identity;
-    struct delivery           *delivery;
 };
 
 static const struct setting settings[] = {
@@ -221,18 +220,18 @@ static bool open_client(struct sink_appinsights *s, struct error *err)
     if (s->client == NULL) return false;
     entra_options_from_environment(&options);
     if (s->entra && (s->identity = entra_new(&options, s->client, err)) == NULL) return false;
-    s->delivery = delivery_new(&s->base, &rules, s->client);
-    return s->delivery != NULL || error_set(err, ERROR_MEMORY, "no memory for the sink %s", s->base.name);
+    s->start.delivery = delivery_new(&s->start.base, &rules, s->client);
+    return s->start.delivery != NULL || error_set(err, ERROR_MEMORY, "no memory for the sink %s", s->start.base.name);
 }
 
 static void close_sink(struct sink *sink)
 {
     struct sink_appinsights *s = (struct sink_appinsights *)sink;
-    if (s->delivery != NULL) delivery_free(s->delivery);
+    if (s->start.delivery != NULL) delivery_free(s->start.delivery);
     else http_client_free(s->client);
     entra_free(s->identity);
     app_insights_string_release(&s->target);
-    s->delivery = NULL;
+    s->start.delivery = NULL;
     s->client = NULL;
     s->identity = NULL;
     explicit_bzero(s->bearer, sizeof s->bearer);
@@ -250,17 +249,6 @@ static bool open_sink(struct sink *sink, struct error *err)
     return false;
 }
 
-static enum sink_take take(struct sink *sink, struct block *b) { return delivery_take(((struct sink_appinsights *)sink)->delivery, b); }
-
-static bool poll_sink(struct sink *sink, int wait_ms, struct error *err)
-{
-    (void)err;
-    delivery_poll(((struct sink_appinsights *)sink)->delivery, wait_ms);
-    return true;
-}
-
-static void wake(struct sink *sink) { delivery_wake(((struct sink_appinsights *)sink)->delivery); }
-
 const struct sink_type sink_appinsights = {
     .name = "appinsights",
     .summary = "Application Insights",
@@ -270,8 +258,8 @@ const struct sink_type sink_appinsights = {
     .network = true,
     .check = check,
     .open = open_sink,
-    .take = take,
-    .poll = poll_sink,
-    .wake = wake,
+    .take = delivery_take,
+    .poll = delivery_poll,
+    .wake = delivery_wake,
     .close = close_sink,
 };

@@ -30,7 +30,7 @@ enum { BODY_LINES, BODY_ARRAY };
 static const char *const bodies[] = {"lines", "array", NULL};
 
 struct sink_http {
-    struct sink         base;
+    struct delivery_sink start;
     int                 kind, body;
     const char         *url, *token, *index, *source, *source_type, *rule, *stream, *scope, *ca_file, *proxy;
     bool                gzip;
@@ -39,7 +39,6 @@ struct sink_http {
     struct encoded      members;         /* of a Splunk event that are the same in all */
     struct http_client *client;          /* of the delivery */
     struct entra       *identity;
-    struct delivery    *delivery;
 };
 
 static const struct setting settings[] = {
@@ -173,8 +172,8 @@ static bool check(struct sink *sink, struct error *err)
     const char *texts[] = {s->index, s->source, s->source_type};
     for (size_t i = 0; i < 3; i++)
         if (texts[i] != NULL && !is_name(texts[i])) return error_set(err, ERROR_USAGE, "index, source and source_type have letters, digits and -_.: only");
-    if (s->kind != WEBHOOK && s->base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "the format cef goes to a webhook only");
-    if (s->body == BODY_ARRAY && s->base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "cef makes no array");
+    if (s->kind != WEBHOOK && s->start.base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "the format cef goes to a webhook only");
+    if (s->body == BODY_ARRAY && s->start.base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "cef makes no array");
     return true;
 }
 
@@ -220,12 +219,12 @@ static void make_target(struct sink_http *s)
 static void close_sink(struct sink *sink)
 {
     struct sink_http *s = (struct sink_http *)sink;
-    if (s->delivery != NULL) delivery_free(s->delivery);
+    if (s->start.delivery != NULL) delivery_free(s->start.delivery);
     else http_client_free(s->client);
     entra_free(s->identity);
     encoded_release(&s->members);
     s->members = (struct encoded){0};
-    s->delivery = NULL;
+    s->start.delivery = NULL;
     s->client = NULL;
     s->identity = NULL;
     explicit_bzero(s->authorization, sizeof s->authorization);
@@ -241,8 +240,8 @@ static bool open_parts(struct sink_http *s, struct error *err)
     if (s->kind == LOGS_INGESTION && s->token == NULL && (s->identity = entra_new(&options, s->client, err)) == NULL) return false;
     if (put_member(&s->members, "index", s->index) && put_member(&s->members, "source", s->source) &&
         put_member(&s->members, "sourcetype", s->source_type))
-        s->delivery = delivery_new(&s->base, &rules, s->client);
-    return s->delivery != NULL || error_set(err, ERROR_MEMORY, "no memory for the sink %s", s->base.name);
+        s->start.delivery = delivery_new(&s->start.base, &rules, s->client);
+    return s->start.delivery != NULL || error_set(err, ERROR_MEMORY, "no memory for the sink %s", s->start.base.name);
 }
 
 static bool open_sink(struct sink *sink, struct error *err)
@@ -253,17 +252,6 @@ static bool open_sink(struct sink *sink, struct error *err)
     return false;
 }
 
-static enum sink_take take(struct sink *sink, struct block *b) { return delivery_take(((struct sink_http *)sink)->delivery, b); }
-
-static bool poll_sink(struct sink *sink, int wait_ms, struct error *err)
-{
-    (void)err;
-    delivery_poll(((struct sink_http *)sink)->delivery, wait_ms);
-    return true;
-}
-
-static void wake(struct sink *sink) { delivery_wake(((struct sink_http *)sink)->delivery); }
-
 const struct sink_type sink_http = {
     .name = "http",
     .summary = "a webhook, Splunk, Elasticsearch, or Azure Monitor",
@@ -273,8 +261,8 @@ const struct sink_type sink_http = {
     .network = true,
     .check = check,
     .open = open_sink,
-    .take = take,
-    .poll = poll_sink,
-    .wake = wake,
+    .take = delivery_take,
+    .poll = delivery_poll,
+    .wake = delivery_wake,
     .close = close_sink,
 };
