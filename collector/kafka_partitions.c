@@ -1,19 +1,16 @@
 #include "kafka_partitions.h"
 
+#include "base/cond.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void partitions_init(struct kafka_partitions *p)
 {
-    pthread_condattr_t monotonic;
     *p = (struct kafka_partitions){0};
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->progress, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&p->progress);
 }
 
 void partitions_release(struct kafka_partitions *p)
@@ -137,11 +134,7 @@ static bool under_way(const struct kafka_partitions *p, const rd_kafka_topic_par
 
 void partitions_wait(struct kafka_partitions *p, const rd_kafka_topic_partition_list_t *list, int wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = cond_deadline(wait_ms > 0 ? (uint64_t)wait_ms : 0);
     pthread_mutex_lock(&p->lock);
     while (under_way(p, list) && pthread_cond_timedwait(&p->progress, &p->lock, &until) != ETIMEDOUT) {}
     pthread_mutex_unlock(&p->lock);

@@ -1,14 +1,13 @@
 #include "ledger.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define IN_HAND_MAX      64      /* blocks that one sink may hold */
 #define KEEP_AFTER_MS    5       /* grace for a sink to have a block whose source cannot replay, before it is stored */
@@ -85,26 +84,10 @@ struct ledger {
 
 /* --- Waiting ---------------------------------------------------------------------------------------------------------------- */
 
-static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t wait_ms)
+static void wait_for(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t wait_ms)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += (time_t)(wait_ms / 1000);
-    t.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_nsec -= 1000000000;
-        t.tv_sec++;
-    }
-    return pthread_cond_timedwait(cond, lock, &t) != ETIMEDOUT;
-}
-
-static void init_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    const struct timespec until = cond_deadline(wait_ms);
+    pthread_cond_timedwait(cond, lock, &until);
 }
 
 /* --- Entries ---------------------------------------------------------------------------------------------------------------- */
@@ -155,12 +138,20 @@ static bool is_over(const struct entry *e) { return e->receipt == NULL && !e->st
 
 /* --- Settling --------------------------------------------------------------------------------------------------------------- */
 
-static void keep_position(struct ledger *l, size_t source, const struct position *position)
+static struct kept_position *find_kept(struct ledger *l, size_t source, const struct position *position)
 {
     for (size_t i = 0; i < l->position_count; i++) {
         struct kept_position *k = &l->positions[i];
-        if (k->source != source || k->position.key_len != position->key_len || memcmp(k->position.key, position->key, position->key_len) != 0) continue;
-        k->position = *position;
+        if (k->source == source && k->position.key_len == position->key_len && memcmp(k->position.key, position->key, position->key_len) == 0) return k;
+    }
+    return NULL;
+}
+
+static void keep_position(struct ledger *l, size_t source, const struct position *position)
+{
+    struct kept_position *older = find_kept(l, source, position);
+    if (older != NULL) {
+        older->position = *position;
         return;
     }
     if (l->position_count == l->position_capacity) {
@@ -345,9 +336,8 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
     return NULL;
 }
 
-static struct block *hand_out(struct ledger *l, struct desk *d, struct entry *e)
+static struct block *hand_out(struct desk *d, struct entry *e)
 {
-    (void)l;
     e->in_hand |= (uint32_t)1 << d->sink->number;
     hold(d, e->seq);
     return e->block;
@@ -358,7 +348,7 @@ static struct block *offer(struct ledger *l, struct desk *d)
 {
     struct entry *e = next_in_memory(l, d);
     uint64_t      limit = e != NULL ? e->seq : l->next_seq;
-    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(l, d, e) : NULL;
+    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(d, e) : NULL;
     uint64_t next = d->next;
     pthread_mutex_unlock(&l->lock);
     struct block *block = next_in_store(l, d, limit);
@@ -373,7 +363,7 @@ static struct block *offer(struct ledger *l, struct desk *d)
         d->next = limit < l->next_seq ? limit : d->next;
         return NULL;
     }
-    return hand_out(l, d, e);
+    return hand_out(d, e);
 }
 
 struct block *ledger_next(struct ledger *l, struct sink *sink, int wait_ms)
@@ -382,7 +372,7 @@ struct block *ledger_next(struct ledger *l, struct sink *sink, int wait_ms)
     pthread_mutex_lock(&l->lock);
     struct block *block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
     if (block == NULL && wait_ms > 0 && !l->aborted) {
-        wait_until(&l->published, &l->lock, (uint64_t)wait_ms);
+        wait_for(&l->published, &l->lock, (uint64_t)wait_ms);
         block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
     }
     pthread_mutex_unlock(&l->lock);
@@ -472,7 +462,9 @@ struct keeping {
     struct store_block    blocks[KEEP_BATCH];
     size_t                count;
     struct store_position *positions;
-    size_t                position_count, old_positions;
+    size_t                position_count;
+    size_t               *old_sources;      /* of the first positions: those that were settled before */
+    size_t                old_positions;
     struct store_cursor   cursors[BLOCK_SINKS];
     size_t                cursor_count;
 };
@@ -516,8 +508,13 @@ static void add_position(struct ledger *l, struct keeping *k, size_t source, con
 static void choose_positions(struct ledger *l, struct keeping *k)
 {
     uint64_t blocked = 0;
-    for (size_t i = 0; i < l->position_count; i++) add_position(l, k, l->positions[i].source, &l->positions[i].position);
     k->old_positions = l->position_count;
+    k->old_sources = reallocarray(k->old_sources, k->old_positions + 1, sizeof *k->old_sources);
+    CHECK(k->old_sources != NULL);
+    for (size_t i = 0; i < l->position_count; i++) {
+        k->old_sources[i] = l->positions[i].source;
+        add_position(l, k, l->positions[i].source, &l->positions[i].position);
+    }
     l->position_count = 0;
     for (size_t i = 0; i < l->entry_count; i++) {
         const struct entry *e = &l->entries[i];
@@ -559,16 +556,8 @@ static void take_stored(struct ledger *l, struct keeping *k, bool stored)
     for (size_t i = 0; i < k->cursor_count && stored; i++)
         for (size_t n = 0; n < l->options.sink_count; n++)
             if (strcmp(l->options.sinks[n]->name, k->cursors[i].sink) == 0) l->desks[n].committed = k->cursors[i].next;
-    for (size_t i = 0; i < k->old_positions && !stored; i++) {
-        size_t source = 0;
-        while (strcmp(l->options.sources[source]->name, k->positions[i].source) != 0) source++;
-        struct position *newer = NULL;
-        for (size_t n = 0; n < l->position_count; n++)
-            if (l->positions[n].source == source && l->positions[n].position.key_len == k->positions[i].position->key_len &&
-                memcmp(l->positions[n].position.key, k->positions[i].position->key, k->positions[i].position->key_len) == 0)
-                newer = &l->positions[n].position;
-        if (newer == NULL) keep_position(l, source, k->positions[i].position);
-    }
+    for (size_t i = 0; i < k->old_positions && !stored; i++)   /* what came meanwhile is newer */
+        if (find_kept(l, k->old_sources[i], k->positions[i].position) == NULL) keep_position(l, k->old_sources[i], k->positions[i].position);
     l->positions_committed += stored ? k->position_count : 0;
 }
 
@@ -637,8 +626,8 @@ static void *run_keeper(void *ledger)
     pthread_mutex_lock(&l->lock);
     while (!l->closing) {
         uint64_t now = clock_monotonic_ms(), wait_ms = POSITIONS_MS;
-        if (!anything_to_store(l, now, &wait_ms)) wait_until(&l->keeper_wanted, &l->lock, wait_ms);
-        if (!keep(l, &k, false)) wait_until(&l->keeper_wanted, &l->lock, RETRY_STORE_MS);
+        if (!anything_to_store(l, now, &wait_ms)) wait_for(&l->keeper_wanted, &l->lock, wait_ms);
+        if (!keep(l, &k, false)) wait_for(&l->keeper_wanted, &l->lock, RETRY_STORE_MS);
         if (clock_monotonic_ms() - maintained_ms < MAINTAIN_MS) continue;
         pthread_mutex_unlock(&l->lock);
         store_maintain(l->options.store);
@@ -649,6 +638,7 @@ static void *run_keeper(void *ledger)
     pthread_mutex_unlock(&l->lock);
     for (size_t i = 0; i < KEEP_BATCH; i++) encoded_release(&k.bytes[i]);
     free(k.positions);
+    free(k.old_sources);
     return NULL;
 }
 
@@ -666,7 +656,7 @@ bool ledger_drain(struct ledger *l, uint64_t deadline_ms)
     pthread_mutex_lock(&l->lock);
     l->draining = true;
     pthread_cond_signal(&l->keeper_wanted);
-    for (uint64_t now; anything_left(l) && (now = clock_monotonic_ms()) < deadline_ms;) wait_until(&l->settled, &l->lock, deadline_ms - now);
+    for (uint64_t now; anything_left(l) && (now = clock_monotonic_ms()) < deadline_ms;) wait_for(&l->settled, &l->lock, deadline_ms - now);
     bool drained = !anything_left(l);
     pthread_mutex_unlock(&l->lock);
     return drained;
@@ -784,10 +774,7 @@ static bool open_store(struct ledger *l, struct error *err)
         return true;
     }
     l->next_seq = l->first_own_seq = store_next_seq(l->options.store);
-    for (uint64_t seq = 0; (seq = store_next(l->options.store, seq)) != UINT64_MAX; seq++) {
-        l->stored_high = seq;
-        if (seq >= l->next_seq) l->next_seq = l->first_own_seq = seq + 1;
-    }
+    l->stored_high = l->next_seq - 1;   /* at most */
     if (!take_up_cursors(l, err)) return false;
     l->keeper_runs = pthread_create(&l->keeper, NULL, run_keeper, l) == 0;
     if (!l->keeper_runs) return error_set(err, ERROR_MEMORY, "cannot start a thread");
@@ -812,10 +799,10 @@ struct ledger *ledger_new(const struct ledger_options *options, struct error *er
     CHECK(l != NULL && options->source_count <= 64 && options->sink_count <= BLOCK_SINKS);
     l->options = *options;
     pthread_mutex_init(&l->lock, NULL);
-    init_cond(&l->block_free);
-    init_cond(&l->published);
-    init_cond(&l->keeper_wanted);
-    init_cond(&l->settled);
+    cond_init(&l->block_free);
+    cond_init(&l->published);
+    cond_init(&l->keeper_wanted);
+    cond_init(&l->settled);
     for (size_t n = 0; n < options->sink_count; n++) {
         options->sinks[n]->owner = l;
         if (options->sinks[n]->required) l->required |= (uint32_t)1 << n;

@@ -15,9 +15,6 @@
 
 #include "base/clock.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define MESSAGES_PER_CARGO 4096
 #define TELL_AGAIN_MS 60000           /* the same trouble */
@@ -146,11 +143,7 @@ static bool hold_more(struct source_kafka *k)
 
 static void wait_for_events(struct source_kafka *k, int wait_ms)
 {
-    struct pollfd event = {.fd = k->event_fd, .events = POLLIN};
-    uint64_t      count;
-    if (poll(&event, 1, wait_ms < TICK_MS ? wait_ms : TICK_MS) <= 0) return;
-    ssize_t got = read(k->event_fd, &count, sizeof count);
-    (void)got;
+    wakeup_wait(&k->wakeup, wait_ms < TICK_MS ? wait_ms : TICK_MS);
 }
 
 static size_t count_touched(const struct kafka_partitions *p)
@@ -236,8 +229,7 @@ static bool check(struct source *s, struct error *err)
 static bool open_parts(struct source_kafka *k, struct error *err)
 {
     const char *name = k->source.name;
-    k->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (k->event_fd < 0) return error_set_errno(err, ERROR_MEMORY, "'%s': no event descriptor", name);
+    if (!wakeup_init(&k->wakeup, err)) return false;
     k->framer = framer_new(&(struct framer_options){.max_document = k->source.max_record});
     if (k->framer == NULL) return error_set(err, ERROR_MEMORY, "'%s': out of memory", name);
     if (!kafka_client_init(&k->client, &k->connection, name, k, err)) return false;
@@ -255,7 +247,7 @@ static void close_kafka(struct source *s)
     group_leave(k);
     kafka_client_release(&k->client);
     framer_free(k->framer);
-    if (k->event_fd >= 0) close(k->event_fd);
+    wakeup_release(&k->wakeup);
     partitions_release(&k->partitions);
 }
 
@@ -293,12 +285,7 @@ static void idle(struct source *s)
     if (k->rk != NULL) group_serve(k);
 }
 
-static void wake(struct source *s)
-{
-    uint64_t one = 1;
-    ssize_t  written = write(of(s)->event_fd, &one, sizeof one);
-    (void)written;
-}
+static void wake(struct source *s) { wakeup_signal(&of(s)->wakeup); }
 
 static const struct setting settings[] = {
     KAFKA_SETTINGS(struct source_kafka, connection),

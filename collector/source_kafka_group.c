@@ -214,8 +214,8 @@ bool group_join(struct source_kafka *k, struct error *err)
     k->events = rd_kafka_queue_get_consumer(k->rk);
     k->messages = rd_kafka_queue_new(k->rk);
     k->commits = rd_kafka_queue_new(k->rk);
-    listen_to(k->events, k->event_fd);
-    listen_to(k->messages, k->event_fd);
+    listen_to(k->events, k->wakeup.fd);
+    listen_to(k->messages, k->wakeup.fd);
     k->broken = k->committing = false;
     return subscribe(k, err);
 }

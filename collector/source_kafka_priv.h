@@ -3,6 +3,7 @@
 #ifndef LETHE_COLLECTOR_SOURCE_KAFKA_PRIV_H
 #define LETHE_COLLECTOR_SOURCE_KAFKA_PRIV_H
 
+#include "base/wakeup.h"
 #include "kafka_partitions.h"
 #include "sinks/kafka_client.h"
 #include "source.h"
@@ -23,7 +24,7 @@ struct source_kafka {
     struct kafka_client     client;
     rd_kafka_t             *rk;
     rd_kafka_queue_t       *events, *messages, *commits;
-    int                     event_fd;             /* readable: a queue has something, or wake() */
+    struct wakeup           wakeup;               /* set off when a queue has something, and by wake() */
     struct framer          *framer;
     rd_kafka_message_t     *held[HELD];
     size_t                  held_at, held_count;

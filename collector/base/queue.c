@@ -1,17 +1,14 @@
 #include "base/queue.h"
 
+#include "base/cond.h"
+
 #include <errno.h>
-#include <time.h>
 
 bool queue_init(struct queue *q, size_t capacity)
 {
-    pthread_condattr_t monotonic;
     *q = (struct queue){.items = calloc(capacity, sizeof *q->items), .capacity = capacity};
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->filled, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&q->filled);
     return q->items != NULL;
 }
 
@@ -33,22 +30,9 @@ void queue_push(struct queue *q, void *item)
     pthread_mutex_unlock(&q->lock);
 }
 
-static struct timespec after(int wait_ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += wait_ms / 1000;
-    t.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_nsec -= 1000000000;
-        t.tv_sec++;
-    }
-    return t;
-}
-
 void *queue_take(struct queue *q, int wait_ms)
 {
-    struct timespec until = after(wait_ms > 0 ? wait_ms : 0);
+    struct timespec until = cond_deadline(wait_ms > 0 ? (uint64_t)wait_ms : 0);
     void           *item = NULL;
     int             waited = 0;
     pthread_mutex_lock(&q->lock);
