@@ -86,14 +86,14 @@ static struct block *make_block(size_t from, size_t bytes)
     b->records = calloc(PER_BLOCK, sizeof *b->records);
     b->encodings[0].starts = calloc(PER_BLOCK + 1, sizeof *b->encodings[0].starts);
     CHECK(text != NULL && b->records != NULL && b->encodings[0].starts != NULL);
-    b->policy = add_label(b, "standard");
+    const struct label policy = add_label(b, "standard");
     b->count = b->capacity = PER_BLOCK;
     for (size_t i = 0; i < PER_BLOCK; i++) {
         /* Neither repetitive nor random, so that compression has something to do. */
         for (size_t c = 0; c < bytes; c++) text[c] = (char)('a' + (c * (from + i + 7) / 3 + c / 5) % 26);
         text[bytes] = '\n';
         snprintf(resource, sizeof resource, "/subscriptions/vm-%zu", (from + i) % 100);
-        b->records[i] = (struct block_record){.sinks = 1, .redactions = i % 4, .resource = add_label(b, resource)};
+        b->records[i] = (struct block_record){.sinks = 1, .redactions = i % 4, .resource = add_label(b, resource), .policy = policy};
         memcpy(b->records[i].event_id, &(size_t){from + i}, sizeof(size_t));
         append(&b->encodings[0].bytes, text, bytes + 1);
         b->encodings[0].starts[i + 1] = (uint32_t)b->encodings[0].bytes.len;

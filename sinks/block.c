@@ -25,7 +25,6 @@ void block_clear(struct block *b)
 {
     b->seq = b->born_ms = 0;
     b->count = b->labels.len = 0;
-    b->policy = (struct label){0};
     for (size_t e = 0; e < BLOCK_ENCODINGS; e++) b->encodings[e].bytes.len = 0;
 }
 
@@ -161,6 +160,14 @@ static bool put_label(struct block *b, struct slice text, struct label *label)
     return encoded_append(&b->labels, text);
 }
 
+/* Records that follow one another mostly share theirs. */
+static bool put_policy(struct block *b, const struct clean_record *r, struct block_record *to)
+{
+    bool same = to > b->records && r[-1].policy == r->policy;
+    if (same) to->policy = to[-1].policy;
+    return same || put_label(b, slice_from(r->policy), &to->policy);
+}
+
 static uint32_t wanted_by(const struct block_filler *f, const struct record_facts *facts)
 {
     uint32_t sinks = 0;
@@ -178,7 +185,7 @@ static bool put_facts(const struct block_filler *f, struct block *b, const struc
     to->time_ms = facts.time_ms;
     to->redactions = (uint32_t)r->span_count;
     to->sinks = wanted_by(f, &facts);
-    return put_label(b, facts.category, &to->category) && put_label(b, facts.level, &to->level) && put_label(b, facts.result, &to->result) &&
+    return put_policy(b, r, to) && put_label(b, facts.category, &to->category) && put_label(b, facts.level, &to->level) && put_label(b, facts.result, &to->result) &&
            put_label(b, facts.resource, &to->resource) && put_label(b, facts.correlation, &to->correlation);
 }
 
@@ -224,11 +231,11 @@ static void hold_back(void *context, size_t line, uint32_t rule)
     g->gated(g->context, line);
 }
 
-bool block_fill(struct block_filler *f, struct block *b, const struct clean_batch *clean, const struct origin *origins, const char *policy,
+bool block_fill(struct block_filler *f, struct block *b, const struct clean_batch *clean, const struct origin *origins,
                 void (*gated)(void *context, size_t record), void *context)
 {
     struct gating gating = {b, gated, context};
-    bool          filled = put_label(b, slice_from(policy), &b->policy) && fill(f, b, clean, origins);
+    bool          filled = fill(f, b, clean, origins);
     for (size_t e = 0; filled && f->gate != NULL && e < f->scheme->format_count; e++)
         if (f->scheme->gated[e]) filled = gate_find(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), hold_back, &gating);
     if (!filled) block_clear(b);
@@ -246,12 +253,11 @@ bool block_fill(struct block_filler *f, struct block *b, const struct clean_batc
  * Numbers are in the machine's own order: the store does not move between machines. What the bytes say is checked before
  * it is used; that they are the ones that were written is the store's business. */
 
-#define MAGIC 0x4b4c4231u   /* "1BLK" */
+#define MAGIC 0x4b4c4232u   /* "2BLK" */
 
 struct header {
     uint32_t magic, formats, sinks, record_bytes;
-    uint64_t     count, labels;
-    struct label policy;
+    uint64_t count, labels;
 };
 
 static bool put_name(struct encoded *out, const char *name)
@@ -266,7 +272,7 @@ bool block_serialize(const struct block *b, const struct block_scheme *scheme, u
     uint32_t formats = 0;
     for (size_t i = 0; i < scheme->sink_count; i++)
         if ((sinks >> i & 1) != 0 && !used[scheme->sinks[i]->encoding]) used[scheme->sinks[i]->encoding] = true, formats++;
-    const struct header h = {MAGIC, formats, (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len, b->policy};
+    const struct header h = {MAGIC, formats, (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len};
     bool                written = encoded_append(out, slice_of((const char *)&h, sizeof h));
     for (size_t e = 0; written && e < scheme->format_count; e++)
         if (used[e]) written = put_name(out, format_text(scheme->formats[e]));
@@ -337,12 +343,11 @@ static bool restore_records(struct block *b, const struct block_scheme *scheme, 
         memcpy(to, records + i * sizeof *to, sizeof *to);
         to->sinks = translate(names, scheme, to->sinks);
         bool fits = label_fits(b, to->category) && label_fits(b, to->level) && label_fits(b, to->result) && label_fits(b, to->resource) &&
-                    label_fits(b, to->correlation) && to->kind < KIND_COUNT;
+                    label_fits(b, to->correlation) && label_fits(b, to->policy) && to->kind < KIND_COUNT;
         if (!fits) return false;
     }
-    b->policy = h->policy;
     b->count = h->count;
-    return label_fits(b, b->policy);
+    return true;
 }
 
 /* The n-th of the stored encodings for every format of the scheme that bears its name, the first for those that none does. */

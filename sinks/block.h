@@ -27,7 +27,7 @@ struct block_record {
     uint32_t     redactions;     /* spans replaced */
     int64_t      time_ms;        /* the record's own time since 1970, or INT64_MIN */
     uint8_t      event_id[EVENT_ID_BYTES];   /* equal when the same record is read again */
-    struct label category, level, result, resource, correlation;   /* clean text; may be empty */
+    struct label category, level, result, resource, correlation, policy;   /* clean text; may be empty */
 };
 
 struct block_encoding {
@@ -55,7 +55,6 @@ struct block {
     size_t                count, capacity;
     struct block_record  *records;
     struct encoded        labels;
-    struct label          policy;        /* name of the policy that its records went through */
     struct block_encoding encodings[BLOCK_ENCODINGS];   /* as many as the scheme has formats */
 };
 
@@ -82,7 +81,7 @@ void block_filler_free(struct block_filler *);
 
 /* Fills a cleared block. `gated` is called with the index in the clean batch of each record that the second gate held back: it
  * is in the block, but for no sink. False: no memory; the block is as it was. */
-MUST_USE bool block_fill(struct block_filler *, struct block *, const struct clean_batch *, const struct origin *origins, const char *policy,
+MUST_USE bool block_fill(struct block_filler *, struct block *, const struct clean_batch *, const struct origin *origins,
                          void (*gated)(void *context, size_t record), void *context);
 
 /* Appends the block as bytes, for the sinks in `sinks` only. Formats and sinks are named, so that a run with another

@@ -298,7 +298,7 @@ static rd_kafka_headers_t *headers_of(const struct block *b, const struct block_
     int len = snprintf(redactions, sizeof redactions, "%u", r->redactions);
     add_header(headers, SLICE("lethe-event-id"), slice_of(id, sizeof id - 1));
     add_header(headers, SLICE("lethe-kind"), slice_from(kind_text(r->kind)));
-    add_header(headers, SLICE("lethe-policy"), block_label(b, b->policy));
+    add_header(headers, SLICE("lethe-policy"), block_label(b, r->policy));
     add_header(headers, SLICE("lethe-redactions"), slice_of(redactions, (size_t)len));
     return headers;
 }

@@ -122,7 +122,6 @@ static struct block *block_of(unsigned from, unsigned count, size_t len, const c
     b->records = calloc(count, sizeof *b->records);
     b->encodings[0].starts = calloc(count + 1, sizeof *b->encodings[0].starts);
     assert_true(b->records != NULL && b->encodings[0].starts != NULL);
-    b->policy = add_label(b, "standard");
     b->count = count;
     for (unsigned i = 0; i < count; i++) {
         struct block_record *r = &b->records[i];
@@ -135,6 +134,7 @@ static struct block *block_of(unsigned from, unsigned count, size_t len, const c
         snprintf(text + 32, 16, "vm-%u", (from + i) % 50);
         r->resource = add_label(b, text + 32);
         r->category = add_label(b, category);
+        r->policy = add_label(b, "standard");
         append(&b->encodings[0].bytes, text, (size_t)n);
         size_t more = len > (size_t)n ? len - (size_t)n : 0;
         char  *padding = malloc(more + 1);
