@@ -40,6 +40,13 @@ static const struct setting store_table[] = {
     {.name = NULL},
 };
 
+static const struct setting sealed_table[] = {
+    {"path", SETTING_TEXT, offsetof(struct sealed_settings, path), NULL, .required = true, .help = "file to which withheld records are appended, sealed"},
+    {"key_file", SETTING_TEXT, offsetof(struct sealed_settings, key_file), NULL, .required = true, .help = "public key, of lethe keygen --seal"},
+    {"max_bytes", SETTING_BYTES, offsetof(struct sealed_settings, max_bytes), "1G", .least = 1 << 20, .help = "when it is that long, no more is kept"},
+    {.name = NULL},
+};
+
 static const struct setting admin_table[] = {
     {"listen", SETTING_TEXT, offsetof(struct admin_settings, listen), NULL, .required = true,
      .help = "address of /metrics, /healthz, /readyz and the status page"},
@@ -300,11 +307,12 @@ static bool read_admin(struct config *c, const struct yaml_node *node, struct er
 
 static bool read_file(struct config *c, struct error *err)
 {
-    static const char *const others[] = {"sources", "sinks", "policies", "store", "admin", NULL};
+    static const char *const others[] = {"sources", "sinks", "policies", "store", "sealed", "admin", NULL};
     const struct yaml_node  *root = yaml_root(c->document);
     if (root == NULL) return error_set(err, ERROR_USAGE, "'%s' is empty", c->name);
     return settings_read(root, run_table, others, &c->run, &c->pool, err) && read_policy_rules(c, yaml_find(root, "policies"), err) &&
-           read_store(c, yaml_find(root, "store"), err) && read_admin(c, yaml_find(root, "admin"), err) &&
+           read_store(c, yaml_find(root, "store"), err) &&
+           read_part(c, yaml_find(root, "sealed"), sealed_table, &c->sealed, err) && read_admin(c, yaml_find(root, "admin"), err) &&
            read_list(c, root, "sources", add_source, err) &&
            read_list(c, root, "sinks", add_sink, err);
 }
@@ -405,7 +413,7 @@ bool config_same_flow(const struct config *a, const struct config *b)
     run.policy = a->run.policy;
     run.key_file = a->run.key_file;
     bool same = settings_equal(run_table, &a->run, &run) && settings_equal(store_table, &a->store, &b->store) &&
-                settings_equal(admin_table, &a->admin, &b->admin) &&
+                settings_equal(sealed_table, &a->sealed, &b->sealed) && settings_equal(admin_table, &a->admin, &b->admin) &&
                 a->policy_rule_count == b->policy_rule_count && a->source_count == b->source_count && a->sink_count == b->sink_count;
     for (size_t i = 0; same && i < a->policy_rule_count; i++) same = settings_equal(policy_rule_table, &a->policy_rules[i], &b->policy_rules[i]);
     for (size_t i = 0; same && i < a->source_count; i++) same = same_source(a->sources[i], b->sources[i]);
@@ -426,6 +434,10 @@ void config_describe(const struct config *c, FILE *out)
         settings_describe(store_table, &c->store, out);
     } else {
         fputs("store: none; positions of files are not kept, and what waits for a sink waits in memory\n", out);
+    }
+    if (c->sealed.path != NULL) {
+        fputs("sealed\n", out);
+        settings_describe(sealed_table, &c->sealed, out);
     }
     if (c->admin.listen != NULL) {
         fputs("admin\n", out);

@@ -35,6 +35,12 @@ struct store_settings {
     const char *key_file;
 };
 
+struct sealed_settings {
+    const char *path;               /* NULL: withheld records are not kept */
+    const char *key_file;           /* the public key */
+    uint64_t    max_bytes;
+};
+
 struct admin_settings {
     const char *listen;             /* NULL: no listener */
     const char *certificate, *key, *token;
@@ -46,6 +52,7 @@ struct config {
     const char            *name;    /* of the file; NULL: none */
     struct run_settings    run;
     struct store_settings  store;
+    struct sealed_settings sealed;
     struct admin_settings  admin;
     struct policy_rule    *policy_rules;
     size_t                 policy_rule_count;

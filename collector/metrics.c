@@ -167,6 +167,8 @@ static void write_redaction(struct metrics *m)
     for (size_t i = 0; i < KIND_COUNT; i++) labelled_count(m, "records_total", "kind", kind_text((enum kind)i), f->kinds[i]);
     family(m, "withheld_total", "counter", "Withheld records by reason.");
     for (size_t i = 0; i < REFUSAL_COUNT; i++) labelled_count(m, "withheld_total", "reason", refusal_text((enum refusal)i), f->withheld[i]);
+    single(m, "sealed_records_total", "counter", "Withheld records that were kept, sealed.", f->sealed);
+    single(m, "sealed_failures_total", "counter", "Withheld records that should have been kept, and were not.", f->not_sealed);
     family(m, "redactions_total", "counter", "Values redacted, by rule.");
     for (size_t i = 0; i < f->rule_count; i++) labelled_count(m, "redactions_total", "rule", f->rules[i].id, atomic_load(&f->rules[i].count));
 }

@@ -1,44 +1,107 @@
+/* Standard input. It cannot be read again: what was read and is not settled is lost with the process. */
+#include "base/wakeup.h"
 #include "source.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-struct source_stdin { struct source base; struct framer *framer; uint8_t id[16]; bool ended; };
+
+struct source_stdin {
+    struct source  base;
+    struct framer *framer;
+    struct wakeup  wakeup;
+    struct origin  origin;   /* of this process: the bytes of the next one are others */
+    struct error   failure;  /* told when the records before it are on their way */
+    bool           ended;
+};
+
 static const struct setting settings[] = {{.name = NULL}};
-static ptrdiff_t read_fd(void *c, char *b, size_t n, struct error *e)
+
+static struct source_stdin *self(struct source *s) { return (struct source_stdin *)s; }
+
+static bool is_readable(void)
 {
-    (void)c;
-    struct pollfd p = {.fd = 0, .events = POLLIN};
-    if (poll(&p, 1, 0) == 0) return BYTES_LATER;
-    ssize_t got = read(0, b, n);
-    if (got < 0) error_set_errno(e, ERROR_INPUT, "cannot read standard input");
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, 0) > 0;
+}
+
+static ptrdiff_t read_input(void *context, char *into, size_t room, struct error *err)
+{
+    (void)context;
+    if (!is_readable()) return BYTES_LATER;
+    ssize_t got = read(STDIN_FILENO, into, room);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return BYTES_LATER;
+    if (got < 0) error_set_errno(err, ERROR_INPUT, "cannot read standard input");
     return got;
 }
-static bool open_it(struct source *s, struct error *e)
+
+static bool stdin_open(struct source *source, struct error *err)
 {
-    struct source_stdin *i = (struct source_stdin *)s;
-    const struct framer_options o = {s->max_record, false};
-    (void)e;
-    i->framer = framer_new(&o);
-    framer_reset(i->framer, (struct byte_source){read_fd, i});
-    source_stream_id(s, SLICE("stdin"), i->id);
-    return true;
+    struct source_stdin        *s = self(source);
+    const struct framer_options options = {source->max_record, false};
+    if ((s->framer = framer_new(&options)) == NULL) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
+    if (RAND_bytes(s->origin.stream, sizeof s->origin.stream) != 1) return error_set(err, ERROR_MEMORY, "no random bytes can be had");
+    framer_reset(s->framer, (struct byte_source){read_input, s});
+    return wakeup_init(&s->wakeup, err);
 }
-static enum source_fill fill(struct source *s, struct cargo *c, int wait_ms, struct error *e)
+
+/* Until there is something to read, or the run is to stop. */
+static bool wait_for_input(struct source_stdin *s, int wait_ms)
 {
-    struct source_stdin *i = (struct source_stdin *)s;
-    if (i->ended) return SOURCE_END;
-    struct pollfd p = {.fd = 0, .events = POLLIN};
-    if (poll(&p, 1, wait_ms) <= 0) return SOURCE_IDLE;
-    enum fill f = framer_fill(i->framer, &c->batch, e);
-    struct origin o = {.number = 0};
-    memcpy(o.stream, i->id, 16);
-    cargo_add_origin(c, &o);
-    strcpy(c->place, "stdin");
+    struct pollfd events[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = s->wakeup.fd, .events = POLLIN}};
+    return poll(events, 2, wait_ms) > 0 && events[0].revents != 0;
+}
+
+static enum source_fill stdin_fill(struct source *source, struct cargo *c, int wait_ms, struct error *err)
+{
+    struct source_stdin *s = self(source);
+    if (s->failure.code != ERROR_NONE) {
+        *err = s->failure;
+        s->failure.code = ERROR_NONE;
+        return SOURCE_FAILED;
+    }
+    if (s->ended) return SOURCE_END;
+    if (!wait_for_input(s, wait_ms)) return SOURCE_IDLE;
+    enum fill result = framer_fill(s->framer, &c->batch, &s->failure);
+    s->ended = result == FILL_END || result == FILL_FAILED;
+    if (c->batch.count == 0) return SOURCE_IDLE;
     c->receipt = calloc(1, sizeof *c->receipt);
-    if (f == FILL_END || f == FILL_FAILED) i->ended = true;
+    CHECK(c->receipt != NULL);
+    cargo_add_origin(c, &s->origin);
+    snprintf(c->place, sizeof c->place, "standard input");
     return SOURCE_FILLED;
 }
-static void settled(struct source *s, struct receipt *r) { (void)s; free(r); }
-static void close_it(struct source *s) { framer_free(((struct source_stdin *)s)->framer); }
-const struct source_type source_stdin = {.name = "stdin", .summary = "standard input", .bytes = sizeof(struct source_stdin), .settings = settings,
-    .cargoes = 2, .open = open_it, .fill = fill, .settled = settled, .abandoned = settled, .close = close_it};
+
+static void stdin_settled(struct source *source, struct receipt *receipt)
+{
+    (void)source;
+    free(receipt);
+}
+
+static void stdin_wake(struct source *source) { wakeup_signal(&self(source)->wakeup); }
+
+static void stdin_close(struct source *source)
+{
+    struct source_stdin *s = self(source);
+    if (s->framer == NULL) return;
+    framer_free(s->framer);
+    wakeup_release(&s->wakeup);
+}
+
+const struct source_type source_stdin = {
+    .name = "stdin",
+    .summary = "standard input",
+    .bytes = sizeof(struct source_stdin),
+    .settings = settings,
+    .cargoes = 2,
+    .open = stdin_open,
+    .fill = stdin_fill,
+    .settled = stdin_settled,
+    .abandoned = stdin_settled,
+    .wake = stdin_wake,
+    .close = stdin_close,
+};

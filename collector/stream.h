@@ -57,6 +57,7 @@ struct stream_figures {
     uint64_t             started_ms;     /* clock_realtime_ms() */
     uint64_t             withheld[REFUSAL_COUNT];
     uint64_t             kinds[KIND_COUNT];
+    uint64_t             sealed, not_sealed;   /* withheld records that were kept sealed, and that should have been */
     const struct rule_total *rules;
     size_t               rule_count;
     uint64_t             work_queue;     /* batches waiting for a worker */

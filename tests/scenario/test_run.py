@@ -52,6 +52,17 @@ def test_policies_apply_by_resource(tmp_path):
     assert "ines@fabrikam.example" not in hidden and "ines@fabrikam.example" in shown
 
 
+def test_no_rule_relaxes_what_a_source_asks_for_itself(tmp_path):
+    """Of a source's own policy and a rule that fits as well, the strictest counts, whichever it is."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.log").write_text(EMAIL % "ws-open" + "\n" + EMAIL % "ws-other" + "\n")
+    text = config(tmp_path, rules='policies: [{resource: "*/workspaces/ws-open", policy: standard}]')
+    with Run(tmp_path, text.replace("type: file, paths", "type: file, policy: hbi, paths")) as run:
+        wait_for(lambda: len(records(tmp_path / "out.jsonl")) == 2)
+        assert run.stop() == 0
+    assert "ines@" not in (tmp_path / "out.jsonl").read_text()
+
+
 def test_a_reload_takes_another_policy_and_loses_nothing(tmp_path):
     (tmp_path / "in").mkdir()
     log = tmp_path / "in/a.log"

@@ -1,0 +1,255 @@
+/* What a worker does with a cargo: redact, seal what is withheld, encode, look again, publish the block. */
+#include "stream_priv.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TELL_LIMIT_MS 1000   /* between two lines about the same */
+
+/* --- What the policies are made into ---------------------------------------------------------------------------------------- */
+
+static void drop_redactor(struct worker *w)
+{
+    if (w->redactor != NULL) redactor_free(w->redactor);
+    w->redactor = NULL;
+    sealer_free(w->sealer);
+    w->sealer = NULL;
+    block_filler_free(w->filler);
+    w->filler = NULL;
+    gate_free(w->gate);
+    w->gate = NULL;
+    tally_release(&w->seen);
+    policies_release(w->policies);
+    w->policies = NULL;
+}
+
+static bool wants_gate(const struct stream *s)
+{
+    bool gated = false;
+    for (size_t e = 0; e < s->scheme.format_count; e++) gated = gated || s->scheme.gated[e];
+    return gated && s->config->run.second_gate;
+}
+
+static bool make_redactor(struct worker *w, struct error *err)
+{
+    const struct stream          *s = w->stream;
+    const struct policies        *p = w->policies;
+    const struct redactor_options options = {.max_record = (size_t)s->config->run.max_record, .max_depth = (unsigned)s->config->run.max_depth};
+    if ((w->redactor = redactor_new_for_set(p->set, &options, err)) == NULL) return false;
+    if (wants_gate(s) && (w->gate = gate_new(p->plans[0], err)) == NULL) return false;
+    if (s->sealed.path != NULL && (w->sealer = sealer_new(&p->seal_key, err)) == NULL) return false;
+    return ((w->filler = block_filler_new(&s->scheme, p->keys, w->gate)) != NULL && tally_init(&w->seen, p->plans[0])) ||
+           error_set(err, ERROR_MEMORY, "no memory for a worker");
+}
+
+/* Takes the newest policies up, if there are newer ones. */
+static bool renew_redactor(struct worker *w, struct error *err)
+{
+    struct stream *s = w->stream;
+    if (w->policies != NULL && w->policies->generation == atomic_load(&s->generation)) return true;
+    drop_redactor(w);
+    pthread_mutex_lock(&s->policies_lock);
+    w->policies = policies_hold(s->policies);
+    pthread_mutex_unlock(&s->policies_lock);
+    return make_redactor(w, err);
+}
+
+/* --- What is taken out behind the redactor's back: by the second gate, or for lack of memory ---------------------------------- */
+
+struct taking {
+    struct worker            *w;
+    const struct cargo       *cargo;
+    const struct clean_batch *clean;
+    enum refusal              refusal;
+    uint64_t                  taken_clean, taken_redacted;
+    bool                      sealed_all;
+    struct verdict           *verdicts;
+    size_t                    count, capacity;
+};
+
+static struct seal_facts facts_of(const struct cargo *c)
+{
+    struct seal_facts facts = {.source = slice_from(c->place)};
+    clock_gettime(CLOCK_REALTIME, &facts.time);
+    return facts;
+}
+
+static void add_verdict(struct taking *t, uint32_t origin, uint32_t index, enum refusal refusal)
+{
+    if (t->count == t->capacity) {
+        t->capacity = 2 * t->capacity + 16;
+        t->verdicts = reallocarray(t->verdicts, t->capacity, sizeof *t->verdicts);
+        CHECK(t->verdicts != NULL);
+    }
+    t->verdicts[t->count++] = (struct verdict){origin, index, refusal};
+}
+
+static void take_out(void *context, size_t record)
+{
+    struct taking             *t = context;
+    const struct clean_record *r = &t->clean->records[record];
+    if (t->w->sealer != NULL) {
+        const struct seal_facts facts = facts_of(t->cargo);
+        t->sealed_all = clean_record_seal(t->w->sealer, r, t->refusal, &facts, &t->w->sealed) && t->sealed_all;
+    }
+    if (r->span_count > 0) t->taken_redacted++;
+    else t->taken_clean++;
+    add_verdict(t, r->origin, r->index, t->refusal);
+    if (t->refusal == REFUSAL_GATE)
+        log_line(LOG_ERROR, t->cargo->source->name, "%s:%" PRIu64 ": record withheld: %s", t->cargo->place, r->line, refusal_explanation(t->refusal));
+}
+
+static void make_block(struct taking *t, struct block *block)
+{
+    const struct cargo *c = t->cargo;
+    const size_t        sealed = t->w->sealed.len;
+    t->refusal = REFUSAL_GATE;
+    if (!block_fill(t->w->filler, block, t->clean, c->origins, take_out, t)) {
+        t->refusal = REFUSAL_MEMORY;
+        t->count = t->taken_clean = t->taken_redacted = 0;
+        t->w->sealed.len = sealed;
+        for (size_t i = 0; i < t->clean->count; i++) take_out(t, i);
+    }
+    block->born_ms = c->filled_ms;
+}
+
+/* --- What becomes of it ------------------------------------------------------------------------------------------------------- */
+
+/* What the redactor did since the last batch, less what was taken out, into the counters of the run and of the source. */
+static void count(struct worker *w, const struct taking *t)
+{
+    struct stream          *s = w->stream;
+    struct source_counters *source = &t->cargo->source->counters;
+    const struct tally     *before = &w->seen, *after = redactor_tally(w->redactor);
+    uint64_t                withheld = t->taken_clean + t->taken_redacted;
+    if (withheld > 0) atomic_fetch_add(&s->withheld[t->refusal], withheld);
+    for (size_t i = 0; i < REFUSAL_COUNT; i++) {
+        uint64_t more = after->withheld[i] - before->withheld[i];
+        if (more > 0) atomic_fetch_add(&s->withheld[i], more);
+        withheld += more;
+    }
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (after->kinds[i] != before->kinds[i]) atomic_fetch_add(&s->kinds[i], after->kinds[i] - before->kinds[i]);
+    for (size_t i = 0; i < after->rule_count; i++)
+        if (after->redactions[i] != before->redactions[i]) atomic_fetch_add(&s->rules[i].count, after->redactions[i] - before->redactions[i]);
+    atomic_fetch_add(&source->records, after->records - before->records);
+    atomic_fetch_add(&source->clean, after->clean - before->clean - t->taken_clean);
+    atomic_fetch_add(&source->redacted, after->redacted - before->redacted - t->taken_redacted);
+    atomic_fetch_add(&source->withheld, withheld);
+}
+
+static void remember_tally(struct worker *w)
+{
+    const struct tally *tally = redactor_tally(w->redactor);
+    uint64_t           *kept = w->seen.redactions;
+    memcpy(kept, tally->redactions, tally->rule_count * sizeof *kept);
+    w->seen = *tally;
+    w->seen.redactions = kept;
+}
+
+static void tell_withheld(struct worker *w, const struct cargo *c, const struct clean_batch *clean)
+{
+    uint64_t left_out;
+    for (size_t i = 0; i < clean->withheld_count; i++) {
+        const struct withheld_record *r = &clean->withheld[i];
+        if (!log_passes(&w->withheld_limit, TELL_LIMIT_MS, &left_out)) continue;
+        char more[64] = "";
+        if (left_out > 0) snprintf(more, sizeof more, " (%" PRIu64 " more since the last line)", left_out);
+        log_line(LOG_WARNING, c->source->name, "%s:%" PRIu64 ": record withheld: %s (byte %" PRIu64 ")%s", c->place, r->line,
+                 refusal_explanation(r->refusal), r->fault_at > r->offset ? r->fault_at : r->offset, more);
+    }
+}
+
+/* Before the source learns that its batch is done. */
+static void keep_sealed(struct worker *w, const struct taking *t)
+{
+    struct sealed_log *log = &w->stream->sealed;
+    struct error       err = {0};
+    uint64_t           left_out, records = t->clean->withheld_count + t->taken_clean + t->taken_redacted;
+    if (w->sealer == NULL || records == 0) return;
+    bool kept = t->sealed_all || error_set(&err, ERROR_MEMORY, "no memory to keep withheld records");
+    kept = kept && sealed_log_append(log, &w->sealed, &err);
+    atomic_fetch_add(kept ? &log->kept : &log->not_kept, records);
+    if (!kept && log_passes(&w->sealed_limit, TELL_LIMIT_MS, &left_out)) log_line(LOG_ERROR, t->cargo->source->name, "%s", err.text);
+}
+
+static int by_origin(const void *a, const void *b)
+{
+    const struct verdict *x = a, *y = b;
+    if (x->origin != y->origin) return x->origin < y->origin ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void count_record(struct receipt *receipt, uint32_t origin, uint32_t index)
+{
+    uint32_t *records = &receipt->record_counts[origin];
+    if (index >= *records) *records = index + 1;
+}
+
+/* Tells the source what became of each of its records. */
+static void give_verdicts(struct taking *t, struct receipt *receipt, size_t origins)
+{
+    const struct clean_batch *clean = t->clean;
+    for (size_t i = 0; i < clean->withheld_count; i++) add_verdict(t, clean->withheld[i].origin, clean->withheld[i].index, clean->withheld[i].refusal);
+    if (t->count > 0) qsort(t->verdicts, t->count, sizeof *t->verdicts, by_origin);
+    receipt->record_counts = calloc(origins + 1, sizeof *receipt->record_counts);
+    CHECK(receipt->record_counts != NULL);
+    receipt->origin_count = origins;
+    for (size_t i = 0; i < clean->count; i++) count_record(receipt, clean->records[i].origin, clean->records[i].index);
+    for (size_t i = 0; i < clean->withheld_count; i++) count_record(receipt, clean->withheld[i].origin, clean->withheld[i].index);
+    receipt->verdicts = t->verdicts;
+    receipt->verdict_count = t->count;
+    t->verdicts = NULL;
+}
+
+static void abandon(struct cargo *c)
+{
+    if (c->source->type->abandoned != NULL) c->source->type->abandoned(c->source, c->receipt);
+}
+
+static bool process(struct worker *w, struct cargo *c, struct error *err)
+{
+    if (!renew_redactor(w, err)) return false;
+    struct block *block = ledger_take_block(w->stream->ledger);
+    if (block == NULL) {
+        abandon(c);
+        return true;
+    }
+    redactor_set_source(w->redactor, slice_from(c->source->name));
+    remember_tally(w);
+    struct taking           t = {.w = w, .cargo = c, .clean = redact_batch(w->redactor, &c->batch), .sealed_all = true};
+    const struct seal_facts facts = facts_of(c);
+    w->sealed.len = 0;
+    if (w->sealer != NULL && t.clean->withheld_count > 0) t.sealed_all = withheld_seal(w->sealer, t.clean, &facts, &w->sealed);
+    make_block(&t, block);
+    count(w, &t);
+    tell_withheld(w, c, t.clean);
+    keep_sealed(w, &t);
+    if (c->source->type->wants_verdicts) give_verdicts(&t, c->receipt, c->origin_count);
+    free(t.verdicts);
+    ledger_publish(w->stream->ledger, block, c->source, c->number, c->receipt);
+    return true;
+}
+
+void *stream_work(void *worker)
+{
+    struct worker *w = worker;
+    struct cargo  *c;
+    while ((c = queue_take(&w->stream->work, -1)) != NULL) {
+        struct error err = {0};
+        if (!process(w, c, &err)) {
+            stream_fail(w->stream, &err);
+            abandon(c);
+        }
+        batch_clear(&c->batch);
+        c->origin_count = 0;
+        c->receipt = NULL;
+        queue_push(c->home, c);
+        atomic_fetch_sub(&w->stream->under_way, 1);
+    }
+    drop_redactor(w);
+    sealed_lines_release(&w->sealed);
+    return NULL;
+}
