@@ -208,7 +208,7 @@ static struct blob_client *client_of_string(struct blob_inputs *b, struct blob_c
 
 static struct blob_client *new_client(struct blob_inputs *b, const struct blob_address *a, struct error *err)
 {
-    struct blob_client_options o = {.endpoint = a->endpoint};
+    struct blob_client_options o = {.endpoint = a->endpoint, .attempts = b->access.attempts};
     if (b->access.account_key_file != NULL) return client_of_key(b, &o, a, err);
     if (b->access.signature_file != NULL) return client_of_signature(b, &o, err);
     if (b->access.connection_string_file != NULL) return client_of_string(b, &o, err);
@@ -245,7 +245,7 @@ void blob_inputs_free(struct blob_inputs *b)
     free(b);
 }
 
-static struct blob_place *find_place(struct blob_inputs *b, const struct blob_address *a, struct error *err)
+struct blob_place *blob_inputs_place(struct blob_inputs *b, const struct blob_address *a, struct error *err)
 {
     const struct http_client_options http = {.ca_file = b->access.ca_file, .user_agent = "lethe/" LETHE_VERSION};
     for (struct blob_place *p = b->places; p != NULL; p = p->next)
@@ -263,6 +263,19 @@ static struct blob_place *find_place(struct blob_inputs *b, const struct blob_ad
     }
     return b->places = p;
 }
+
+struct blob_client *blob_place_client(const struct blob_place *p) { return p->client; }
+
+bool blob_place_renew(struct blob_inputs *b, struct blob_place *p, const struct blob_address *a, struct error *err)
+{
+    struct blob_client *fresh = new_client(b, a, err);
+    if (fresh == NULL) return false;
+    blob_client_free(p->client);
+    p->client = fresh;
+    return true;
+}
+
+void blob_inputs_stop(struct blob_inputs *b) { http_client_stop(b->http); }
 
 /* --- Listing ---------------------------------------------------------------------------------------------------------- */
 
@@ -286,7 +299,7 @@ static bool list(struct blob_inputs *b, const struct blob_address *a, blob_liste
 {
     struct blob_page   page;
     struct error       why = {0};
-    struct blob_place *place = find_place(b, a, err);
+    struct blob_place *place = blob_inputs_place(b, a, err);
     if (place == NULL) return false;
     blob_page_init(&page);
     bool sound;

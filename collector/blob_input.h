@@ -16,6 +16,7 @@
 struct blob_access {
     const char *account_key_file, *signature_file, *connection_string_file;
     const char *ca_file;   /* NULL: what the system trusts */
+    unsigned    attempts;  /* of one request; 0: BLOB_ATTEMPTS */
 };
 
 bool blob_is_address(const char *argument);
@@ -32,8 +33,24 @@ struct blob_address {
 MUST_USE bool blob_address_parse(const char *text, struct blob_address *, struct error *);
 void blob_address_release(struct blob_address *);
 
+struct blob_inputs;
+
+/* The strings of the access are borrowed. NULL: no memory. */
+MUST_USE struct blob_inputs *blob_inputs_new(const struct blob_access *);
+void blob_inputs_free(struct blob_inputs *);   /* NULL is allowed; no stream may be open */
+
 /* A container with the client that reads it; owned by the struct blob_inputs it came from. */
 struct blob_place;
+
+/* The place of an address, for who lists and reads by himself; credentials are read from their files. NULL: they cannot be. */
+MUST_USE struct blob_place *blob_inputs_place(struct blob_inputs *, const struct blob_address *, struct error *);
+struct blob_client *blob_place_client(const struct blob_place *);
+
+/* Reads the credentials anew, as they may have been exchanged. False: they cannot be read, and the old ones stay. */
+MUST_USE bool blob_place_renew(struct blob_inputs *, struct blob_place *, const struct blob_address *, struct error *);
+
+/* Ends what is under way, and all that would be. Thread: any, once there is a place. */
+void blob_inputs_stop(struct blob_inputs *);
 
 /* A blob as it was listed. */
 struct blob_ref {
@@ -41,12 +58,6 @@ struct blob_ref {
     struct blob_item   item;
     char               name[];   /* followed by a NUL */
 };
-
-struct blob_inputs;
-
-/* The strings of the access are borrowed. NULL: no memory. */
-MUST_USE struct blob_inputs *blob_inputs_new(const struct blob_access *);
-void blob_inputs_free(struct blob_inputs *);   /* NULL is allowed; no stream may be open */
 
 /* Called for each blob. The ref is the callee's, to be freed. False ends the listing: no memory. */
 typedef bool blob_listed(void *context, struct blob_ref *, const struct blob_address *);

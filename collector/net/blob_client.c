@@ -22,6 +22,7 @@ struct blob_client {
     struct entra        *entra;
     unsigned             attempts;
     struct retry_options pace;
+    struct blob_answer   last;
 };
 
 /* One thing to ask for. */
@@ -212,6 +213,15 @@ static bool token_refused(struct blob_client *b, const struct http_result *r, un
     return true;
 }
 
+static void note_answer(struct blob_client *b, const struct http_result *r)
+{
+    struct slice after = http_result_header_slice(r, "retry-after");
+    b->last = (struct blob_answer){.status = r->status};
+    snprintf(b->last.retry_after, sizeof b->last.retry_after, "%.*s", (int)after.len, after.len > 0 ? after.data : "");
+}
+
+const struct blob_answer *blob_client_last(const struct blob_client *b) { return &b->last; }
+
 /* Asks until there is an answer that trying again would not change. The result is the caller's, and so is the error when
  * take_body() did not want it (HTTP_UNWANTED). */
 static enum blob_outcome ask(struct blob_client *b, const struct question *q, struct http_result *result, struct error *err)
@@ -229,6 +239,7 @@ static enum blob_outcome ask(struct blob_client *b, const struct question *q, st
             return BLOB_FAILED;
         }
         bool asked = ask_once(b, q, result, &transient, &last);
+        note_answer(b, result);
         outcome = asked ? outcome_of(result) : transient ? BLOB_LATER : BLOB_FAILED;
         if (asked && token_refused(b, result, attempt)) outcome = BLOB_LATER;
         if (outcome != BLOB_LATER || attempt + 1 >= b->attempts) break;
@@ -287,6 +298,7 @@ enum blob_outcome blob_list(struct blob_client *b, const char *container, struct
         page->next_marker = marker;
         marker = none;
     }
+    if (outcome == BLOB_DONE) (void)http_date_read(http_result_header_slice(&result, "date"), &page->date);
     blob_list_reader_free(listing.reader);
     text_buffer_release(&marker);
     http_result_release(&result);

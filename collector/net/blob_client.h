@@ -41,6 +41,13 @@ enum blob_outcome {
     BLOB_FAILED,        /* will not pass by itself; the error says why */
 };
 
+/* What came last: the status (0: no answer) and its Retry-After, cut to the room; for who paces the attempts himself. */
+struct blob_answer {
+    int  status;
+    char retry_after[64];
+};
+const struct blob_answer *blob_client_last(const struct blob_client *);
+
 /* One page of the blobs of a container whose names begin with `prefix`, in the order of the service. The page's next_marker
  * says where to go on: it is used and, when the page is there, replaced; blob_page_init() begins at the first. */
 MUST_USE enum blob_outcome blob_list(struct blob_client *, const char *container, struct slice prefix, struct blob_page *, struct error *);

@@ -57,6 +57,7 @@ void blob_page_release(struct blob_page *p)
 void blob_page_clear(struct blob_page *p)
 {
     p->count = 0;
+    p->date = 0;
     text_buffer_clear(&p->names);
     text_buffer_clear(&p->next_marker);
 }

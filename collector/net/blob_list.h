@@ -32,6 +32,7 @@ struct blob_page {
     size_t             count, room;
     struct text_buffer names;
     struct text_buffer next_marker;   /* empty: this was the last page */
+    time_t             date;          /* when the service answered, by its clock; 0: not told */
 };
 
 void blob_page_init(struct blob_page *);
