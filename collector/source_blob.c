@@ -345,7 +345,8 @@ static void load_position(void *context, const struct position *p)
             if (memcmp(s->roots[i].key, key, sizeof key) == 0) s->roots[i].horizon = horizon;
     } else if (blob_mark_read(p, key, &mark)) {
         s->skipping = false;
-        s->marks.items[blob_marks_add(&s->marks, key)].mark = mark;
+        size_t at = blob_marks_add(&s->marks, key);
+        s->marks.items[at].mark = mark;
     }
 }
 

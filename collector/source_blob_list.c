@@ -35,7 +35,6 @@ bool blob_has_rested(const struct source_blob *s, const struct blob_root *root, 
     return item->type != BLOB_APPEND || (item->modified > 0 && (uint64_t)item->modified + s->rest_ms / 1000 <= root->begun);
 }
 
-/* Whether it was changed so long ago that the horizon will be behind it after this pass. */
 bool blob_is_old(const struct source_blob *s, const struct blob_root *root, time_t modified)
 {
     return modified > 0 && (uint64_t)modified + s->remember_ms / 1000 < root->begun;
@@ -46,7 +45,8 @@ static void skip(struct source_blob *s, struct cargo *c, const struct blob_item 
 {
     const struct blob_root *root = &s->roots[s->root];
     if (blob_is_old(s, root, item->modified) || (name.len > 3 && strcmp(name.data + name.len - 3, ".gz") == 0)) return;
-    struct blob_entry *e = &s->marks.items[blob_marks_add(&s->marks, key)];
+    size_t             at = blob_marks_add(&s->marks, key);
+    struct blob_entry *e = &s->marks.items[at];
     e->mark.place.offset = e->mark.size = item->size;
     e->mark.etag = blob_etag_hash(item->etag);
     e->mark.created = (uint32_t)item->created;
@@ -108,7 +108,9 @@ static bool is_forgettable(const struct source_blob *s, const struct blob_entry 
 {
     const struct blob_mark *m = &e->mark;
     if (s->pass - e->seen >= FORGET_PASSES) return true;
-    return e->place != BLOB_PLACE_UNKNOWN && m->etag != 0 && !m->unfinished && m->modified > 0 && m->modified < s->roots[e->place].horizon;
+    if (e->place == BLOB_PLACE_UNKNOWN || m->etag == 0 || m->unfinished) return false;
+    const struct blob_root *root = &s->roots[e->place];
+    return blob_is_old(s, root, m->modified) && m->modified < root->horizon;
 }
 
 /* Moves the horizons to where they could be. */
