@@ -1,0 +1,48 @@
+"""kill -9 at random times, over one state folder, under traffic from all sources, while a receiver comes and goes."""
+import random
+import time
+
+from parts import from_verdict, part
+from subject import Subject, new_folder
+
+DURING_START = 0.25     # share of kills before the process says that it is running
+START_SECONDS = 0.6     # within which these fall
+RUN_SECONDS = 0.5       # after "running", within which the others fall
+MODES = ["up", "up", "busy", "mute"]
+# Positions are written every half second: so much, and what is on its way, may come twice.
+DUPLICATES_SECONDS = 3
+
+
+def one_life(subject, chance):
+    """Start, some time, kill. True: it was killed after it had started."""
+    subject.web.mode = chance.choice(MODES)
+    if chance.random() < DURING_START:
+        subject.spawn()
+        time.sleep(chance.uniform(0, START_SECONDS))
+    else:
+        subject.start()
+        time.sleep(chance.uniform(0.005, RUN_SECONDS))
+        if chance.random() < 0.2:
+            subject.scrape()
+    running = subject.is_running()
+    assert subject.process.poll() is None, f"ended by itself: {subject.last_words()}"
+    subject.kill()
+    return running
+
+
+@part("kill")
+def run(context):
+    """Nothing accepted is lost, whatever the moment; what comes twice has the same event id."""
+    kills, chance = context.amount(30, 2000), random.Random(context.seed)
+    subject = Subject(new_folder(context.folder, "run"), seed=context.seed)
+    subject.begin_traffic()
+    began, running = time.monotonic(), 0
+    for _ in range(kills):
+        running += one_life(subject, chance)
+    seconds = time.monotonic() - began
+    wrong = subject.settle()
+    rate = len(subject.journal.issued) / seconds
+    verdict = subject.verdict(whole=False, duplicates_allowed=int(2 * kills * rate * DUPLICATES_SECONDS))
+    return from_verdict(verdict, kills, wrong, **{
+        "kills survived": kills, "of them while running": running, "acknowledged records lost": verdict.figures["missing"],
+        "duplicates per kill and sink": round(verdict.figures["duplicates"] / kills / 2, 2), "seconds per kill": round(seconds / kills, 2)})

@@ -1,0 +1,298 @@
+"""The program under fire: its configuration, its life and death, the traffic, and a receiver that is not always there."""
+import gzip
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+
+import judge
+from journal import FILE_KINDS, HTTP_KINDS, Journal
+
+BINARY = os.environ.get("LETHE_BINARY", str(judge.ROOT / "build/release/lethe"))
+PATIENCE = 90         # seconds without progress until a run counts as stuck
+ROTATE_EACH = 4000    # lines of a log file
+WITHHELD_EACH = 50    # one record in so many must be withheld
+
+CONFIG = """sources:
+  - {{name: logs, type: file, paths: ["{feed}/*.log*"], poll: 20ms}}
+  - {{name: sdk, type: http, listen: "127.0.0.1:{port}"}}
+log_level: debug
+log_format: json
+store: {{path: {folder}/state, max_bytes: {spool}}}
+sinks:
+  - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original}}
+  - {{name: web, type: http, kind: webhook, url: "http://127.0.0.1:{web}/in", metadata: true, format: original, timeout: 5s}}
+admin: {{listen: "127.0.0.1:{admin}"}}
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, patience=PATIENCE):
+    """Waits as long as the condition's value changes; True when it holds. It returns (holds, what progress is)."""
+    deadline, last = time.monotonic() + patience, None
+    while time.monotonic() < deadline:
+        holds, progress = condition()
+        if holds:
+            return True
+        if progress != last:
+            deadline, last = time.monotonic() + patience, progress
+        time.sleep(0.02)
+    return False
+
+
+class Web:
+    """A receiver over HTTP that writes what it took to a file. `mode`: up, busy (503), mute (takes all, answers nothing)."""
+
+    def __init__(self, path):
+        self.mode, self.path, self.port = "up", path, free_port()
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):   # noqa: N802 -- the name is http.server's
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                mode = web.mode
+                if mode != "busy":
+                    web.keep(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+                if mode == "mute":
+                    self.close_connection = True
+                    return
+                self.send_response(503 if mode == "busy" else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def handle_one_request(self):
+                try:
+                    super().handle_one_request()
+                except OSError:   # a killed client
+                    self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass   # a client that was killed
+
+        self.lock = threading.Lock()
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def keep(self, body):
+        with self.lock, open(self.path, "ab") as file:
+            file.write(body if body.endswith(b"\n") or not body else body + b"\n")
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Subject:
+    """`lethe run` with a file source, an HTTP source, a file sink and an HTTP sink, all of them in `folder`.
+
+    `feed` (the source's files, the journal) stands beside the folder: it is not to be scanned, and survives when the folder's
+    file system is taken away. `changes` are put over the configuration, `environment` is added to the process's."""
+
+    def __init__(self, folder, seed=1, spool="1G", binary=BINARY, changes=(), environment=None, wrapper=()):
+        self.folder, self.feed = folder, folder.parent / (folder.name + ".feed")
+        self.feed.mkdir(parents=True)
+        self.outside = folder.parent / (folder.name + ".outside")
+        self.outside.mkdir()
+        self.make_folders()
+        self.random = random.Random(seed)
+        self.journal_path = folder.parent / (folder.name + ".journal")
+        self.journal = Journal(self.journal_path, seed)
+        self.web = Web(self.outside / "web.jsonl")
+        self.port, self.admin = free_port(), free_port()
+        text = CONFIG.format(folder=folder, feed=self.feed, port=self.port, admin=self.admin, web=self.web.port, spool=spool)
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        self.config = folder.parent / (folder.name + ".yaml")
+        self.config.write_text(text)
+        self.binary, self.wrapper, self.environment = binary, list(wrapper), environment or {}
+        self.process, self.starts, self.traffic, self.generation = None, 0, None, 0
+        self.log = self.outside / "run.log"
+
+    def make_folders(self):
+        for place in judge.PLACES:
+            (self.folder / place).mkdir(parents=True, exist_ok=True)
+
+    # --- Life and death
+
+    def spawn(self):
+        """Starts the process and returns at once."""
+        self.starts += 1
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
+        environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **self.environment}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([*self.wrapper, self.binary, "run", "-c", str(self.config)], cwd=self.folder / "core",
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        return self
+
+    def said(self, text, whole=False):
+        """Whether the process, or one before it, has logged that."""
+        with open(self.log, "rb") as file:
+            file.seek(0 if whole else self.log_start)
+            return text.encode() in file.read()
+
+    def is_running(self):
+        return self.said('"message":"running"')
+
+    def start(self):
+        self.spawn()
+        assert wait_until(lambda: (self.is_running() or self.process.poll() is not None, None)), "does not start"
+        assert self.process.poll() is None, self.last_words()
+        return self
+
+    def last_words(self):
+        with open(self.log, "rb") as file:
+            file.seek(self.log_start)
+            return file.read().decode(errors="replace")[-2000:]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=60)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=120)
+
+    def get(self, path, timeout=5):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=timeout) as answer:
+            return answer.read().decode()
+
+    def scrape(self):
+        for path, name in (("/metrics", "metrics.txt"), ("/", "page.html"), ("/status.json", "status.json")):
+            (self.folder / "scrape" / name).write_text(self.get(path))
+
+    def metric(self, name):
+        """The sum over all labels."""
+        lines = [line.rsplit(" ", 1) for line in self.get("/metrics").splitlines() if line.split("{")[0].split(" ")[0] == name]
+        return sum(float(value) for _, value in lines)
+
+    # --- Traffic
+
+    def write_lines(self, count, path=None):
+        """Lines into the log file, obligations once they are there."""
+        made = self.journal.issue(f"file{self.generation}", count, FILE_KINDS, WITHHELD_EACH)   # order is kept in each file
+        path = path or self.feed / "app.log"
+        with open(path, "ab") as file:
+            file.write("".join(r.line + "\n" for r in made).encode())
+        self.journal.oblige(made)
+        return made
+
+    def rotate(self):
+        self.generation += 1
+        log = self.feed / "app.log"
+        log.rename(f"{log}.{self.generation}")
+
+    def post(self, count, timeout=10):
+        """Items in one request; obligations are those that the answer accepted. The number of these."""
+        made = self.journal.issue("http", count, HTTP_KINDS, WITHHELD_EACH)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("POST", "/v2.1/track", "[" + ",".join(r.line for r in made) + "]", {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
+        if answer.status not in (200, 206):
+            return 0
+        refused = {e["index"] for e in json.loads(text)["errors"]}
+        accepted = [r for n, r in enumerate(made) if n not in refused]
+        self.journal.oblige(accepted)
+        self.journal.refuse([r for n, r in enumerate(made) if n in refused])
+        return len(accepted)
+
+    def begin_traffic(self, **more):
+        self.traffic = Traffic(self, **more)
+        return self.traffic
+
+    # --- The end
+
+    def delivered(self):
+        readings = getattr(self, "readings", None)
+        if readings is None:
+            readings = self.readings = [judge.Reading(self.journal, self.folder / "out/disk.jsonl"),
+                                        judge.Reading(self.journal, self.outside / "web.jsonl")]
+        missing = [len(r.missing()) for r in readings]
+        return not any(missing), missing
+
+    def settle(self):
+        """After the last fault: everything owed must come, a fresh record too, and the process must stop in order. Returns
+        what went wrong, or ''."""
+        self.web.mode = "up"
+        if self.traffic is not None:
+            self.traffic.end()
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        self.write_lines(1)
+        if not wait_until(self.delivered):
+            return f"stuck: missing {self.delivered()[1]} in disk, web"
+        self.scrape()
+        code = self.stop()
+        return "" if code == 0 else f"stopping ended with {code}: {self.last_words()[-300:]}"
+
+    def verdict(self, **more):
+        """The judgement over this run; closes it."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.web.close()
+        (self.folder / "out/web.jsonl").write_bytes(self.web.path.read_bytes() if self.web.path.exists() else b"")
+        (self.folder / "log/run.log").write_bytes(self.log.read_bytes())
+        return judge.judge(self.folder, self.journal, self.journal_path, **more)
+
+
+class Traffic:
+    """Lines and requests for as long as it is wanted; the log file is rotated by renaming."""
+
+    def __init__(self, subject, lines_each=8, pause=0.02, clients=2):
+        self.subject, self.lines_each, self.pause = subject, lines_each, pause
+        self.ended, self.written = threading.Event(), 0
+        self.threads = [threading.Thread(target=self.write, daemon=True)]
+        self.threads += [threading.Thread(target=self.send, daemon=True) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def write(self):
+        while not self.ended.wait(self.pause):
+            self.subject.write_lines(self.lines_each)
+            self.written += self.lines_each
+            if self.written >= ROTATE_EACH:
+                self.written = 0
+                self.subject.rotate()
+
+    def send(self):
+        while not self.ended.wait(self.pause):
+            if self.subject.post(5) == 0:
+                self.ended.wait(0.05)
+
+    def end(self):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(timeout=60)
+
+
+def new_folder(base, name):
+    folder = pathlib.Path(base) / name
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,77 @@
+"""The torture: runs parts of it, prints one table. See README.md.
+
+    torture.py [--sample] [--seed N] [--keep] [PART...]
+"""
+import argparse
+import importlib
+import pathlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+from parts import PARTS, Context, LeftOut, Outcome
+
+for path in sorted(pathlib.Path(__file__).parent.glob("part_*.py")):
+    importlib.import_module(path.stem)
+
+
+def run_part(name, base, long, seed):
+    """(verdict, outcome, seconds); the folder of a part that went wrong is kept."""
+    folder = pathlib.Path(base) / name
+    folder.mkdir(parents=True)
+    began = time.monotonic()
+    try:
+        outcome = PARTS[name](Context(folder, long, seed))
+        if outcome.faults == 0:
+            outcome.red.append("nothing was injected")
+        verdict = "FAILED" if outcome.red else "passed"
+    except LeftOut as reason:
+        verdict, outcome = "left out", Outcome(0, {}, [str(reason)])
+    except Exception:   # a part's own fault is a failure of the run, and the other parts go on
+        verdict, outcome = "FAILED", Outcome(0, {}, [traceback.format_exc()])
+    if verdict != "FAILED":
+        shutil.rmtree(folder, ignore_errors=True)
+    return verdict, outcome, time.monotonic() - began
+
+
+def show(name, verdict, outcome, seconds):
+    print(f"{name:<12} {verdict:<8} {outcome.faults:>7} faults {seconds:>7.0f} s")
+    for key, value in outcome.figures.items():
+        print(f"    {key:<40} {value}")
+    for line in outcome.red:
+        print(f"    {'reason' if verdict == 'left out' else 'RED'}: {line}")
+    sys.stdout.flush()
+
+
+def main():
+    options = argparse.ArgumentParser(description="Faults of every kind, and a judge.")
+    options.add_argument("--sample", action="store_true", help="a few of each kind instead of all")
+    options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="of what is random")
+    options.add_argument("--folder", help="where to work; default: a temporary one")
+    options.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    chosen = options.parse_args()
+    unknown = set(chosen.parts) - PARTS.keys()
+    if unknown:
+        options.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+    base = chosen.folder or tempfile.mkdtemp(prefix="lethe-torture-")
+    print(f"seed {chosen.seed}, {'sample' if chosen.sample else 'full size'}, in {base}")
+    names = chosen.parts or list(PARTS)
+    done = {}
+    for name in names:
+        done[name] = run_part(name, base, not chosen.sample, chosen.seed)
+        show(name, *done[name])
+    print("\n== Table")
+    for name, (verdict, outcome, seconds) in done.items():
+        show(name, verdict, outcome, seconds)
+    for name in PARTS.keys() - set(names):
+        print(f"{name:<12} not asked for")
+    failed = [name for name, (verdict, _, _) in done.items() if verdict == "FAILED"]
+    print(f"\n{len(done) - len(failed)} parts done, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
