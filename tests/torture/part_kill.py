@@ -7,7 +7,7 @@ from subject import Subject, new_folder
 
 DURING_START = 0.25     # share of kills before the process says that it is running
 START_SECONDS = 0.6     # within which these fall
-RUN_SECONDS = 0.5       # after "running", within which the others fall
+RUN_SECONDS = 0.7       # after the first delivery of this life, within which the others fall
 MODES = ["up", "up", "busy", "mute"]
 # Positions are written every half second: so much, and what is on its way, may come twice.
 DUPLICATES_SECONDS = 3
@@ -20,8 +20,8 @@ def one_life(subject, chance):
         subject.spawn()
         time.sleep(chance.uniform(0, START_SECONDS))
     else:
-        subject.start()
-        time.sleep(chance.uniform(0.005, RUN_SECONDS))
+        subject.start_and_flow()
+        time.sleep(chance.uniform(0, RUN_SECONDS))
         if chance.random() < 0.2:
             subject.scrape()
     running = subject.is_running()

@@ -17,11 +17,11 @@ class Outcome:
 @dataclasses.dataclass
 class Context:
     folder: pathlib.Path   # of this part's own
-    long: bool             # full size
+    scale: float           # of the full size; 0: a sample
     seed: int
 
     def amount(self, sample, full):
-        return full if self.long else sample
+        return max(sample, round(full * self.scale))
 
 
 PARTS = {}   # name -> function(Context) -> Outcome, in the order of the table

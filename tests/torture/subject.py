@@ -106,17 +106,18 @@ class Web:
 class Subject:
     """`lethe run` with a file source, an HTTP source, a file sink and an HTTP sink, all of them in `folder`.
 
-    `feed` (the source's files, the journal) stands beside the folder: it is not to be scanned, and survives when the folder's
-    file system is taken away. `changes` are put over the configuration, `environment` is added to the process's."""
+    The source's files, the journal, the log and what the HTTP sink got stand `beside` the folder: the first two are not to be
+    scanned, and all survive when the folder's file system is taken away. `changes` are pairs of texts in the configuration, old
+    and new; `environment` is added to the process's."""
 
-    def __init__(self, folder, seed=1, spool="1G", binary=BINARY, changes=(), environment=None, wrapper=()):
-        self.folder, self.feed = folder, folder.parent / (folder.name + ".feed")
+    def __init__(self, folder, seed=1, spool="1G", beside=None, changes=(), environment=None):
+        beside = beside or folder.parent
+        self.folder, self.feed, self.outside = folder, beside / "feed", beside / "outside"
         self.feed.mkdir(parents=True)
-        self.outside = folder.parent / (folder.name + ".outside")
         self.outside.mkdir()
         self.make_folders()
         self.random = random.Random(seed)
-        self.journal_path = folder.parent / (folder.name + ".journal")
+        self.journal_path = beside / "journal"
         self.journal = Journal(self.journal_path, seed)
         self.web = Web(self.outside / "web.jsonl")
         self.port, self.admin = free_port(), free_port()
@@ -124,10 +125,10 @@ class Subject:
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
-        self.config = folder.parent / (folder.name + ".yaml")
+        self.config = beside / "lethe.yaml"
         self.config.write_text(text)
-        self.binary, self.wrapper, self.environment = binary, list(wrapper), environment or {}
-        self.process, self.starts, self.traffic, self.generation = None, 0, None, 0
+        self.environment = environment or {}
+        self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
         self.log = self.outside / "run.log"
 
     def make_folders(self):
@@ -142,7 +143,7 @@ class Subject:
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
         environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **self.environment}
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*self.wrapper, self.binary, "run", "-c", str(self.config)], cwd=self.folder / "core",
+            self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config)], cwd=self.folder / "core",
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         return self
 
@@ -159,6 +160,18 @@ class Subject:
         self.spawn()
         assert wait_until(lambda: (self.is_running() or self.process.poll() is not None, None)), "does not start"
         assert self.process.poll() is None, self.last_words()
+        return self
+
+    def flow(self):
+        """Bytes at both sinks: grows when something is delivered."""
+        paths = (self.folder / "out/disk.jsonl", self.web.path)
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+    def start_and_flow(self, patience=10):
+        """Starts, and returns when the first record of this life has arrived, or nothing comes."""
+        before = self.flow()
+        self.start()
+        wait_until(lambda: (self.flow() > before or self.process.poll() is not None, None), patience)
         return self
 
     def last_words(self):
@@ -206,6 +219,9 @@ class Subject:
     def post(self, count, timeout=10):
         """Items in one request; obligations are those that the answer accepted. The number of these."""
         made = self.journal.issue("http", count, HTTP_KINDS, WITHHELD_EACH)
+        return self.post_these(made, timeout)
+
+    def post_these(self, made, timeout=10):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request("POST", "/v2.1/track", "[" + ",".join(r.line for r in made) + "]", {"Content-Type": "application/json"})
@@ -230,12 +246,15 @@ class Subject:
     # --- The end
 
     def delivered(self):
-        readings = getattr(self, "readings", None)
-        if readings is None:
-            readings = self.readings = [judge.Reading(self.journal, self.folder / "out/disk.jsonl"),
-                                        judge.Reading(self.journal, self.outside / "web.jsonl")]
-        missing = [len(r.missing()) for r in readings]
+        """Whether every sink has what it is owed, and how much each lacks."""
+        if self.readings is None:
+            self.readings = [judge.Reading(self.journal, path) for path in (self.folder / "out/disk.jsonl", self.web.path)]
+        missing = [len(r.missing()) for r in self.readings]
         return not any(missing), missing
+
+    def forget_readings(self):
+        """An output may have become shorter."""
+        self.readings = None
 
     def settle(self):
         """After the last fault: everything owed must come, a fresh record too, and the process must stop in order. Returns

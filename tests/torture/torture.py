@@ -1,9 +1,10 @@
 """The torture: runs parts of it, prints one table. See README.md.
 
-    torture.py [--sample] [--seed N] [--keep] [PART...]
+    torture.py [--sample] [--scale SHARE] [--seed N] [--folder FOLDER] [PART...]
 """
 import argparse
 import importlib
+import os
 import pathlib
 import random
 import shutil
@@ -18,13 +19,13 @@ for path in sorted(pathlib.Path(__file__).parent.glob("part_*.py")):
     importlib.import_module(path.stem)
 
 
-def run_part(name, base, long, seed):
+def run_part(name, base, scale, seed):
     """(verdict, outcome, seconds); the folder of a part that went wrong is kept."""
     folder = pathlib.Path(base) / name
     folder.mkdir(parents=True)
     began = time.monotonic()
     try:
-        outcome = PARTS[name](Context(folder, long, seed))
+        outcome = PARTS[name](Context(folder, scale, seed))
         if outcome.faults == 0:
             outcome.red.append("nothing was injected")
         verdict = "FAILED" if outcome.red else "passed"
@@ -32,7 +33,7 @@ def run_part(name, base, long, seed):
         verdict, outcome = "left out", Outcome(0, {}, [str(reason)])
     except Exception:   # a part's own fault is a failure of the run, and the other parts go on
         verdict, outcome = "FAILED", Outcome(0, {}, [traceback.format_exc()])
-    if verdict != "FAILED":
+    if verdict != "FAILED" and not os.environ.get("KEEP"):
         shutil.rmtree(folder, ignore_errors=True)
     return verdict, outcome, time.monotonic() - began
 
@@ -49,6 +50,7 @@ def show(name, verdict, outcome, seconds):
 def main():
     options = argparse.ArgumentParser(description="Faults of every kind, and a judge.")
     options.add_argument("--sample", action="store_true", help="a few of each kind instead of all")
+    options.add_argument("--scale", type=float, default=1, help="share of the full size, 0 to 1")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="of what is random")
     options.add_argument("--folder", help="where to work; default: a temporary one")
     options.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
@@ -57,11 +59,12 @@ def main():
     if unknown:
         options.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     base = chosen.folder or tempfile.mkdtemp(prefix="lethe-torture-")
-    print(f"seed {chosen.seed}, {'sample' if chosen.sample else 'full size'}, in {base}")
+    scale = 0 if chosen.sample else chosen.scale
+    print(f"seed {chosen.seed}, {scale * 100:g}% of the full size, in {base}")
     names = chosen.parts or list(PARTS)
     done = {}
     for name in names:
-        done[name] = run_part(name, base, not chosen.sample, chosen.seed)
+        done[name] = run_part(name, base, scale, chosen.seed)
         show(name, *done[name])
     print("\n== Table")
     for name, (verdict, outcome, seconds) in done.items():

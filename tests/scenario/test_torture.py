@@ -1,0 +1,22 @@
+"""A sample of the torture: a few faults of every kind. `scripts/torture` has all of them."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+LONG = os.environ.get("LETHE_LONG") == "1"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "torture"))
+import torture   # noqa: E402, F401 -- finds the parts
+from parts import PARTS, Context, LeftOut   # noqa: E402
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_nothing_is_lost_and_nothing_leaks(name, tmp_path):
+    try:
+        outcome = PARTS[name](Context(tmp_path, 1 if LONG else 0, seed=20))
+    except LeftOut as reason:
+        pytest.skip(str(reason))
+    print(name, outcome.figures)
+    assert outcome.faults > 0, "nothing was injected"
+    assert outcome.red == []
