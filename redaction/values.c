@@ -246,9 +246,9 @@ static struct slice trimmed(struct slice v)
     return v;
 }
 
-/* Whether the text is made of words as people write them, three letters long on average. What changes case or class at every
+/* Whether the text is made of words as people write them, so many letters long on average. What changes case or class at every
  * other byte was drawn by lot, whatever else it looks like. */
-static bool is_readable(struct slice v)
+static bool is_readable(struct slice v, size_t letters_each)
 {
     size_t words = 0, letters = 0, digits = count_digits(v);
     for (size_t i = 0; i < v.len; i++) {
@@ -259,7 +259,7 @@ static bool is_readable(struct slice v)
         bool next_lower = i + 1 < v.len && v.data[i + 1] >= 'a' && v.data[i + 1] <= 'z';
         words += !ascii_is_alpha(before) || (upper && (!before_upper || next_lower));
     }
-    return letters >= 3 * words && digits <= letters / 3;
+    return letters >= letters_each * words && digits <= letters / 3;
 }
 
 bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
@@ -268,9 +268,11 @@ bool refers_to_value(struct slice name, struct slice value, bool quoted, char af
     if (value.len > MAX_REFERENCE) return false;
     if (quoted && is_rest_of_program(value)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
-    if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value) || is_credential_name(value)) return true;
+    if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value)) return true;
     if (is_abridged(value)) return true;
-    if (!is_readable(value)) return false;
+    if (!is_readable(value, 3)) return false;
+    bool by_chance = memchr(value.data, '_', value.len) == NULL && !is_readable(value, 4);   /* `xKqTnJmPW` ends like a name */
+    if (is_credential_name(value) && !by_chance) return true;
     if (is_file_path(value) || is_file_name(value)) return true;
     return !quoted && (is_named_thing(value) || is_expression(value, after));
 }

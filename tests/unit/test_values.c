@@ -45,7 +45,8 @@ static void any_other_word_may_be_a_password(void **state)
         {"password", "thisismyhorse", true, '"'}, {"password", "goodhorse", false, 0},      {"password", "correct.horse", false, 0},
         {"password", "p$ss{w}rd", true, '"'},   {"password", "password1", false, 0},        {"password", "x7$Qe9", false, 0},
         {"token", "5f3a9c.b2", false, 0},       {"password", "Tr0ub4dor&3", true, '"'},     {"password", "letmein", true, '"'},
-        {"password", "xy", false, 0},
+        {"password", "xy", false, 0},           {"password", "nTuhUmyoTioomWOqPKzKWumKqzxnJmPW", false, 0},
+        {"password", "nTuhUmyoTioomWOqPKzKWumKqzxnJmToken", false, 0},
     };
     check(samples, sizeof samples / sizeof *samples, false);
 }
