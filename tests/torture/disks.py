@@ -24,7 +24,7 @@ class Disk:
         if os.geteuid() != 0:
             raise LeftOut("mounting a file system needs root")
         if kind == "tmpfs":
-            self.options = f"size={megabytes}m"
+            self.options = f"size={megabytes}m,mode=0700"
         else:
             self.image = folder.parent / (folder.name + ".img")
             with open(self.image, "wb") as file:
