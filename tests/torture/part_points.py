@@ -1,0 +1,61 @@
+"""Named crash points: the process is killed right before and right after every kind of change it makes, alone and in pairs."""
+import itertools
+import random
+import time
+
+from faults import preload
+from parts import from_verdict, part
+from subject import Subject, new_folder, wait_until
+
+LATER = 12            # each point is taken at its first hit, its second, and one up to this
+COMES_SECONDS = 2     # a point that did not come by until then may come when the run is stopped
+DUPLICATES_EACH = 2000
+
+
+def names_of_points(subject, context):
+    """One sound life that writes down what comes by: the points that there are."""
+    path = context.folder / "names"
+    subject.environment = preload(FAULTY_NAMES=str(path))
+    subject.start_and_flow()
+    for mode in ("busy", "up"):   # blocks go into the spool and leave it
+        subject.web.mode = mode
+        time.sleep(1.5)
+    subject.stop()
+    return sorted(set(path.read_text().split()))
+
+
+def die_at(subject, point, hit, chance):
+    """One life that ends at the point, perhaps while it is being stopped. False: it did not come by."""
+    subject.web.mode = chance.choice(["up", "busy"])
+    subject.environment = preload(FAULTY_POINT=f"{point}:{hit}")
+    subject.spawn()
+    if not wait_until(lambda: (subject.process.poll() is not None, None), COMES_SECONDS):
+        subject.stop()
+    assert subject.process.returncode in (0, -9), f"{point}: {subject.last_words()}"
+    return subject.process.returncode == -9
+
+
+@part("points")
+def run(context):
+    """Each point, and each pair of points in two lives one after the other."""
+    chance = random.Random(context.seed)
+    subject = Subject(new_folder(context.folder, "run"), seed=context.seed)
+    subject.begin_traffic(clients=1)
+    points = names_of_points(subject, context)
+    lives = [(point, hit) for point in points for hit in (1, 2, chance.randint(3, LATER))]
+    pairs = list(itertools.product(points, points))
+    chance.shuffle(lives)
+    chance.shuffle(pairs)
+    lives, pairs = lives[:context.amount(8, len(lives))], pairs[:context.amount(0, len(pairs))]
+    died = {(point, hit) for point, hit in lives if die_at(subject, point, hit, chance)}
+    both = sum(all([die_at(subject, point, 1, chance) for point in pair]) for pair in pairs)
+    subject.environment = {}
+    wrong = subject.settle()
+    kills = len(died) + 2 * both
+    verdict = subject.verdict(whole=False, duplicates_allowed=(len(lives) + 2 * len(pairs)) * DUPLICATES_EACH)
+    return from_verdict(verdict, kills, wrong, **{
+        "crash points found": len(points), "died at a point": f"{len(died)} of {len(lives)}",
+        "points not reached": " ".join(sorted({point for point, _ in lives} - {point for point, _ in died})) or "none",
+        "points reached": f"{len({point for point, _ in died})} of {len({point for point, _ in lives})}",
+        "pairs": f"{both} of {len(pairs)}", "acknowledged records lost": verdict.figures["missing"],
+        "duplicates per crash and sink": round(verdict.figures["duplicates"] / max(1, kills) / 2, 2)})
