@@ -1,0 +1,83 @@
+#include "net/stream_tls.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+/* Without it OpenSSL would ask at the terminal for the password of a key. */
+static int no_password(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer, (void)size, (void)writing, (void)context;
+    return -1;
+}
+
+static bool refuse(struct error *err, const char *what, const char *file)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    error_set(err, ERROR_USAGE, "cannot use '%s' as %s: %s", file, what, reason != NULL ? reason : "it does not fit");
+    ERR_clear_error();
+    return false;
+}
+
+/* The end of a connection without a word of TLS counts as its end: whether all was taken is seen from TCP. */
+static bool configure(SSL_CTX *c, const struct stream_tls_options *o, struct error *err)
+{
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(c, no_password);
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
+    if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 || SSL_CTX_set_cipher_list(c, CIPHERS_1_2) != 1)
+        return error_set(err, ERROR_NETWORK, "OpenSSL does not offer TLS 1.2 with ECDHE");
+    if (o->ca_file == NULL) SSL_CTX_set_default_verify_paths(c);
+    else if (SSL_CTX_load_verify_file(c, o->ca_file) != 1) return refuse(err, "the authority's certificate", o->ca_file);
+    if (o->certificate == NULL) return true;
+    if (SSL_CTX_use_certificate_chain_file(c, o->certificate) != 1) return refuse(err, "a certificate", o->certificate);
+    if (SSL_CTX_use_PrivateKey_file(c, o->key, SSL_FILETYPE_PEM) != 1) return refuse(err, "the certificate's key", o->key);
+    return SSL_CTX_check_private_key(c) == 1 || refuse(err, "the certificate's key", o->key);
+}
+
+SSL_CTX *stream_tls_new(const struct stream_tls_options *o, struct error *err)
+{
+    ERR_clear_error();
+    SSL_CTX *c = SSL_CTX_new(TLS_client_method());
+    if (c == NULL) {
+        error_set(err, ERROR_MEMORY, "no memory for TLS");
+        return NULL;
+    }
+    if (configure(c, o, err)) return c;
+    SSL_CTX_free(c);
+    return NULL;
+}
+
+/* An address must stand in the certificate as one; it is never sent as a name. */
+static bool set_name(SSL *ssl, const char *name)
+{
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1) return true;
+    ERR_clear_error();
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+SSL *stream_tls_open(SSL_CTX *c, int fd, const char *name)
+{
+    SSL *ssl = SSL_new(c);
+    if (ssl != NULL && SSL_set_fd(ssl, fd) == 1 && set_name(ssl, name)) {
+        SSL_set_connect_state(ssl);
+        return ssl;
+    }
+    SSL_free(ssl);
+    ERR_clear_error();
+    return NULL;
+}
+
+void stream_tls_failed(const SSL *ssl, const char *place, struct error *err)
+{
+    long        verdict = SSL_get_verify_result(ssl);
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    if (verdict != X509_V_OK) error_set(err, ERROR_NETWORK, "the certificate of %s is not trusted: %s", place, X509_verify_cert_error_string(verdict));
+    else if (reason != NULL) error_set(err, ERROR_NETWORK, "TLS with %s failed: %s", place, reason);
+    else error_set(err, ERROR_NETWORK, "%s broke the TLS connection", place);
+    ERR_clear_error();
+}
