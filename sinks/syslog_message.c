@@ -72,7 +72,7 @@ static bool append_header(const struct syslog_shape *shape, const struct block *
     event_id_text(r, id);
     int len = snprintf(head, sizeof head, "<%u>1 %s %s %s %u %s [%s event_id=\"%s\" redactions=\"%u\"", shape->facility * 8 + severity_number(b, r), time,
                        shape->host, shape->app, shape->process, kind_text((enum kind)r->kind), shape->sd_id, id, (unsigned)r->redactions);
-    return encoded_append(out, slice_of(head, (size_t)len)) && append_param(out, "policy", block_label(b, b->policy)) &&
+    return encoded_append(out, slice_of(head, (size_t)len)) && append_param(out, "policy", block_label(b, r->policy)) &&
            (category.len == 0 || append_param(out, "category", category)) && encoded_append(out, SLICE("] ")) &&
            (!shape->bom || encoded_append(out, SLICE("\xEF\xBB\xBF")));
 }
