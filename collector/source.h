@@ -6,7 +6,7 @@
  * Life: the configuration fills the settings; check() looks at what the table cannot say; open(); fill() again and again;
  * close(). Every receipt ends in settled() or abandoned(), one after another in the order of fill(), before close().
  * Thread: open, fill and close are called by the source's own thread. settled() and abandoned() are called by any, one at a
- * time, with the ledger locked: they must not wait, and what they share with fill() needs a lock. wake(): any thread. */
+ * time: a worker or a sink waits as long as they take, and what they share with fill() needs a lock. wake(): any thread. */
 #ifndef LETHE_COLLECTOR_SOURCE_H
 #define LETHE_COLLECTOR_SOURCE_H
 

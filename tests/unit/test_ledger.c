@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "ledger.h"
+#include "storing.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -24,11 +25,13 @@ struct test_receipt {
 
 static int    settled[2][MOST], abandoned_count;
 static size_t settled_count[2];
+static struct ledger *asked;   /* by sources that are told; NULL: none */
 
 static void note_settled(struct source *s, struct receipt *r)
 {
     size_t n = s->name[0] == 'a' ? 0 : 1;
     settled[n][settled_count[n]++] = ((struct test_receipt *)r)->number;
+    if (asked != NULL) (void)ledger_figures(asked);
     free(r);
 }
 
@@ -255,6 +258,41 @@ static void what_is_not_settled_at_the_end_is_abandoned(void **state)
     assert_int_equal(abandoned_count, 3);
 }
 
+static void a_source_that_is_told_holds_nobody_up_at_the_ledger(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, false, 8);
+    asked = m.ledger;   /* its lock is free, or this waits for ever */
+    publish(&m, 0, 0, 1);
+    assert_int_equal(deliver(&m, 0), 0);
+    asked = NULL;
+    assert_int_equal(settled_count[0], 1);
+    miniature_close(&m);
+}
+
+/* --- The store ------------------------------------------------------------------------------------------------------------------- */
+
+static void positions_that_went_with_a_block_are_not_written_again(void **state)
+{
+    struct miniature m;
+    char             folder[] = "/tmp/lethe-ledger-XXXXXX";
+    (void)state;
+    miniature_init(&m, false);
+    assert_non_null(mkdtemp(folder));
+    m.store = opened(folder);
+    open_ledger(&m, 8);
+    for (int i = 0; i < 3; i++) {
+        publish(&m, 1, i, 1);
+        assert_true(ledger_drain(m.ledger, clock_monotonic_ms() + 30000));
+        assert_int_equal(ledger_figures(m.ledger).positions_committed, i + 1);
+    }
+    for (int i = 0; i < 3; i++) assert_int_equal(deliver(&m, 0), i);
+    miniature_close(&m);
+    store_close(m.store);
+    remove_folder(folder);
+}
+
 /* --- Room ------------------------------------------------------------------------------------------------------------------------ */
 
 static void *publish_one_more(void *miniature)
@@ -320,6 +358,8 @@ int main(void)
         cmocka_unit_test(a_sink_is_offered_only_what_is_for_it),
         cmocka_unit_test(what_a_sink_gives_back_is_offered_again),
         cmocka_unit_test(what_is_not_settled_at_the_end_is_abandoned),
+        cmocka_unit_test(a_source_that_is_told_holds_nobody_up_at_the_ledger),
+        cmocka_unit_test(positions_that_went_with_a_block_are_not_written_again),
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
         cmocka_unit_test(nobody_waits_for_a_block_after_an_abort),

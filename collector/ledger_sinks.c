@@ -1,0 +1,176 @@
+/* The ledger towards its sinks: which block each gets next, what comes back, how far each is behind. */
+#include "ledger_priv.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+
+const unsigned latency_bounds_ms[LATENCY_BUCKETS] = {1, 2, 5, 10, 20, 50, 100, 250, 1000, 5000, 60000, UINT_MAX};
+
+static void hold(struct desk *d, uint64_t seq)
+{
+    d->held[d->held_count++] = seq;
+    d->next = seq + 1;
+}
+
+uint64_t frontier(const struct desk *d)
+{
+    uint64_t least = d->next;
+    for (size_t i = 0; i < d->held_count; i++)
+        if (d->held[i] < least) least = d->held[i];
+    return least;
+}
+
+static struct entry *next_in_memory(struct ledger *l, const struct desk *d)
+{
+    for (size_t i = first_entry(l, d->next); i < l->entry_count; i++)
+        if ((l->entries[i].needed >> d->sink->number & 1) != 0) return &l->entries[i];
+    return NULL;
+}
+
+/* Loads the next block that is only in the store, before `limit`. Called without the lock. NULL: there is none. */
+static struct block *next_in_store(struct ledger *l, const struct desk *d, uint64_t limit)
+{
+    struct error err = {0};
+    for (uint64_t seq = d->next; (seq = store_next(l->options.store, seq)) < limit; seq++) {
+        char           *data = NULL;
+        size_t          len = 0;
+        struct block   *block = NULL;
+        enum store_load loaded = store_load(l->options.store, seq, &data, &len, &err);
+        if (loaded == STORE_UNREADABLE) {
+            sink_trouble(d->sink, "cannot read the spool: %s", err.text);
+            return NULL;
+        }
+        if (loaded == STORE_FOUND && (block = block_new()) != NULL && block_restore(block, l->options.scheme, slice_of(data, len))) block->seq = seq;
+        else if (block != NULL) log_line(LOG_ERROR, "store", "block %" PRIu64 " of the spool is damaged: stepped over", seq);
+        free(data);
+        if (block != NULL && block->seq == seq && (sinks_needed(block) >> d->sink->number & 1) != 0) return block;
+        block_free(block);
+    }
+    return NULL;
+}
+
+static struct block *hand_out(struct desk *d, struct entry *e)
+{
+    e->in_hand |= (uint32_t)1 << d->sink->number;
+    hold(d, e->seq);
+    return e->block;
+}
+
+/* What the sink can have now. The lock is let go while the store is read. */
+static struct block *offer(struct ledger *l, struct desk *d)
+{
+    struct entry *e = next_in_memory(l, d);
+    uint64_t      limit = e != NULL ? e->seq : l->next_seq;
+    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(d, e) : NULL;
+    uint64_t next = d->next;
+    pthread_mutex_unlock(&l->lock);
+    struct block *block = next_in_store(l, d, limit);
+    pthread_mutex_lock(&l->lock);
+    CHECK(d->next == next);   /* only the sink's own thread moves it */
+    if (block != NULL) {
+        hold(d, block->seq);
+        return block;
+    }
+    e = next_in_memory(l, d);
+    if (e == NULL || e->seq != limit) {   /* it has left memory meanwhile, or others have come: look again */
+        d->next = limit < l->next_seq ? limit : d->next;
+        return NULL;
+    }
+    return hand_out(d, e);
+}
+
+struct block *ledger_next(struct ledger *l, struct sink *sink, int wait_ms)
+{
+    struct desk *d = &l->desks[sink->number];
+    pthread_mutex_lock(&l->lock);
+    struct block *block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
+    if (block == NULL && wait_ms > 0 && !l->aborted) {
+        ledger_wait(&l->published, &l->lock, (uint64_t)wait_ms);
+        block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return block;
+}
+
+static void let_go(struct ledger *l, struct desk *d, struct block *block, bool done)
+{
+    size_t i = 0;
+    while (i < d->held_count && d->held[i] != block->seq) i++;
+    CHECK(i < d->held_count);
+    struct entry *e = find_entry(l, block->seq);
+    uint32_t      bit = (uint32_t)1 << d->sink->number;
+    uint64_t      seq = block->seq;
+    bool          loaded = e == NULL || e->block != block;
+    if (e != NULL) {
+        if (!loaded) e->in_hand &= ~bit;
+        if (done) e->done |= bit;
+    }
+    if (loaded) block_free(block);
+    if (!done && seq < d->next) d->next = seq;
+    d->held[i] = d->held[--d->held_count];
+    settle_all(l);
+}
+
+static void count_latency(struct desk *d, const struct block *block)
+{
+    uint64_t ms = block->born_ms != 0 ? clock_monotonic_ms() - block->born_ms : UINT64_MAX;
+    size_t   bucket = 0;
+    if (ms == UINT64_MAX) return;   /* read by an earlier run */
+    while (ms > latency_bounds_ms[bucket]) bucket++;
+    d->latency[bucket]++;
+    d->latency_sum_ms += ms;
+}
+
+void sink_done(struct sink *sink, struct block *block, const struct rejected *rejected, size_t count)
+{
+    struct ledger *l = sink->owner;
+    uint64_t       records = 0, bytes = 0;
+    for (size_t i = 0; i < block->count; i++) {
+        if (!sink_wants(sink, block, i)) continue;
+        records++;
+        bytes += sink_bytes(sink, block, i).len;
+    }
+    for (size_t i = 0; i < count; i++)
+        log_line(LOG_WARNING, sink->name, "the receiver refused a record for good: %s (event of kind %s)", rejected[i].reason,
+                 kind_text((enum kind)block->records[rejected[i].record].kind));
+    atomic_fetch_add(&sink->counters.delivered, records - count);
+    atomic_fetch_add(&sink->counters.rejected, count);
+    atomic_fetch_add(&sink->counters.delivered_bytes, bytes);
+    pthread_mutex_lock(&l->lock);
+    count_latency(&l->desks[sink->number], block);
+    let_go(l, &l->desks[sink->number], block, true);
+    tell_settled(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void ledger_return(struct ledger *l, struct sink *sink, struct block *block)
+{
+    pthread_mutex_lock(&l->lock);
+    let_go(l, &l->desks[sink->number], block, false);
+    tell_settled(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+struct sink_figures ledger_sink_figures(struct ledger *l, const struct sink *sink)
+{
+    struct sink_figures f = {0};
+    const struct desk  *d = &l->desks[sink->number];
+    uint64_t            now = clock_monotonic_ms(), from;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->entry_count; i++) {
+        const struct entry *e = &l->entries[i];
+        if (((e->needed & ~e->done) >> sink->number & 1) == 0 || e->stored) continue;
+        f.behind_blocks++;
+        f.behind_bytes += e->bytes;
+        if (now - e->published_ms > f.oldest_ms) f.oldest_ms = now - e->published_ms;
+    }
+    memcpy(f.latency, d->latency, sizeof f.latency);
+    f.latency_sum_ms = d->latency_sum_ms;
+    from = l->stored_high >= frontier(d) ? frontier(d) : UINT64_MAX;
+    pthread_mutex_unlock(&l->lock);
+    if (l->options.store != NULL && from != UINT64_MAX) f.behind_bytes += store_bytes_from(l->options.store, from);
+    return f;
+}
