@@ -353,6 +353,32 @@ static bool any_required(const struct config *c, struct error *err)
     return error_set(err, ERROR_USAGE, "'%s': no sink is required, so nothing would ever have to arrive", c->name);
 }
 
+static bool other_required(const struct config *c, size_t than)
+{
+    for (size_t i = 0; i < c->sink_count; i++)
+        if (i != than && c->sinks[i]->required) return true;
+    return false;
+}
+
+static const struct yaml_node *sink_node(const struct config *c, size_t n)
+{
+    const struct yaml_node *list = c->document != NULL ? yaml_find(yaml_root(c->document), "sinks") : NULL, *node = list != NULL ? list->first : NULL;
+    while (n-- > 0) node = node->next;
+    return node;
+}
+
+/* What sinks can only be together with the rest. */
+static bool pair_sinks(struct config *c, struct error *err)
+{
+    for (size_t i = 0; i < c->sink_count; i++) {
+        const struct sink_company company = {c->source_count == 1 ? c->sources[0]->feed : NULL, other_required(c, i)};
+        struct error              found = {0};
+        if (c->sinks[i]->type->pair == NULL || c->sinks[i]->type->pair(c->sinks[i], &company, &found)) continue;
+        return place_error(sink_node(c, i), &found, err);
+    }
+    return true;
+}
+
 static void lend_limits(struct config *c)
 {
     for (size_t i = 0; i < c->source_count; i++) c->sources[i]->max_record = c->run.max_record;
@@ -367,7 +393,7 @@ struct config *config_load(const char *path, struct error *err)
     c->sinks = calloc(BLOCK_SINKS, sizeof(struct sink *));
     CHECK(c->sources != NULL && c->sinks != NULL);
     bool sound = path == NULL ? without_file(c, err) : (c->document = yaml_open_discreet(path, err)) != NULL && read_file(c, err);
-    if (sound && number_encodings(c, err) && any_required(c, err)) {
+    if (sound && number_encodings(c, err) && any_required(c, err) && pair_sinks(c, err)) {
         lend_limits(c);
         return c;
     }

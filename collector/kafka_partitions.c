@@ -81,6 +81,12 @@ void partitions_disown(struct kafka_partitions *p, size_t index)
     item->queue = NULL;
 }
 
+bool partitions_current(const struct kafka_partitions *p, size_t index, uint64_t generation)
+{
+    const struct kafka_partition *item = &p->items[index];
+    return item->owned && item->generation == generation && !item->stopped;
+}
+
 void partitions_settle(struct kafka_partitions *p, size_t index, uint64_t generation, int64_t next)
 {
     pthread_mutex_lock(&p->lock);

@@ -6,7 +6,7 @@
  *     reads it again from the last commit.
  * (2) Receipts are settled in the order in which they were filled, so the last one settled is the frontier.
  * (3) Items stay where their index says for as long as the table lives.
- * Thread: partitions_settle() and partitions_stop() from any; everything else from the source's own. */
+ * Thread: partitions_settle(), partitions_stop() and partitions_current() from any; everything else from the source's own. */
 #ifndef LETHE_COLLECTOR_KAFKA_PARTITIONS_H
 #define LETHE_COLLECTOR_KAFKA_PARTITIONS_H
 
@@ -54,6 +54,9 @@ bool partitions_listed(const rd_kafka_topic_partition_list_t *, const char *topi
 /* A new generation of a partition that begins at `committed`, or where it is told later (OFFSET_UNKNOWN); its index. */
 size_t partitions_own(struct kafka_partitions *, const char *topic, int32_t number, int64_t committed);
 void   partitions_disown(struct kafka_partitions *, size_t index);
+
+/* Whether what was read of this generation is still ours to settle. With the lock. */
+bool partitions_current(const struct kafka_partitions *, size_t index, uint64_t generation);
 
 /* All of this generation before `next` is settled. */
 void partitions_settle(struct kafka_partitions *, size_t index, uint64_t generation, int64_t next);

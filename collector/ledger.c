@@ -220,9 +220,10 @@ static void add_entry(struct ledger *l, struct source *source, uint64_t number, 
         CHECK(l->entries != NULL);
     }
     p->block->seq = l->next_seq++;
+    p->block->receipt = p->receipt;
     l->entries[l->entry_count++] = (struct entry){
         .seq = p->block->seq, .number = number, .published_ms = clock_monotonic_ms(), .block = p->block, .source = source, .receipt = p->receipt,
-        .bytes = block_size(p->block), .records = p->block->count, .needed = sinks_needed(p->block)};
+        .bytes = block_size(p->block), .records = p->block->count, .needed = sinks_needed(p->block) | l->every_block};
     *p = (struct parked){0};
 }
 
@@ -336,6 +337,7 @@ struct ledger *ledger_new(const struct ledger_options *options, struct error *er
     for (size_t n = 0; n < options->sink_count; n++) {
         options->sinks[n]->owner = l;
         if (options->sinks[n]->required) l->required |= (uint32_t)1 << n;
+        if (options->sinks[n]->every_block) l->every_block |= (uint32_t)1 << n;
     }
     if ((make_blocks(l) || error_set(err, ERROR_MEMORY, "no memory for blocks")) && keeper_open(l, err)) return l;
     ledger_free(l);

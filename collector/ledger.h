@@ -15,6 +15,8 @@
  * (4) A block is stored when its source cannot read it again; or when some sink has it already and another keeps it in
  *     memory while room is short, so that a sink that stands still stops no other while the spool has room. What
  *     can be read again and no sink wants yet is not stored: its source is its spool.
+ *     A sink that wants every block gets those without records, too, and nothing is stored before it has it: its source hears
+ *     of it only then.
  * (5) Positions are committed together with the blocks that they speak of, or after them.
  * Thread: every function may be called from any thread; a sink is served by one. */
 #ifndef LETHE_COLLECTOR_LEDGER_H

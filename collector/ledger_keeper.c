@@ -14,7 +14,7 @@
 static bool wants_storing(const struct ledger *l, const struct entry *e, uint64_t now)
 {
     uint32_t missing = e->needed & ~e->done;
-    if (e->stored || e->storing || missing == 0) return false;
+    if (e->stored || e->storing || missing == 0 || (missing & l->every_block) != 0) return false;
     if (e->receipt != NULL && !e->source->type->replayable) return l->draining || now - e->published_ms >= KEEP_AFTER_MS;
     return room_is_short(l) && (e->done != 0 || (missing & l->required) == 0);
 }

@@ -61,7 +61,7 @@ struct kept_position {
 
 struct ledger {
     struct ledger_options options;
-    uint32_t              required;       /* bits of the sinks that are */
+    uint32_t              required, every_block;   /* bits of the sinks that are, or want, so */
 
     pthread_mutex_t lock;                 /* guards all below */
     pthread_cond_t  block_free, published, keeper_wanted, settled;

@@ -146,6 +146,15 @@ void sink_done(struct sink *sink, struct block *block, const struct rejected *re
     pthread_mutex_unlock(&l->lock);
 }
 
+void sink_withdraw(struct sink *sink, struct block *block)
+{
+    struct ledger *l = sink->owner;
+    pthread_mutex_lock(&l->lock);
+    let_go(l, &l->desks[sink->number], block, true);
+    tell_settled(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
 void ledger_return(struct ledger *l, struct sink *sink, struct block *block)
 {
     pthread_mutex_lock(&l->lock);

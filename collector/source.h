@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 
+struct kafka_feed;
 struct keyring;
 struct store;
 
@@ -39,6 +40,7 @@ struct source {
     const struct keyring     *keys;          /* for keyed hashes, see source_stream_id() */
     struct store             *store;         /* positions of earlier runs; NULL: none are kept */
     uint64_t                  store_born_ns; /* when its folder was made, since 1970: before the first run with it */
+    struct kafka_feed        *feed;          /* for a sink that is exactly once with it, set by check(); NULL: there is no such thing */
     atomic_bool               stopping;      /* fill() should come back soon, with FILL_IDLE if it has nothing */
     struct source_counters    counters;
 };

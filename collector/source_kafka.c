@@ -106,6 +106,14 @@ static void pass_empty(struct source_kafka *k, struct kafka_partition *p)
     group_pass_held(k);
 }
 
+/* With the feed taken a cargo is of one partition, so that it is current or not as a whole. */
+static bool may_fill(struct source_kafka *k, size_t index)
+{
+    if (!k->feed.taken) return true;
+    if (k->filling == SIZE_MAX) k->filling = index;
+    return k->filling == index;
+}
+
 static void note_place(struct cargo *c, const struct kafka_partition *p)
 {
     if (c->place[0] == '\0') snprintf(c->place, sizeof c->place, "topic %.200s/%d", p->topic, p->number);
@@ -122,6 +130,7 @@ static bool take_held(struct source_kafka *k, struct cargo *c, struct error *err
             group_pass_held(k);
             continue;
         }
+        if (!may_fill(k, index)) return true;
         struct kafka_partition *p = &k->partitions.items[index];
         if (!k->begun) begin_message(k, p, m);
         if (m->len == 0) pass_empty(k, p);
@@ -182,12 +191,14 @@ static bool tells_trouble(struct source_kafka *k, struct error *err)
     return !error_set(err, ERROR_INPUT, "%s", text);
 }
 
-/* A consumer that librdkafka has given up is made anew; what is under way is of an earlier generation then. */
+/* A consumer that librdkafka has given up, or that is to read anew, is made anew; what is under way is of an earlier generation then. */
 static bool renew(struct source_kafka *k, struct error *err)
 {
-    if (!k->broken) return true;
+    bool rereads = atomic_exchange(&k->rereads, false);
+    if (!k->broken && !rereads) return true;
     group_leave(k);
-    return group_join(k, err) && error_set(err, ERROR_INPUT, "kafka gave the consumer up; it is made anew");
+    if (!group_join(k, err)) return false;
+    return rereads || error_set(err, ERROR_INPUT, "kafka gave the consumer up; it is made anew");
 }
 
 static enum source_fill fill(struct source *s, struct cargo *c, int wait_ms, struct error *err)
@@ -202,6 +213,7 @@ static enum source_fill fill(struct source *s, struct cargo *c, int wait_ms, str
         if (!hold_more(k)) return tells_trouble(k, err) ? SOURCE_FAILED : SOURCE_IDLE;
     }
     c->place[0] = '\0';
+    k->filling = SIZE_MAX;
     bool taken;
     while ((taken = take_held(k, c, err)) && k->held_at == k->held_count && hold_more(k)) {}
     if (count_touched(&k->partitions) == 0) return taken ? SOURCE_IDLE : SOURCE_FAILED;
@@ -215,6 +227,7 @@ static enum source_fill fill(struct source *s, struct cargo *c, int wait_ms, str
 static bool check(struct source *s, struct error *err)
 {
     struct source_kafka *k = of(s);
+    feed_init(k);
     if (!kafka_settings_check(&k->connection, s->name, err)) return false;
     size_t group_len = strlen(k->group);
     if (group_len == 0 || group_len > 256) return error_set(err, ERROR_USAGE, "'%s': group has 1 to 256 bytes", s->name);
@@ -256,6 +269,7 @@ static bool open_kafka(struct source *s, struct error *err)
     struct source_kafka *k = of(s);
     k->opened = true;
     partitions_init(&k->partitions);
+    feed_name(k);
     if (open_parts(k, err)) return true;
     close_kafka(s);
     return false;
@@ -296,7 +310,7 @@ static const struct setting settings[] = {
     {.name = "start", .type = SETTING_CHOICE, .offset = offsetof(struct source_kafka, start), .standard = "earliest",
      .choices = start_choices, .help = "where to begin in a partition that the group has not read yet"},
     {.name = "session_timeout", .type = SETTING_DURATION, .offset = offsetof(struct source_kafka, session_ms), .standard = "30s",
-     .least = 6000, .most = 300000, .help = "after so long without a sign of life others get the partitions"},
+     .least = 1000, .most = 300000, .help = "after so long without a sign of life others get the partitions; brokers have a least, mostly 6s"},
     {0}};
 
 const struct source_type source_kafka = {

@@ -39,6 +39,7 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_
 /* The answer comes through the queue `commits`. */
 static void commit(struct source_kafka *k, const rd_kafka_topic_partition_list_t *among)
 {
+    if (k->feed.taken) return;   /* a sink does, in its transactions */
     rd_kafka_topic_partition_list_t *list = k->committing ? NULL : partitions_to_commit(&k->partitions, among);
     if (list == NULL) return;
     k->committing = rd_kafka_commit_queue(k->rk, list, k->commits, on_commit, k) == RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -206,10 +207,20 @@ static void listen_to(rd_kafka_queue_t *queue, int fd)
     rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof one);
 }
 
+/* The feed asks it for its membership. */
+static void set_consumer(struct source_kafka *k, rd_kafka_t *rk)
+{
+    pthread_mutex_lock(&k->partitions.lock);
+    k->rk = rk;
+    pthread_mutex_unlock(&k->partitions.lock);
+}
+
 bool group_join(struct source_kafka *k, struct error *err)
 {
     rd_kafka_conf_t *conf = consumer_conf(k, err);
-    if (conf == NULL || (k->rk = kafka_client_start(&k->client, RD_KAFKA_CONSUMER, conf, err)) == NULL) return false;
+    rd_kafka_t      *rk = conf != NULL ? kafka_client_start(&k->client, RD_KAFKA_CONSUMER, conf, err) : NULL;
+    if (rk == NULL) return false;
+    set_consumer(k, rk);
     rd_kafka_poll_set_consumer(k->rk);
     k->events = rd_kafka_queue_get_consumer(k->rk);
     k->messages = rd_kafka_queue_new(k->rk);
@@ -244,8 +255,9 @@ void group_leave(struct source_kafka *k)
     rd_kafka_queue_t *queues[] = {k->events, k->messages, k->commits};
     for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
         if (queues[i] != NULL) rd_kafka_queue_destroy(queues[i]);
-    rd_kafka_destroy_flags(k->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    k->rk = NULL;
+    rd_kafka_t *rk = k->rk;
+    set_consumer(k, NULL);
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     k->events = k->messages = k->commits = NULL;
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/wakeup.h"
 #include "kafka_partitions.h"
-#include "sinks/kafka_client.h"
+#include "sinks/kafka_feed.h"
 #include "source.h"
 
 #define HELD 64                       /* messages taken from the queue at a time */
@@ -32,6 +32,9 @@ struct source_kafka {
     size_t                  read;                 /* bytes of it that framing has */
     size_t                  near;                 /* index of the partition met last */
     struct kafka_partitions partitions;
+    struct kafka_feed       feed;
+    atomic_bool             rereads;              /* the feed wants all to be read anew */
+    size_t                  filling;              /* with the feed taken: index of the partition that the cargo is of; SIZE_MAX */
     uint64_t                tick_ms, told_ms;
     bool                    committing;           /* an answer is awaited */
     bool                    broken;               /* librdkafka gave this consumer up */
@@ -60,6 +63,10 @@ void group_serve(struct source_kafka *);
 
 /* What librdkafka puts into a queue in place of a message. */
 void group_take_event(struct source_kafka *, const rd_kafka_message_t *);
+
+/* source_kafka_feed.c. When settings are read; when store and keys are there. */
+void feed_init(struct source_kafka *);
+void feed_name(struct source_kafka *);
 
 /* The message held first is done with. */
 void group_pass_held(struct source_kafka *);

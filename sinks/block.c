@@ -24,6 +24,7 @@ void block_free(struct block *b)
 void block_clear(struct block *b)
 {
     b->seq = b->born_ms = 0;
+    b->receipt = NULL;
     b->count = b->labels.len = 0;
     for (size_t e = 0; e < BLOCK_ENCODINGS; e++) b->encodings[e].bytes.len = 0;
 }

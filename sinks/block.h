@@ -37,6 +37,7 @@ struct block_encoding {
 };
 
 struct sink;
+struct receipt;
 
 /* What the blocks of a run are made for: its sinks, and the formats they want, each once. Const while the run lasts. */
 struct block_scheme {
@@ -52,6 +53,7 @@ void block_scheme_init(struct block_scheme *, struct sink *const *sinks, size_t 
 struct block {
     uint64_t              seq;           /* the ledger's number; larger is later */
     uint64_t              born_ms;       /* clock_monotonic_ms() when its batch was read */
+    const struct receipt *receipt;       /* of its batch, as long as its source was not told; NULL: of an earlier run */
     size_t                count, capacity;
     struct block_record  *records;
     struct encoded        labels;

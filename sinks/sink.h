@@ -3,7 +3,7 @@
  * A sink type is a const table of functions and a table of settings; an instance is a struct whose first member is
  * `struct sink`. Adding one is a file sink_<name>.c and a line in sink_table.c.
  *
- * Life: the configuration fills the settings; check(); open(); then take() and poll() in any order; close().
+ * Life: the configuration fills the settings; check(); pair(); open(); then take() and poll() in any order; close().
  * Every block that take() accepted ends in one call of sink_done(). Trying again is the sink's own business (net/retry.h):
  * without limit for what may pass, never for what the receiver refuses for good: such records are named in sink_done().
  * What is in hand when close() is called is not done and will be offered again after a restart.
@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 struct ledger;
+struct kafka_feed;
 
 struct sink_counters {
     atomic_uint_fast64_t delivered, rejected;      /* records */
@@ -42,6 +43,7 @@ struct sink {
     int                     format;         /* enum format */
     unsigned                encoding;       /* index into block.encodings of that format */
     bool                    required;       /* nothing is settled before this sink has it */
+    bool                    every_block;    /* also those with nothing for it; none is stored before it has it. Set by pair() */
     uint64_t                max_lag;        /* bytes an optional sink may stay behind */
     bool                    metadata;       /* add event id, kind and policy where the format has a place for them */
     struct sink_filter      filter;
@@ -56,6 +58,12 @@ enum sink_take {
     SINK_FULL,   /* not now: poll() first */
 };
 
+/* What a sink may want to know of the rest of the configuration. */
+struct sink_company {
+    struct kafka_feed *feed;             /* of the only source, if it has one; NULL */
+    bool               others_required;  /* another sink is required, too */
+};
+
 struct sink_type {
     const char           *name;       /* "kafka": `type` in the configuration */
     const char           *summary;
@@ -64,6 +72,7 @@ struct sink_type {
     const char           *formats;    /* space separated names of formats it can send; the first is the default */
     bool                  network;    /* bytes leave the machine: the second gate looks at them */
     bool (*check)(struct sink *, struct error *);         /* may be NULL; ERROR_USAGE */
+    bool (*pair)(struct sink *, const struct sink_company *, struct error *);   /* after all were checked; may be NULL; ERROR_USAGE */
     bool (*open)(struct sink *, struct error *);          /* checks all it can without the receiver being there */
     enum sink_take (*take)(struct sink *, struct block *);
     bool (*poll)(struct sink *, int wait_ms, struct error *);   /* lets input and output progress, waits at most so long for it;
@@ -83,6 +92,10 @@ struct rejected {
 
 /* The block has ended for this sink; it must not be touched afterwards. Records whose bit is not set do not count. */
 void sink_done(struct sink *, struct block *, const struct rejected *, size_t count);
+
+/* The block has ended for this sink and nothing of it was delivered: its source has it read again. Only for blocks whose
+ * source was told so. */
+void sink_withdraw(struct sink *, struct block *);
 
 /* Tells of trouble, rate limited, in the log and for the status page; sink_well() ends it. The text holds no payload. */
 void sink_trouble(struct sink *, const char *format, ...) __attribute__((format(printf, 2, 3)));
