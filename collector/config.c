@@ -374,7 +374,7 @@ static bool pair_sinks(struct config *c, struct error *err)
         const struct sink_company company = {c->source_count == 1 ? c->sources[0]->feed : NULL, other_required(c, i)};
         struct error              found = {0};
         if (c->sinks[i]->type->pair == NULL || c->sinks[i]->type->pair(c->sinks[i], &company, &found)) continue;
-        return place_error(sink_node(c, i), &found, err);
+        return place_error(yaml_find(sink_node(c, i), c->sinks[i]->type->paired_by), &found, err);
     }
     return true;
 }

@@ -152,14 +152,21 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* What is told through on_error() as well (FAIL, ERROR) is left to it. What it thinks of our choice of properties (CONFWARN)
- * is for us to know. */
+/* What is told otherwise as well is left to that: through on_error() (FAIL, ERROR), and by the calls for transactions (GETPID,
+ * ADD...). What it thinks of our choice of properties (CONFWARN) is for us to know. */
+static bool is_told(const char *facility)
+{
+    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR"};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (strcmp(facility, told[i]) == 0) return true;
+    return false;
+}
+
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     struct kafka_client *c = rd_kafka_opaque(rk);
     uint64_t             left_out = 0;
-    bool known = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 || strcmp(facility, "CONFWARN") == 0;
-    if (known || level > SYSLOG_WARNING || tells_secret(c, text)) return;
+    if (is_told(facility) || level > SYSLOG_WARNING || tells_secret(c, text)) return;
     pthread_mutex_lock(&c->lock);
     bool passes = log_passes(&c->log_limit, LOG_INTERVAL_MS, &left_out);
     pthread_mutex_unlock(&c->lock);

@@ -73,6 +73,7 @@ struct sink_type {
     bool                  network;    /* bytes leave the machine: the second gate looks at them */
     bool (*check)(struct sink *, struct error *);         /* may be NULL; ERROR_USAGE */
     bool (*pair)(struct sink *, const struct sink_company *, struct error *);   /* after all were checked; may be NULL; ERROR_USAGE */
+    const char           *paired_by;  /* the setting that pair() is about */
     bool (*open)(struct sink *, struct error *);          /* checks all it can without the receiver being there */
     enum sink_take (*take)(struct sink *, struct block *);
     bool (*poll)(struct sink *, int wait_ms, struct error *);   /* lets input and output progress, waits at most so long for it;

@@ -170,6 +170,7 @@ const struct sink_type sink_kafka = {
     .network = true,
     .check = check,
     .pair = pair,
+    .paired_by = "exactly_once",
     .open = open_kafka,
     .take = take,
     .poll = poll_kafka,
