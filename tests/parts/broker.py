@@ -141,9 +141,19 @@ class Kafka:
     def committed(self, group, topic):
         """Where the group would go on: partition -> offset, without partitions never committed."""
         wanted = [confluent_kafka.TopicPartition(topic.name, n) for n in range(topic.partitions)]
-        request = confluent_kafka.ConsumerGroupTopicPartitions(group, wanted)
-        answer = self.admin.list_consumer_group_offsets([request])[group].result(PATIENCE)
-        return {place.partition: place.offset for place in answer.topic_partitions if place.offset >= 0}
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0,
+                                             "isolation.level": "read_uncommitted"})   # a member of nothing: it never subscribes
+
+        def ask():
+            try:
+                return consumer.committed(wanted, PATIENCE)
+            except confluent_kafka.KafkaException:   # the group's coordinator is being found, or comes back
+                return None
+        try:
+            places = wait_until(ask, f"the offsets of {group}")
+        finally:
+            consumer.close()
+        return {place.partition: place.offset for place in places if place.offset >= 0}
 
     def token(self, lifetime=3600, subject="lethe"):
         """An unsigned OAuth token that the listener takes."""
