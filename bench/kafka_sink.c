@@ -168,6 +168,12 @@ void sink_done(struct sink *s, struct block *b, const struct rejected *rejected,
     delivered += b->count;
 }
 
+void sink_withdraw(struct sink *s, struct block *b)
+{
+    (void)s, (void)b;
+    CHECK(false);
+}
+
 static void put(struct sink *s, const char *name, const void *value, size_t bytes)
 {
     for (const struct setting *setting = sink_kafka.settings; setting->name != NULL; setting++)

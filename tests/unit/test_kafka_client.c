@@ -24,6 +24,12 @@ void sink_done(struct sink *s, struct block *b, const struct rejected *rejected,
     fail();
 }
 
+void sink_withdraw(struct sink *s, struct block *b)
+{
+    (void)s, (void)b;
+    fail();
+}
+
 static const char *property(const rd_kafka_conf_t *conf, const char *name)
 {
     static char value[1024];
