@@ -25,6 +25,7 @@
 #define MOST_OLD         200000    /* marks, beyond which old blobs get none */
 #define MOST_TRIES       4         /* of one page or blob, in one pass */
 #define REFUSED_AGAIN_S  600
+#define PACE_MS          50        /* after BLOB_POSITIONS positions without documents: the ledger holds them until they are committed */
 #define GATHER_MS        100       /* a batch with something in it waits no longer for more */
 
 enum { START_BEGINNING, START_END };
@@ -230,6 +231,8 @@ static enum blob_work advance(struct source_blob *s, struct cargo *c)
 {
     if (retry_wait_ms(&s->retry) > 0) return BLOB_WORK_WAIT;
     if (s->session.open) return read_on(s, c);
+    if ((s->skipping || s->forgetting) && clock_monotonic_ms() < s->paced_until_ms) return BLOB_WORK_WAIT;
+    if (s->wanted_at < s->wanted_count && s->skipping) return blob_skip_next(s, c);
     if (s->wanted_at < s->wanted_count) {
         open_next(s);
         return BLOB_WORK_DONE;
@@ -249,11 +252,19 @@ static bool has_room(const struct source_blob *s, const struct cargo *c)
 
 static bool is_empty(const struct cargo *c) { return c->batch.count == 0 && blob_positions_in(c) == 0; }
 
+static uint64_t until(uint64_t then_ms)
+{
+    uint64_t now = clock_monotonic_ms();
+    return then_ms > now ? then_ms - now : 0;
+}
+
 static void wait_for_work(struct source_blob *s, int wait_ms)
 {
-    uint64_t now = clock_monotonic_ms(), pass = s->root < s->root_count ? 0 : s->next_pass_ms > now ? s->next_pass_ms - now : 0;
-    uint32_t pause = retry_wait_ms(&s->retry);
-    uint64_t wait = pause > pass ? pause : pass;
+    uint64_t pause = retry_wait_ms(&s->retry), paced = s->skipping || s->forgetting ? until(s->paced_until_ms) : 0;
+    bool     idle = !s->session.open && !s->forgetting && s->wanted_at == s->wanted_count && s->root == s->root_count;
+    uint64_t wait = idle ? until(s->next_pass_ms) : 0;
+    if (paced > wait) wait = paced;
+    if (pause > wait) wait = pause;
     wakeup_wait(&s->wakeup, wait < (uint64_t)wait_ms ? (int)wait : wait_ms);
 }
 
@@ -271,6 +282,7 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
         work = advance(s, c);
     if (c->batch.count > 0 && s->session.open) put_mark(s, c);
     if (c->batch.count > 0 && c->receipt == NULL) CHECK((c->receipt = calloc(1, sizeof(struct blob_receipt))) != NULL);
+    if (c->batch.count == 0 && blob_positions_in(c) >= BLOB_POSITIONS) s->paced_until_ms = clock_monotonic_ms() + PACE_MS;
     if (c->receipt != NULL) return SOURCE_FILLED;
     batch_clear(&c->batch);
     if (s->failed) return tell(s, err);

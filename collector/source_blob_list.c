@@ -40,11 +40,16 @@ bool blob_is_old(const struct source_blob *s, const struct blob_root *root, time
     return modified > 0 && (uint64_t)modified + s->remember_ms / 1000 < root->begun;
 }
 
-/* Of `start: end`: what is there is passed over. Where a packed one ends in its content is not known. */
-static void skip(struct source_blob *s, struct cargo *c, const struct blob_item *item, struct slice name, const uint8_t *key)
+/* Where a packed one ends in its content is not known. */
+enum blob_work blob_skip_next(struct source_blob *s, struct cargo *c)
 {
     const struct blob_root *root = &s->roots[s->root];
-    if (blob_is_old(s, root, item->modified) || (name.len > 3 && strcmp(name.data + name.len - 3, ".gz") == 0)) return;
+    const struct blob_item *item = &s->page.items[s->wanted[s->wanted_at++].item];
+    struct slice            name = blob_page_name(&s->page, item);
+    uint8_t                 key[BLOB_HASH_BYTES];
+    bool                    packed = name.len > 3 && strcmp(name.data + name.len - 3, ".gz") == 0;
+    blob_key(s, root, name, key);
+    if (packed || blob_is_old(s, root, item->modified) || blob_marks_find(&s->marks, key) != BLOB_UNKNOWN) return BLOB_WORK_DONE;
     size_t             at = blob_marks_add(&s->marks, key);
     struct blob_entry *e = &s->marks.items[at];
     e->mark.place.offset = e->mark.size = item->size;
@@ -54,10 +59,11 @@ static void skip(struct source_blob *s, struct cargo *c, const struct blob_item 
     e->seen = s->pass;
     e->place = (uint16_t)s->root;
     blob_mark_write(e, false, blob_add_position(c));
+    return BLOB_WORK_DONE;
 }
 
 /* How many bytes of it are to be read, as far as that is known; 0: it is not to be looked at. */
-static uint64_t wants(struct source_blob *s, struct cargo *c, const struct blob_item *item, struct slice name)
+static uint64_t wants(struct source_blob *s, const struct blob_item *item, struct slice name)
 {
     const struct blob_root *root = &s->roots[s->root];
     uint8_t                 key[BLOB_HASH_BYTES];
@@ -65,8 +71,7 @@ static uint64_t wants(struct source_blob *s, struct cargo *c, const struct blob_
     size_t at = blob_marks_find(&s->marks, key);
     if (at == BLOB_UNKNOWN) {
         bool read_long_ago = item->modified > 0 && item->modified < root->horizon;
-        if (s->skipping) skip(s, c, item, name, key);
-        return s->skipping || read_long_ago ? 0 : item->size;
+        return read_long_ago && !s->skipping ? 0 : item->size;
     }
     struct blob_entry *e = &s->marks.items[at];
     const struct blob_mark *m = &e->mark;
@@ -77,7 +82,7 @@ static uint64_t wants(struct source_blob *s, struct cargo *c, const struct blob_
     return item->size > m->size ? item->size - m->size : item->size;
 }
 
-static void look_through(struct source_blob *s, struct cargo *c)
+static void look_through(struct source_blob *s)
 {
     uint64_t lag = 0;
     s->wanted_count = s->wanted_at = 0;
@@ -85,12 +90,12 @@ static void look_through(struct source_blob *s, struct cargo *c)
         struct slice name = blob_page_name(&s->page, &s->page.items[i]);
         if (!is_ours(s, &s->page.items[i], name)) continue;
         s->met++;
-        uint64_t bytes = wants(s, c, &s->page.items[i], name);
+        uint64_t bytes = wants(s, &s->page.items[i], name);
         if (bytes == 0) continue;
         s->wanted[s->wanted_count++] = (struct wanted){(uint32_t)i, bytes};
         lag += bytes;
     }
-    atomic_store(&s->base.counters.lag_bytes, lag);
+    atomic_store(&s->base.counters.lag_bytes, s->skipping ? 0 : lag);
 }
 
 /* --- Listing ----------------------------------------------------------------------------------------------------------------------- */
@@ -203,6 +208,6 @@ enum blob_work blob_list_on(struct source_blob *s, struct cargo *c)
     if (outcome != BLOB_DONE) return cannot_list(s, c, root, outcome, &why);
     blob_succeeded(s);
     if (!s->listing) begin_root(s, c, root);
-    look_through(s, c);
+    look_through(s);
     return BLOB_WORK_DONE;
 }

@@ -72,6 +72,7 @@ struct source_blob {
     bool             overfull;           /* blobs were read that are in no mark: the horizon must move */
     uint32_t         pass;
     uint64_t         next_pass_ms, met;
+    uint64_t         paced_until_ms;  /* no more positions without documents before */
     bool             forgetting;         /* after a pass */
 
     struct retry     retry;
@@ -110,6 +111,7 @@ void blob_succeeded(struct source_blob *);
 void           blob_begin_pass(struct source_blob *);
 enum blob_work blob_list_on(struct source_blob *, struct cargo *);       /* the next page, or what comes behind the last */
 enum blob_work blob_forget_some(struct source_blob *, struct cargo *);   /* after a pass, while `forgetting` */
+enum blob_work blob_skip_next(struct source_blob *, struct cargo *);     /* of what is wanted of the page, while `skipping` */
 
 /* The key of a blob's mark. */
 void blob_key(const struct source_blob *, const struct blob_root *, struct slice name, uint8_t key[BLOB_HASH_BYTES]);
