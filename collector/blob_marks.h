@@ -12,7 +12,7 @@
 /* The value of a blob's position. Written as it is in memory; the store does not move between machines. */
 struct blob_mark {
     uint32_t            version;        /* BLOB_MARK_VERSION */
-    uint32_t            epoch;          /* grows when the content begins anew */
+    uint32_t            epoch;          /* grows when the content begins anew without another time of creation */
     struct framer_place place;          /* of the content, unpacked if it is packed: where framing goes on */
     uint64_t            handed_to;      /* end of the last document handed out, in the content */
     uint64_t            size;           /* bytes of the blob that were read, packed if it is packed */

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 
 #define MOST_ADDRESSES   256
-#define MOST_OLD         200000    /* marks, beyond which old blobs get none */
+#define MOST_OLD         200000
 #define MOST_TRIES       4         /* of one page or blob, in one pass */
 #define REFUSED_AGAIN_S  600
 #define PACE_MS          50        /* after BLOB_POSITIONS positions without documents: the ledger holds them until they are committed */
@@ -131,7 +131,7 @@ static void open_next(struct source_blob *s)
     uint8_t                 key[BLOB_HASH_BYTES];
     blob_key(s, root, name, key);
     size_t at = blob_marks_find(&s->marks, key);
-    bool   unmarked = at == BLOB_UNKNOWN && s->marks.count >= MOST_OLD && blob_is_old(s, root, item->modified);
+    bool   unmarked = at == BLOB_UNKNOWN && s->marks.count >= s->most_old && blob_is_old(s, root, item->modified);
     if (at == BLOB_UNKNOWN) at = blob_marks_add(&s->marks, key);
     s->marks.items[at].seen = s->pass;
     s->marks.items[at].place = (uint16_t)s->root;
@@ -401,6 +401,7 @@ static bool open_source(struct source *source, struct error *err)
     s->opened = true;
     s->wakeup.fd = -1;
     s->skipping = s->start == START_END;
+    s->most_old = MOST_OLD;
     s->root = s->addresses.count;   /* no pass is under way */
     blob_page_init(&s->page);
     retry_init(&s->retry, &(struct retry_options){0}, retry_seed());

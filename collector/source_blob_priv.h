@@ -69,6 +69,7 @@ struct source_blob {
     bool             listing;            /* its first page has come and its last has not */
     bool             whole;              /* everything could be listed in this pass */
     bool             skipping;           /* the first pass of `start: end` */
+    size_t           most_old;           /* marks, beyond which old blobs get none */
     bool             overfull;           /* blobs were read that are in no mark: the horizon must move */
     uint32_t         pass;
     uint64_t         next_pass_ms, met;

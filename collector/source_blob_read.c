@@ -88,7 +88,7 @@ static ptrdiff_t read_packed(void *context, char *buffer, size_t capacity, struc
     return got == BYTES_LATER ? 0 : got;
 }
 
-/* What gunzip calls an early end is none while the blob may grow, or when reading failed: unpacking then begins anew some time. */
+/* What is wrong at the end of the blob may be that more is to come, or that reading failed: first all before it is handed out. */
 static ptrdiff_t read_unpacked(void *context, char *buffer, size_t capacity, struct error *err)
 {
     struct source_blob  *s = context;
@@ -96,7 +96,7 @@ static ptrdiff_t read_unpacked(void *context, char *buffer, size_t capacity, str
     ptrdiff_t            got = gunzip_read(b->gunzip, buffer, capacity, err);
     if (got > 0) b->read_to += (uint64_t)got;
     if (got > 0 || b->finishing) return got;
-    bool early = got == 0 || b->failed != BLOB_DONE || (b->packed_to >= b->item.size && !b->ends);
+    bool early = got == 0 || b->failed != BLOB_DONE || b->packed_to >= b->item.size;
     if (!early) return got;
     if (got < 0) b->cut = true;
     *err = (struct error){0};
@@ -124,7 +124,8 @@ static bool unpack_to_place(struct source_blob *s, struct error *err)
 
 /* --- Whether it is the blob that was read before -------------------------------------------------------------------------------- */
 
-static void begin_epoch(struct source_blob *s)
+/* Events of contents that were created at different times have different ids anyhow: counting begins anew. */
+static void begin_epoch(struct source_blob *s, bool reborn)
 {
     struct blob_session *b = &s->session;
     struct blob_mark    *m = mark_of(s);
@@ -135,7 +136,7 @@ static void begin_epoch(struct source_blob *s)
         log_line(LOG_WARNING, s->base.name, "'%s' was replaced, and so were %llu more; reading from the beginning", shown, (unsigned long long)left_out);
     atomic_fetch_add(&s->base.counters.errors, 1);
     if (!m->packed && m->size > m->place.offset && m->unfinished) atomic_fetch_add(&s->base.counters.lost_bytes, m->size - m->place.offset);
-    *m = (struct blob_mark){.version = BLOB_MARK_VERSION, .epoch = m->epoch + 1, .place = {.line = 1}};
+    *m = (struct blob_mark){.version = BLOB_MARK_VERSION, .epoch = reborn ? 0 : m->epoch + 1, .place = {.line = 1}};
 }
 
 static void fingerprint(const struct source_blob *s, struct slice bytes, uint8_t out[8])
@@ -172,7 +173,7 @@ static bool verify(struct source_blob *s)
     if (m->size == 0) return true;
     bool replaced = reborn || b->item.size < m->size || (m->packed && !same_version && b->item.type != BLOB_APPEND);
     if (!replaced && !m->packed && m->sample_len > 0 && !compare_sample(s, &differs)) return false;
-    if (replaced || differs) begin_epoch(s);
+    if (replaced || differs) begin_epoch(s, reborn);
     return true;
 }
 
@@ -224,8 +225,8 @@ static uint32_t add_origin(struct source_blob *s, struct cargo *c, uint64_t numb
     return cargo_add_origin(c, &origin);
 }
 
-/* Gives the documents from `count` on their origin, and takes out those that were handed out before. One of which a part was
- * handed out, when it was thought to be at its end, is another event: it gets a number of its own. */
+/* Gives the documents from `count` on their origin, and takes out those that were handed out before. One that is cut by the end of
+ * the blob may turn out to be a part of a longer one: it gets a number of its own, so that both are different events. */
 static void take_documents(struct source_blob *s, struct cargo *c, size_t count)
 {
     struct blob_mark *m = mark_of(s);
@@ -239,7 +240,7 @@ static void take_documents(struct source_blob *s, struct cargo *c, size_t count)
         if (d->len > 0 ? end <= before : d->offset < before) continue;
         name_stream(s, bytes);
         if (kept == count) origin = add_origin(s, c, 0);
-        d->origin = d->offset < before && d->len > 0 ? add_origin(s, c, before) : origin;
+        d->origin = s->session.finishing && end == s->session.read_to ? add_origin(s, c, end) : origin;
         if (end > m->handed_to) m->handed_to = end;
         if (d->len > 0) {
             m->sample_len = d->len < BLOB_SAMPLE_BYTES ? d->len : BLOB_SAMPLE_BYTES;
