@@ -11,7 +11,10 @@ import torture   # noqa: E402, F401 -- finds the parts
 from parts import PARTS, Context, LeftOut   # noqa: E402
 
 
-@pytest.mark.parametrize("name", PARTS)
+NOT_SAMPLED = ("rsyslog", "pairs")   # a comparison; the same as points, for longer
+
+
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in NOT_SAMPLED])
 def test_nothing_is_lost_and_nothing_leaks(name, tmp_path):
     try:
         outcome = PARTS[name](Context(tmp_path, 1 if LONG else 0, seed=20))

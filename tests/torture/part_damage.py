@@ -92,7 +92,7 @@ def recover(subject, number):
 
 @part("damage")
 def run(context):
-    damages, chance = context.amount(8, 400), random.Random(context.seed)
+    damages, chance = context.amount(6, 400), random.Random(context.seed)
     subject, images = make_images(context)
     owed, red, noticed, lost_records, cut_off = subject.journal.deliverable(), [], 0, 0, 0
     for number in range(damages):

@@ -7,7 +7,7 @@ from faults import preload
 from parts import from_verdict, part
 from subject import Subject, new_folder, wait_until
 
-LATER = 12            # each point is taken at its first hit, its second, and one up to this
+LATER = 12            # hits
 COMES_SECONDS = 2     # a point that did not come by until then may come when the run is stopped
 DUPLICATES_EACH = 2000
 
@@ -35,27 +35,41 @@ def die_at(subject, point, hit, chance):
     return subject.process.returncode == -9
 
 
-@part("points")
-def run(context):
-    """Each point, and each pair of points in two lives one after the other."""
-    chance = random.Random(context.seed)
+def begin(context):
     subject = Subject(new_folder(context.folder, "run"), seed=context.seed)
     subject.begin_traffic(clients=1)
-    points = names_of_points(subject, context)
-    lives = [(point, hit) for point in points for hit in (1, 2, chance.randint(3, LATER))]
-    pairs = list(itertools.product(points, points))
-    chance.shuffle(lives)
-    chance.shuffle(pairs)
-    lives, pairs = lives[:context.amount(8, len(lives))], pairs[:context.amount(0, len(pairs))]
-    died = {(point, hit) for point, hit in lives if die_at(subject, point, hit, chance)}
-    both = sum(all([die_at(subject, point, 1, chance) for point in pair]) for pair in pairs)
+    return subject, names_of_points(subject, context), random.Random(context.seed)
+
+
+def end(subject, kills, lives, figures):
     subject.environment = {}
     wrong = subject.settle()
-    kills = len(died) + 2 * both
-    verdict = subject.verdict(whole=False, duplicates_allowed=(len(lives) + 2 * len(pairs)) * DUPLICATES_EACH)
-    return from_verdict(verdict, kills, wrong, **{
-        "crash points found": len(points), "died at a point": f"{len(died)} of {len(lives)}",
-        "points not reached": " ".join(sorted({point for point, _ in lives} - {point for point, _ in died})) or "none",
-        "points reached": f"{len({point for point, _ in died})} of {len({point for point, _ in lives})}",
-        "pairs": f"{both} of {len(pairs)}", "acknowledged records lost": verdict.figures["missing"],
+    verdict = subject.verdict(whole=False, duplicates_allowed=lives * DUPLICATES_EACH)
+    return from_verdict(verdict, kills, wrong, **figures, **{
+        "acknowledged records lost": verdict.figures["missing"],
         "duplicates per crash and sink": round(verdict.figures["duplicates"] / max(1, kills) / 2, 2)})
+
+
+@part("points")
+def run(context):
+    """Each point at its first hit, its second, and a later one."""
+    subject, points, chance = begin(context)
+    lives = [(point, hit) for point in points for hit in (1, 2, chance.randint(3, LATER))]
+    chance.shuffle(lives)
+    lives = lives[:context.amount(5, len(lives))]
+    died = [life for life in lives if die_at(subject, *life, chance)]
+    tried, reached = ({point for point, _ in those} for those in (lives, died))
+    return end(subject, len(died), len(lives), {
+        "crash points found": len(points), "died at a point": f"{len(died)} of {len(lives)}",
+        "points reached": f"{len(reached)} of {len(tried)}", "points not reached": " ".join(sorted(tried - reached)) or "none"})
+
+
+@part("pairs")
+def run_pairs(context):
+    """Each pair of points, in two lives one after the other."""
+    subject, points, chance = begin(context)
+    pairs = list(itertools.product(points, points))
+    chance.shuffle(pairs)
+    pairs = pairs[:context.amount(2, len(pairs))]
+    both = sum(all([die_at(subject, point, 1, chance) for point in pair]) for pair in pairs)
+    return end(subject, 2 * both, 2 * len(pairs), {"died at both of a pair": f"{both} of {len(pairs)}"})

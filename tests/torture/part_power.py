@@ -13,7 +13,7 @@ MODES = ["up", "up", "busy", "mute"]
 @part("power")
 def run(context):
     """What was accepted is there after the cut; no torn line, no zeros, nothing that was never sent."""
-    cuts, chance = context.amount(5, 300), random.Random(context.seed)
+    cuts, chance = context.amount(3, 300), random.Random(context.seed)
     disk = Disk(context.folder / "disk", "ext4", DISK_MB)
     try:
         subject = Subject(disk.folder / "run", seed=context.seed, beside=context.folder)

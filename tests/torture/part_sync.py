@@ -44,7 +44,7 @@ def fail_once(subject, faults, chance):
 @part("sync")
 def run(context):
     """One failed sync or write of store or output each time: what was acknowledged is delivered, the process goes on."""
-    subject, injected, wrong = under_faults(context, fail_once, context.amount(10, 400))
+    subject, injected, wrong = under_faults(context, fail_once, context.amount(6, 400))
     verdict = subject.verdict(duplicates_allowed=injected * DUPLICATES_EACH, whole=False)
     return from_verdict(verdict, injected, wrong, **{"failed syncs and writes survived": injected,
                                                      "acknowledged records lost": verdict.figures["missing"]})
@@ -64,7 +64,7 @@ def read_only(context):
         subject.web.mode = "up"
         waits.append(time_until_accepted(subject))
 
-    subject, injected, wrong = under_faults(context, refuse, context.amount(3, 50))
+    subject, injected, wrong = under_faults(context, refuse, context.amount(2, 50))
     verdict = subject.verdict(duplicates_allowed=len(waits) * DUPLICATES_EACH, whole=False)
     return from_verdict(verdict, len(waits), wrong, **{
         "times read-only": len(waits), "calls refused": injected, "longest until accepted again, s": round(max(waits, default=0), 2),
