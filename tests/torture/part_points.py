@@ -50,15 +50,29 @@ def end(subject, kills, lives, figures):
         "duplicates per crash and sink": round(verdict.figures["duplicates"] / max(1, kills) / 2, 2)})
 
 
+def die_while_made(context, point, chance):
+    """The point in the very first life, in which the store is made. True: it came by, and the next life was sound."""
+    subject = Subject(new_folder(context.folder, f"first-{point}"), context.seed, beside=context.folder / f"beside-{point}")
+    subject.write_lines(10)
+    died = die_at(subject, point, 1, chance)
+    subject.environment = {}
+    wrong = subject.settle()
+    verdict = subject.verdict(whole=False, duplicates_allowed=len(subject.journal.issued))
+    assert not wrong and not verdict.red, f"{point} while the store is made: {wrong} {verdict.details}"
+    return died
+
+
 @part("points")
 def run(context):
-    """Each point at its first hit, its second, and a later one."""
+    """Each point at its first hit, its second, and a later one. Those that are met only while the store is made, in new ones."""
     subject, points, chance = begin(context)
     lives = [(point, hit) for point in points for hit in (1, 2, chance.randint(3, LATER))]
     chance.shuffle(lives)
     lives = lives[:context.amount(5, len(lives))]
     died = [life for life in lives if die_at(subject, *life, chance)]
     tried, reached = ({point for point, _ in those} for those in (lives, died))
+    made = [point for point in sorted(tried - reached) if context.scale > 0 and die_while_made(context, point, chance)]
+    died, reached = died + [(point, 1) for point in made], reached | set(made)
     return end(subject, len(died), len(lives), {
         "crash points found": len(points), "died at a point": f"{len(died)} of {len(lives)}",
         "points reached": f"{len(reached)} of {len(tried)}", "points not reached": " ".join(sorted(tried - reached)) or "none"})
