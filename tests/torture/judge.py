@@ -2,7 +2,7 @@
 
 It knows a run by its folder alone:
 
-    out/*.jsonl   what sinks delivered, one folder entry for each sink      log/     log lines
+    out/*.jsonl   what sinks delivered; rotated: *.jsonl.TIME                log/     log lines
     state/        the store                                                 scrape/  metrics, status page, status.json
     temp/         TMPDIR of the process                                     core/    its working folder, where a core would be
 """
@@ -68,21 +68,31 @@ class Count:
 
 
 class Reading:
-    """An output that grows: each call of more() counts the whole lines that are new."""
+    """An output that grows and is rotated (NAME.TIME): each call of more() counts the whole lines that are new."""
 
     def __init__(self, journal, path):
-        self.journal, self.path, self.offset, self.count = journal, path, 0, Count()
+        self.journal, self.path, self.offsets, self.count = journal, path, {}, Count()
+
+    def parts(self):
+        return [*sorted(self.path.parent.glob(self.path.name + ".2*")), self.path]
 
     def more(self):
-        if self.path.is_file():
-            with open(self.path, "rb") as file:
-                file.seek(self.offset)
-                data = file.read()
-            whole = data[:data.rfind(b"\n") + 1]
-            for line in whole.splitlines():
-                self.count.line(self.journal, line)
-            self.offset += len(whole)
+        for path in self.parts():
+            try:
+                with open(path, "rb") as file:
+                    self.read(file)
+            except FileNotFoundError:   # not there yet, or rotated since it was listed: the next time
+                pass
         return self.count
+
+    def read(self, file):
+        inode = os.fstat(file.fileno()).st_ino
+        file.seek(self.offsets.get(inode, 0))
+        data = file.read()
+        whole = data[:data.rfind(b"\n") + 1]
+        for line in whole.splitlines():
+            self.count.line(self.journal, line)
+        self.offsets[inode] = self.offsets.get(inode, 0) + len(whole)
 
     def missing(self):
         return self.journal.deliverable() - self.more().copies.keys()

@@ -28,7 +28,7 @@ log_level: debug
 log_format: json
 store: {{path: {folder}/state, max_bytes: {spool}}}
 sinks:
-  - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original}}
+  - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original, rotate_size: 1M}}
   - {{name: web, type: http, kind: webhook, url: "http://127.0.0.1:{web}/in", metadata: true, format: original, timeout: 5s}}
 admin: {{listen: "127.0.0.1:{admin}"}}
 """
@@ -164,7 +164,7 @@ class Subject:
 
     def flow(self):
         """Bytes at both sinks: grows when something is delivered."""
-        paths = (self.folder / "out/disk.jsonl", self.web.path)
+        paths = [*(self.folder / "out").glob("disk.jsonl*"), self.web.path]
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def start_and_flow(self, patience=10):
