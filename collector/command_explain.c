@@ -1,5 +1,6 @@
 /* lethe explain: exported logs in; record by record, what would be redacted and why. */
 #include "commands.h"
+#include "confine.h"
 #include "explanation.h"
 #include "sinks/output.h"
 
@@ -19,7 +20,8 @@ static int explain(struct pipeline_options *p, const struct setup *setup, const 
     p->writer = &writer;
     console_init(&console, true, false);   /* a progress bar would stand in the explanation */
     if (destination_check(&stdout_only, inputs, err) && run_result_init(&result, inputs->count, setup->plan, err)) {
-        if (pipeline_run(p, setup->plan, inputs, &stdout_only, &console, &result, err)) code = run_result_exit_code(&result);
+        if (confine_to(inputs, &stdout_only, NULL, 0, err) &&
+            pipeline_run(p, setup->plan, inputs, &stdout_only, &console, &result, err)) code = run_result_exit_code(&result);
         run_result_release(&result);
     }
     return code;

@@ -1,5 +1,6 @@
 /* lethe redact: exported logs in, clean logs out. Options to settings, then the pipeline, then the summary. */
 #include "commands.h"
+#include "confine.h"
 #include "sinks/output.h"
 
 /* Sealed records of an earlier run would be lost with --resume: the inputs that it skips are not read again. */
@@ -54,13 +55,14 @@ static int redact(const struct options *options, const struct pipeline_options *
                   const struct input_list *inputs, const struct destination *d, struct console *console, struct error *err)
 {
     const char            *report = option_text(options, OPTION_REPORT);
+    const char            *others[] = {report, p->sealed};
     const struct run_facts facts = {setup->plan, option_text(options, OPTION_POLICY), keyring_id(setup->keys), inputs,
                                     option_given(options, OPTION_KEY_FILE)};
     struct run_result      result;
     int                    code = -1;
     if (!option_given(options, OPTION_KEY_FILE) && !console->quiet)
         console_message(console, "no --key-file: pseudonyms hold for this run only");
-    if (run_result_init(&result, inputs->count, setup->plan, err) &&
+    if (run_result_init(&result, inputs->count, setup->plan, err) && confine_to(inputs, d, others, 2, err) &&
         (report == NULL || run_result_want_inventory(&result, setup->plan, err)) && pipeline_run(p, setup->plan, inputs, d, console, &result, err)) {
         struct error report_error = {0};
         code = run_result_exit_code(&result);

@@ -5,7 +5,9 @@
 #include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "commands.h"
+#include "confine.h"
 #include "stream.h"
 #include "supervisor.h"
 
@@ -21,6 +23,7 @@ struct run {
     struct config *config;
     struct stream *stream;
     struct admin  *admin;      /* NULL: no listener */
+    struct confinement *confinement;
     bool           stopping;
 };
 
@@ -115,7 +118,7 @@ static int reload(struct run *r)
     struct error   err = {0};
     struct config *fresh = config_load(r->path, &err);
     bool           same = fresh != NULL && config_same_flow(r->config, fresh);
-    if (fresh != NULL && !same && stream_check(fresh, &err)) {
+    if (fresh != NULL && !same && confinement_covers(r->confinement, fresh, &err) && stream_check(fresh, &err)) {
         log_line(LOG_INFO, "run", "the configuration has changed: starting again with the new one");
         return replace(r, fresh);
     }
@@ -129,6 +132,7 @@ static int serve(struct run *r, const sigset_t *signals)
 {
     struct error err = {0};
     supervisor_tell("READY=1");
+    if (sandbox_landlock() == 0) log_line(LOG_WARNING, "run", "this kernel has no Landlock: files are not confined");
     log_line(LOG_INFO, "run", "running");
     while (!stream_has_failed(r->stream, &err)) {
         const struct timespec wait = {0, 200000000};
@@ -156,12 +160,15 @@ int command_run(const struct options *options)
     if ((r.config = config_load(r.path, &err)) == NULL) return command_failed(&err);
     setup_log(r.config);
     block_signals(&signals);
-    if (start(&r, &err)) {
+    if ((r.confinement = confine_run(r.config, &err)) == NULL) {
+        code = command_failed(&err);
+    } else if (start(&r, &err)) {
         code = serve(&r, &signals);
     } else {
         code = command_failed(&err);
         if (r.stream != NULL) finish(&r, 0);
     }
+    confinement_free(r.confinement);
     config_free(r.config);
     return code;
 }

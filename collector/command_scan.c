@@ -1,5 +1,6 @@
 /* lethe scan: exported logs in, findings out. Rewrites nothing. */
 #include "commands.h"
+#include "confine.h"
 #include "findings.h"
 
 static bool read_options(const struct options *options, struct pipeline_options *p, const struct findings_format **format,
@@ -22,7 +23,8 @@ static int scan(struct pipeline_options *p, struct findings *f, const struct des
     p->writer = &writer;
     if (!f->lasting && !console->quiet)
         console_message(console, "no --key-file: fingerprints hold for this run only, and pseudonyms of other runs count as findings");
-    if (run_result_init(&result, f->inputs->count, f->plan, err) && pipeline_run(p, f->plan, f->inputs, d, console, &result, err)) {
+    if (run_result_init(&result, f->inputs->count, f->plan, err) && confine_to(f->inputs, d, NULL, 0, err) &&
+        pipeline_run(p, f->plan, f->inputs, d, console, &result, err)) {
         code = findings_exit_code(f, &result);
         if (!console->quiet && !result.unwanted) findings_print(stderr, f, &result, console->colour);
     }

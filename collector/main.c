@@ -1,6 +1,7 @@
 /* The program: finds the command, reads its options, runs it. */
 #include "commands.h"
 
+#include "base/sandbox.h"
 #include "console.h"
 #include "parser/parser.h"
 #include "sinks/unfinished.h"
@@ -13,8 +14,6 @@
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 struct command {
     const char *name, *arguments, *summary;
@@ -194,6 +193,24 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* Only what reads from another machine may open a socket. */
+static enum sandbox_kind kind_of(const struct command *c, const struct options *options)
+{
+    if (c->run == command_run) return SANDBOX_NETWORK;
+    for (size_t i = 0; i < options->path_count; i++)
+        if (blob_is_address(options->paths[i])) return SANDBOX_NETWORK;
+    return SANDBOX_FILES;
+}
+
+static int run_filtered(const struct command *c, const struct options *options)
+{
+    struct error   err = {0};
+    struct console console;
+    console_init(&console, false, false);
+    if (!sandbox_filter_calls(kind_of(c, options), &err)) console_message(&console, "%s; going on without", err.text);
+    return c->run(options);
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     struct options options;
@@ -204,7 +221,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     else if (option_given(&options, OPTION_HELP))
         print_help(c);
     else
-        code = c->run(&options);
+        code = run_filtered(c, &options);
     options_release(&options);
     return code;
 }
@@ -218,14 +235,6 @@ static int help(const char *name)
     else
         print_overview(stdout);
     return EXIT_DONE;
-}
-
-/* Raw records are in our memory: no core file, no debugger of another process of the same user. */
-static void protect_memory(void)
-{
-    const struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 static bool is_one_of(const char *text, const char *a, const char *b) { return strcmp(text, a) == 0 || strcmp(text, b) == 0; }
@@ -245,9 +254,14 @@ static int run(int argc, char **argv)
     return c ? run_command(c, argc - 2, argv + 2) : unknown_command(argv[1]);
 }
 
+#define SECRET_BYTES (64 * 1024)   /* of private keys that OpenSSL holds: locked, in no core file */
+#define SECRET_LEAST 32
+
 int main(int argc, char **argv)
 {
-    protect_memory();
+    sandbox_protect_memory();
+    CRYPTO_secure_malloc_init(SECRET_BYTES, SECRET_LEAST);
+    OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);   /* may load code, which is not possible later on */
     signal(SIGPIPE, SIG_IGN);   /* a closed pipe, or a file at its limit, is an error of write() */
     signal(SIGXFSZ, SIG_IGN);
     unfinished_watch_signals();

@@ -52,7 +52,7 @@ struct sink_file {
 };
 
 static const struct setting settings[] = {
-    {"path", SETTING_TEXT, offsetof(struct sink_file, path), NULL, .required = true,
+    {"path", SETTING_TEXT, offsetof(struct sink_file, path), NULL, .required = true, .written = true,
      .help = "name of the file, with {kind}, {category}, {level}, {result}, {date} and {hour}"},
     {"rotate_size", SETTING_BYTES, offsetof(struct sink_file, rotate_size), "0", .help = "a file of this size gets the time behind its name; 0: never"},
     {"rotate_age", SETTING_DURATION, offsetof(struct sink_file, rotate_age_ms), "0s", .help = "the same for its age"},

@@ -35,6 +35,7 @@ struct setting {
     uint64_t           least, most;   /* of numbers, bytes and durations; most 0: no bound */
     const char *const *choices;    /* SETTING_CHOICE: ended by NULL */
     const char        *help;       /* one line, lower case */
+    bool               written;    /* a path, or the template of one, that is written to; see confine.h */
 };
 
 #endif

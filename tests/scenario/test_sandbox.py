@@ -1,0 +1,178 @@
+"""What the program may do while it reads logs, shown by code that is smuggled into it: a library that is loaded before it and
+tries something forbidden as soon as the program syncs its output, when all of its input has been read."""
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BINARY, SANITIZER, wait_for
+from streaming import Run, messages
+
+pytestmark = pytest.mark.skipif(SANITIZER != "", reason="a sanitizer's runtime must be loaded first")
+
+INTRUDER = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int try(const char *what, const char *path)
+{
+    if (strcmp(what, "socket") == 0) return socket(AF_INET, SOCK_STREAM, 0);
+    if (strcmp(what, "exec") == 0) return execl("/bin/true", "true", (char *)NULL);
+    if (strcmp(what, "trace") == 0) return (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    if (strcmp(what, "read") == 0) return open(path, O_RDONLY);
+    if (strcmp(what, "write") == 0) return open(path, O_WRONLY | O_CREAT, 0600);
+    return 0;
+}
+
+static void intrude(void)
+{
+    static int done;
+    const char *plan = getenv("INTRUDER");
+    char what[16], path[1024];
+    for (int len; !done && plan != NULL && sscanf(plan, "%15s %1023s%n", what, path, &len) == 2; plan += len) {
+        int result = try(what, path);
+        dprintf(2, "intruder: %s\n", result < 0 ? strerror(errno) : "worked");
+    }
+    done = 1;
+}
+
+int fsync(int fd) { intrude(); return (int)syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { intrude(); return (int)syscall(SYS_fdatasync, fd); }
+"""
+
+
+@pytest.fixture(scope="module")
+def intruder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("intruder")
+    (folder / "intruder.c").write_text(INTRUDER)
+    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no compiler")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "intruder.so", folder / "intruder.c"], check=True)
+    return folder / "intruder.so"
+
+
+@pytest.fixture
+def intrude(intruder, tmp_path):
+    """Runs a command with the intruder inside; returns its exit code and what the intruder said of its attempts."""
+    def run(command, *attempts):
+        environment = {**os.environ, "LD_PRELOAD": str(intruder), "INTRUDER": " ".join(attempts)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        said = [line for line in done.stderr.decode().splitlines() if line.startswith("intruder: ")]
+        return done.returncode, [line.removeprefix("intruder: ") for line in said]
+    (tmp_path / "in.jsonl").write_text('{"password":"Quay-Heron_31"}\n')
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other.jsonl").write_text('{"a":1}\n')
+    return run
+
+
+REDACT = [BINARY, "redact", "in.jsonl", "-o", "out/clean.jsonl", "--quiet"]
+SCAN = [BINARY, "scan", "in.jsonl", "-o", "out/found.txt", "--quiet"]
+UNBOUND = [sys.executable, "-c", "import os; os.fsync(os.open('in.jsonl', os.O_RDONLY))"]
+KILLED = (-signal.SIGSYS, [])
+WORKED, DENIED = "worked", "Permission denied"
+ENDING = ["socket -", "exec -", "trace -"]
+
+
+LANDLOCK_CREATE_RULESET, ASK_VERSION = 444, 1   # the number of the call is the same on all machines
+landlock = pytest.mark.skipif(ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, ASK_VERSION) < 1,
+                              reason="this kernel does not offer Landlock")
+
+
+def test_a_program_that_is_not_bound_can_do_what_is_tried_here(intrude):
+    assert intrude(UNBOUND, "socket -", "trace -", "read other.jsonl", "write new") == (0, 4 * [WORKED])
+    assert intrude(UNBOUND, "exec -") == (0, [])   # the other program says nothing
+
+
+@pytest.mark.parametrize("command", [REDACT, SCAN], ids=["redact", "scan"])
+@pytest.mark.parametrize("attempt", ENDING)
+def test_a_command_on_local_files_is_ended_when_it_opens_a_socket_or_runs_or_traces_a_program(intrude, command, attempt, tmp_path):
+    assert intrude(command, attempt) == KILLED
+    assert not (tmp_path / "out/clean.jsonl").exists() and not (tmp_path / "out/found.txt").exists()
+
+
+def test_the_intruder_is_what_ends_it(intrude, tmp_path):
+    assert intrude(REDACT, "nothing -") == (0, [WORKED])
+    assert b"Quay-Heron" not in (tmp_path / "out/clean.jsonl").read_bytes()
+
+
+@landlock
+@pytest.mark.parametrize("command", [REDACT, SCAN], ids=["redact", "scan"])
+def test_a_command_reads_its_inputs_and_writes_its_outputs_and_no_other_files(intrude, command, tmp_path):
+    allowed = ["read in.jsonl", "write out/new"]
+    denied = ["read other.jsonl", "read /etc/passwd", "write new", "write in.jsonl", "write /tmp/lethe-intruder"]
+    assert intrude(command, *allowed, *denied) == (0 if command is REDACT else 3, 2 * [WORKED] + 5 * [DENIED])
+
+
+@landlock
+def test_only_the_folder_of_a_mirror_is_written_below(intrude):
+    assert intrude([BINARY, "redact", "in.jsonl", "-o", "clean/", "--quiet"], "write clean/more", "write more") == (0, [WORKED, DENIED])
+
+
+@landlock
+def test_a_link_to_a_file_elsewhere_is_still_an_input(lethe, tmp_path):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/a.jsonl").write_text('{"a":1}\n')
+    (tmp_path / "export/a.jsonl").symlink_to("../elsewhere/a.jsonl")
+    (tmp_path / "elsewhere/out.jsonl").write_text("")
+    (tmp_path / "out.jsonl").symlink_to("elsewhere/out.jsonl")
+    done = lethe.redact("export/", "-o", "out.jsonl", "--quiet")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "elsewhere/out.jsonl").read_text() == '{"a":1}\n'
+
+
+def run_in_stream(intrude, tmp_path, *attempts):
+    """`lethe run` on standard input, where it ends by itself."""
+    (tmp_path / "run.yaml").write_text("""
+        sources: [{name: in, type: stdin}]
+        sinks: [{name: out, type: file, path: "clean/{kind}.jsonl"}]
+        store: store
+    """)
+    return intrude([BINARY, "run", "-c", "run.yaml"], *attempts)
+
+
+@pytest.mark.parametrize("attempt", ["exec -", "trace -"])
+def test_a_run_is_ended_when_it_runs_or_traces_a_program(intrude, tmp_path, attempt):
+    assert run_in_stream(intrude, tmp_path, attempt) == KILLED
+
+
+@landlock
+def test_a_run_writes_below_the_folders_of_its_store_and_sinks_only(intrude, tmp_path):
+    allowed = ["write clean/more", "write store/more", "read /etc/hosts"]
+    denied = ["write more", "write /etc/lethe-intruder", "write /tmp/lethe-intruder"]
+    assert run_in_stream(intrude, tmp_path, *allowed, *denied) == (0, 3 * [WORKED] + 3 * [DENIED])
+
+
+@landlock
+def test_a_reload_that_would_write_elsewhere_is_refused_and_the_run_goes_on(tmp_path):
+    config = "sources: [{name: in, type: file, paths: [in.log], poll: 50ms}]\nsinks: [{name: out, type: file, path: '%s'}]\nstore: store\n"
+    clean, below = tmp_path / "clean/a.jsonl", tmp_path / "clean/below/a.jsonl"
+    log = tmp_path / "in.log"
+    log.write_text("one\n")
+    with Run(tmp_path, config % clean) as run:
+        wait_for(lambda: messages(clean) == ["one"])
+        run.config.write_text(config % (tmp_path / "elsewhere/{kind}.jsonl"))
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("out would write below"))
+        assert run.logged("restart it to take this configuration; going on as before")
+        log.write_text("one\ntwo\n")
+        wait_for(lambda: messages(clean) == ["one", "two"])
+        run.config.write_text(config % below)
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("starting again with the new one"))
+        log.write_text("one\ntwo\nthree\n")
+        wait_for(lambda: messages(below) == ["three"])
+    assert not (tmp_path / "elsewhere").exists()
