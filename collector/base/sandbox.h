@@ -5,12 +5,19 @@
  * socket either, nor memory that becomes executable. Files (Landlock, since Linux 5.13): only below the paths named; another
  * is EACCES. What is open already stays usable. Neither can be taken back.
  *
- * A build with a sanitizer, whose runtime needs calls of its own, is bound by the list of what is forbidden instead.
+ * A build with a sanitizer, whose runtime needs calls of its own, is bound by the list of what is forbidden instead, and may
+ * read what the kernel tells of processes.
  * Thread: the main thread, before any other is started; threads inherit all of it. */
 #ifndef LETHE_BASE_SANDBOX_H
 #define LETHE_BASE_SANDBOX_H
 
 #include "base/error.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(LETHE_ASAN)
+#define SANDBOX_RELAXED true
+#else
+#define SANDBOX_RELAXED false
+#endif
 
 enum sandbox_kind {
     SANDBOX_FILES,     /* files alone */

@@ -24,12 +24,6 @@
 #define COUNT_OF(a)   (sizeof(a) / sizeof *(a))
 #define THREAD        (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(LETHE_ASAN)
-#define RELAXED true
-#else
-#define RELAXED false
-#endif
-
 void sandbox_protect_memory(void)
 {
     const struct rlimit none = {0, 0};
@@ -203,6 +197,6 @@ static bool load(uint32_t otherwise, bool (*fill)(scmp_filter_ctx, enum sandbox_
 
 bool sandbox_filter_calls(enum sandbox_kind kind, struct error *err)
 {
-    if (RELAXED) return load(SCMP_ACT_ALLOW, fill_relaxed, kind, err);
+    if (SANDBOX_RELAXED) return load(SCMP_ACT_ALLOW, fill_relaxed, kind, err);
     return load(SCMP_ACT_ERRNO(EPERM), fill_refusing, kind, err) && load(SCMP_ACT_KILL_PROCESS, fill_ending, kind, err);
 }

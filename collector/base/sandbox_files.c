@@ -38,23 +38,6 @@ static int create_ruleset(const struct landlock_ruleset_attr *attributes, size_t
     return (int)syscall(SYS_landlock_create_ruleset, attributes, size, flags);
 }
 
-struct sandbox_files *sandbox_files_new(bool reads)
-{
-    int version = create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 1) return NULL;
-    struct sandbox_files *f = malloc(sizeof *f);
-    if (f == NULL) return NULL;
-    f->version = (unsigned)version;
-    f->handled = NEVER | MAKING | LANDLOCK_ACCESS_FS_WRITE_FILE | (reads ? READING : 0);
-    if (version >= 2) f->handled |= ACCESS_REFER;
-    if (version >= 3) f->handled |= ACCESS_TRUNCATE;
-    const struct landlock_ruleset_attr attributes = {.handled_access_fs = f->handled};
-    f->ruleset = create_ruleset(&attributes, sizeof attributes.handled_access_fs, 0);
-    if (f->ruleset >= 0) return f;
-    free(f);
-    return NULL;
-}
-
 static void allow(struct sandbox_files *f, const char *path, uint64_t access)
 {
     struct stat status;
@@ -68,6 +51,26 @@ static void allow(struct sandbox_files *f, const char *path, uint64_t access)
         if (rule.allowed_access != 0) (void)syscall(SYS_landlock_add_rule, f->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     }
     close(fd);
+}
+
+struct sandbox_files *sandbox_files_new(bool reads)
+{
+    int version = create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version < 1) return NULL;
+    struct sandbox_files *f = malloc(sizeof *f);
+    if (f == NULL) return NULL;
+    f->version = (unsigned)version;
+    f->handled = NEVER | MAKING | LANDLOCK_ACCESS_FS_WRITE_FILE | (reads ? READING : 0);
+    if (version >= 2) f->handled |= ACCESS_REFER;
+    if (version >= 3) f->handled |= ACCESS_TRUNCATE;
+    const struct landlock_ruleset_attr attributes = {.handled_access_fs = f->handled};
+    f->ruleset = create_ruleset(&attributes, sizeof attributes.handled_access_fs, 0);
+    if (f->ruleset < 0) {
+        free(f);
+        return NULL;
+    }
+    if (SANDBOX_RELAXED) allow(f, "/proc", READING);
+    return f;
 }
 
 void sandbox_may_read(struct sandbox_files *f, const char *path) { allow(f, path, READING); }
