@@ -1,0 +1,200 @@
+/* Files that are known under another name: renamed or packed, while the source looked or between two runs. */
+#include "source_file_priv.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <unistd.h>
+
+/* The length of what a name has in common with the names that rotation makes of it: app.log in app.log.1, app.log-20260131.gz. */
+static size_t family(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t      least = slash != NULL ? (size_t)(slash - path) + 2 : 1, len = strlen(path);
+    if (len > least + 3 && strcmp(path + len - 3, ".gz") == 0) len -= 3;
+    while (len > least && (ascii_is_digit(path[len - 1]) || strchr(".-_:", path[len - 1]) != NULL)) len--;
+    return len;
+}
+
+static bool same_family(const char *a, const char *b) { return slice_equal(slice_of(a, family(a)), slice_of(b, family(b))); }
+
+/* Of a file of which nothing was read yet only the time tells: packing keeps that of the last writing. */
+static bool is_younger(int fd, const struct file_id *id)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec >= id->born_ns;
+}
+
+static bool may_be(struct source_file *s, const char *path, int fd, const struct file_mark *mark, bool read_before)
+{
+    struct followed trial = {.path = (char *)path, .fd = fd, .packed = true};
+    if (mark->packed_size > 0 || (mark->head.len > 0) != read_before || !same_family(path, mark->path)) return false;
+    if (!read_before) return mark->place.offset == 0 && is_younger(fd, &mark->id);
+    bool fits = followed_start_gunzip(&trial) && followed_unpack_to(s, &trial, mark);
+    if (trial.gunzip != NULL) gunzip_free(trial.gunzip);
+    return fits;
+}
+
+/* Goes on in a packed file where the plain one was left. */
+static void take_over(struct source_file *s, const char *path, const struct file_mark *from, struct file_mark *to)
+{
+    struct file_mark mark = *from;
+    mark.id = to->id;
+    snprintf(mark.path, sizeof mark.path, "%s", path);
+    *to = mark;
+    log_line(LOG_INFO, s->base.name, "'%s' is a file read before, packed: going on at byte %" PRIu64, path, to->place.offset);
+}
+
+static bool adopt_one(struct source_file *s, const char *path, int fd, bool read_before, struct file_mark *mark, struct file_id *replaces)
+{
+    for (size_t i = 0; i < s->saved_count; i++) {
+        if (!may_be(s, path, fd, &s->saved[i], read_before)) continue;
+        *replaces = s->saved[i].id;
+        take_over(s, path, &s->saved[i], mark);
+        s->saved[i] = s->saved[--s->saved_count];
+        return true;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        struct followed *f = s->files[i];
+        if (!f->ended || f->packed || f->forgotten || !may_be(s, path, fd, &f->mark, read_before)) continue;
+        take_over(s, path, &f->mark, mark);
+        f->ended_ms = 0;   /* it is this one now */
+        return true;
+    }
+    return false;
+}
+
+/* Whether a packed file is one that is gone. If so, its mark is that one's from now on, and the position of `replaces` is not
+ * needed any more. */
+bool files_adopt(struct source_file *s, const char *path, int fd, struct file_mark *mark, struct file_id *replaces)
+{
+    return adopt_one(s, path, fd, true, mark, replaces) || adopt_one(s, path, fd, false, mark, replaces);
+}
+
+/* A packed file waits until no plain one can be it that is still read. */
+bool files_may_be_another(const struct source_file *s, const struct followed *packed)
+{
+    if (packed->mark.place.offset > 0) return false;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct followed *f = s->files[i];
+        if (f->gone && !f->ended && !f->packed && same_family(f->mark.path, packed->path)) return true;
+    }
+    return false;
+}
+
+/* Files that were renamed while they were not open are in the same folder, if they are anywhere. One reading of a folder for all. */
+static void find_lost_in(struct source_file *s, const char *folder)
+{
+    DIR           *open = opendir(folder[0] == '\0' ? "." : folder);
+    struct dirent *entry;
+    while (open != NULL && (entry = readdir(open)) != NULL)
+        for (struct followed *f = s->buckets[entry->d_ino % BUCKETS]; f != NULL; f = f->next) {
+            char           path[4096 + sizeof entry->d_name];
+            struct file_id id;
+            struct stat    status;
+            if (!f->lost || f->mark.id.inode != entry->d_ino) continue;
+            snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
+            if (file_id_at(path, &id, &status) && file_id_equal(&id, &f->mark.id)) followed_rename(f, path);
+        }
+    if (open != NULL) closedir(open);
+}
+
+void files_find_lost(struct source_file *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->files[i]->lost) continue;
+        char folder[4096];
+        snprintf(folder, sizeof folder, "%.*s", (int)files_folder_len(s->files[i]->path), s->files[i]->path);
+        find_lost_in(s, folder);
+        for (size_t n = i; n < s->count; n++)
+            if (s->files[n]->lost && files_same_folder(s->files[n]->path, folder)) s->files[n]->lost = false;
+    }
+}
+
+/* A packed one of a name that no pattern has: the same. */
+static void find_packed(struct source_file *s, const struct file_mark mark)
+{
+    char   pattern[SAVED_PATH + 8];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s*.gz", mark.path);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t n = 0; n < found.gl_pathc; n++) {
+            struct file_id   id;
+            struct stat      status;
+            if (!file_id_at(found.gl_pathv[n], &id, &status) || files_find(s, &id) != NULL || !followed_is_gzip(found.gl_pathv[n])) continue;
+            struct file_id   replaces = {0};
+            struct file_mark adopted = {.id = id};
+            int              fd = open(found.gl_pathv[n], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+            bool             fits = fd >= 0 && files_adopt(s, found.gl_pathv[n], fd, &adopted, &replaces);
+            if (fd >= 0) close(fd);
+            if (!fits) continue;
+            files_follow_renamed(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size)->replaces = replaces;
+            break;
+        }
+    globfree(&found);
+}
+
+/* The name without its last parts, as far as what is left fits: x.log of x.log.1, x.log-20260314 and x.log.1.gz. */
+static bool fits_without_ending(const struct source_file *s, const char *path)
+{
+    char base[SAVED_PATH];
+    if (strlen(path) >= SAVED_PATH) return false;
+    strcpy(base, path);
+    for (char *p = base + strlen(base); p > base && *p != '/'; p--) {
+        if (*p != '.' && *p != '-') continue;
+        *p = '\0';
+        if (files_fit(s, base)) return true;
+    }
+    return false;
+}
+
+/* Files that were renamed between two runs and never met. */
+static void find_unmet(struct source_file *s, const char *folder)
+{
+    DIR           *d = opendir(folder);
+    struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        char           path[SAVED_PATH + NAME_MAX + 2];
+        struct file_id id;
+        struct stat    status;
+        snprintf(path, sizeof path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, entry->d_name);
+        if (files_fit(s, path) || !fits_without_ending(s, path) || !file_id_at(path, &id, &status)) continue;
+        if (id.born_ns >= s->base.store_born_ns && S_ISREG(status.st_mode) && files_find(s, &id) == NULL) files_meet_renamed(s, path);
+    }
+    if (d != NULL) closedir(d);
+}
+
+/* Files of earlier runs that no pattern shows any more: renamed, or packed, while nobody looked. What is not found stays saved. */
+void files_find_missing(struct source_file *s)
+{
+    size_t before = s->count, saved = s->saved_count;
+    s->saved_count = 0;
+    for (size_t i = 0; i < saved; i++) {
+        struct file_mark mark = s->saved[i];
+        struct followed *f = files_follow(s, mark.path, &mark, 0);
+        f->gone = f->lost = true;
+    }
+    files_find_lost(s);
+    for (size_t i = s->count; i-- > before;) {
+        struct followed *f = s->files[i];
+        struct file_id   id;
+        struct stat      status;
+        if (file_id_at(f->path, &id, &status) && file_id_equal(&id, &f->mark.id)) {
+            f->size = (uint64_t)status.st_size;
+            f->packed = followed_is_gzip(f->path);
+            f->formed = true;
+            f->gone_ms = clock_monotonic_ms();
+            if (s->open_count < s->most_open) (void)followed_open(s, f);
+            continue;
+        }
+        s->saved[s->saved_count++] = f->mark;   /* in the room of those that were taken out above */
+        files_leave_table(s, f);
+        followed_free(s, f);
+        s->files[i] = s->files[--s->count];
+    }
+    for (size_t i = s->saved_count; i-- > 0;)
+        if (i < s->saved_count && s->saved[i].path[0] != '\0') find_packed(s, s->saved[i]);
+    for (size_t i = 0; i < s->folder_count && s->base.store != NULL; i++) find_unmet(s, s->folders[i].path);
+}

@@ -1,0 +1,137 @@
+/* What the parts of the file source share.
+ *
+ *      source_file.c         what is read goes into cargoes, with a receipt that keeps the mark
+ *      source_file_list.c    which files there are: patterns, inotify, looking
+ *      source_file_known.c   files that are known under another name: renamed, packed, in this run or before it
+ *      source_file_one.c     one file: opened, read, cut, changed
+ *
+ * Thread: the source's own. */
+#ifndef LETHE_COLLECTOR_SOURCE_FILE_PRIV_H
+#define LETHE_COLLECTOR_SOURCE_FILE_PRIV_H
+
+#include "file_identity.h"
+#include "gunzip.h"
+#include "store.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wakeup.h"
+
+#define MOST_FILES      10000
+#define BUCKETS         16384       /* of the table of files by inode */
+#define TOUCHED_BITS    4096        /* of the names that inotify told */
+
+enum { START_BEGINNING, START_END };
+
+struct followed {
+    char            *path;
+    struct followed *next;           /* in the table by inode */
+    int              fd;             /* -1: closed */
+    struct file_mark mark;           /* of what was handed out */
+    struct framer   *framer;         /* NULL: nothing is unfinished */
+    struct gunzip   *gunzip;
+    struct file_id   replaces;       /* its position is to be forgotten with the next one of this; inode 0: none */
+    uint64_t         size;           /* as last seen, packed or not */
+    uint64_t         read_to;        /* bytes of the content that the framer has */
+    uint64_t         packed_to;      /* bytes of the file that gunzip has */
+    uint64_t         tried_size;     /* no more came of it than was known */
+    uint64_t         grown_ms, looked_ms, used_ms, gone_ms, ended_ms;
+    uint64_t         handed_to;      /* end of the last document handed out */
+    uint32_t         touch;          /* bit of its name in `touched` */
+    bool             packed, gone, listed, finishing, ended, forgotten, told;
+    bool             unsaved;        /* the mark is to be kept, though nothing was read */
+    bool             formed;         /* it is known whether it is packed */
+    bool             lost;           /* gone, not open, and not looked for yet */
+};
+
+struct source_file {
+    struct source    base;
+    struct text_list paths, exclude;
+    int              start;
+    uint64_t         poll_ms, rotate_wait_ms;
+
+    struct followed **files;
+    struct followed  *buckets[BUCKETS];
+    size_t            count, capacity, turn, open_count;
+    uint64_t          touched[TOUCHED_BITS / 64];
+    struct file_mark *saved;         /* of earlier runs, of files not met yet; and of files that ended and may be met packed */
+    size_t            saved_count;
+    size_t            most_open;
+    bool              first_list, too_many_told, more;
+    uint64_t          opened_ms, listed_ms, swept_ms, held;
+    struct followed  *unpacking;     /* packed files are read one after another: unpacking takes room */
+    int               notify;
+    struct folder {
+        int  watch;
+        char path[SAVED_PATH];
+    } *folders;
+    size_t            folder_count;
+    uint32_t          moved;         /* cookie of a rename away from a name that fits; 0: none */
+    struct wakeup     wakeup;
+};
+
+/* --- source_file_one.c ------------------------------------------------------------------------------------------------------ */
+
+/* Warns of the file, once until it grows. */
+void followed_tell(struct source_file *, struct followed *, const char *what);
+
+bool followed_is_gzip(const char *path);
+bool followed_bears_its_name(const struct followed *);
+void followed_rename(struct followed *, const char *path);
+
+/* Opens it, if it still bears its name, and closes another if too many are open. False: it cannot be. */
+bool followed_open(struct source_file *, struct followed *);
+void followed_close(struct source_file *, struct followed *);
+void followed_free(struct source_file *, struct followed *);
+
+/* Reading goes on at the mark with a new framer. */
+bool followed_start_framer(struct source_file *, struct followed *);
+void followed_drop_framer(struct source_file *, struct followed *);   /* what is unfinished will be read again */
+
+/* A reader of the packed content from its beginning. */
+bool followed_start_gunzip(struct followed *);
+
+/* Unpacks up to the place of a mark and compares on the way. False: it is another content, or damaged. */
+bool followed_unpack_to(struct source_file *, struct followed *, const struct file_mark *);
+
+/* Before more is read: whether it is still the content that was read before. If not, its epoch ends and the next begins. */
+void followed_verify(struct source_file *, struct followed *);
+
+/* --- source_file_list.c ----------------------------------------------------------------------------------------------------- */
+
+/* Looks for new files and at known ones, when it is time. */
+void files_sweep(struct source_file *);
+void files_list(struct source_file *);   /* at once, all patterns */
+
+bool             files_fit(const struct source_file *, const char *path);   /* a pattern has it and none excludes it */
+struct followed *files_find(const struct source_file *, const struct file_id *);
+struct followed *files_follow(struct source_file *, const char *path, const struct file_mark *, uint64_t size);
+
+/* A file that bears a name by now that does not fit. */
+struct followed *files_follow_renamed(struct source_file *, const char *path, const struct file_mark *, uint64_t size);
+
+/* The same, and it was not met before: from its beginning. */
+void files_meet_renamed(struct source_file *, const char *path);
+
+size_t files_folder_len(const char *path);   /* of a path, to the last slash and with it */
+bool   files_same_folder(const char *a, const char *b);
+
+/* Takes it out of the table by inode, not out of the list. */
+void files_leave_table(struct source_file *, struct followed *);
+
+/* --- source_file_known.c ---------------------------------------------------------------------------------------------------- */
+
+/* Whether a packed file is one that is gone. If so, its mark is that one's from now on, and the position of `replaces` is not
+ * needed any more. */
+bool files_adopt(struct source_file *, const char *path, int fd, struct file_mark *, struct file_id *replaces);
+
+/* A packed file waits until no plain one can be it that is still read. */
+bool files_may_be_another(const struct source_file *, const struct followed *packed);
+
+/* Looks for the `lost` ones under other names, in one reading of each folder. */
+void files_find_lost(struct source_file *);
+
+/* At the start: files of earlier runs that no pattern shows any more. */
+void files_find_missing(struct source_file *);
+
+#endif
