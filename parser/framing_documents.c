@@ -41,6 +41,7 @@ struct document *framing_add(struct framer *f, enum document_form form, uint64_t
         f->view.final = true;
         return &f->lost;
     }
+    if (form != DOCUMENT_TEXT && f->key_lines > 0) f->key_lines--;   /* text counts its own lines */
     d->form = form;
     d->start = start == end ? 0 : (uint32_t)(f->base + (start - f->view.from));
     d->len = (uint32_t)(end - start);

@@ -49,7 +49,7 @@ struct framer {
     bool             blank_cut;    /* the line began with more white space than is held */
     bool             first_line;   /* the document is still on the line on which it began */
     uint64_t         counted, line;
-    uint32_t         key_lines;    /* lines of text that may still belong to the private key begun before */
+    uint32_t         key_lines;    /* documents among which lines of the private key begun before may still be */
     bool                  ended, failed, later;
     struct error     error;
     struct document  lost;         /* stands for one that the batch has no memory for; the input then fails */

@@ -531,6 +531,25 @@ static void a_place_is_never_inside_a_private_key_over_lines(void **state)
     assert_int_equal(stops[count - 1].place.line, 7);
 }
 
+/* ... and a key that never ends holds the place for so many documents and no longer, of whatever form they are. */
+static void a_key_that_does_not_end_does_not_hold_the_place_for_ever(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"{\"a\":1}\n", "[1,\n2]\n", "torn {\n", "nul \0\n", "a line that is longer than the longest\n"};
+    static const size_t      lengths[] = {8, 8, 7, 6, 39};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        static struct framed whole;
+        static struct stop   stops[1 << 15];
+        static char          text[1 << 14];
+        size_t               len = 0;
+        len += (size_t)snprintf(text, sizeof text, "-----BEGIN PRIVATE KEY-----\n");
+        for (int n = 0; n < 250; n++, len += lengths[i]) memcpy(text + len, lines[i], lengths[i]);
+        size_t count = frame_growing(slice_of(text, len), 32, &whole, stops, sizeof stops / sizeof stops[0]);
+        assert_int_equal(stops[count - 1].place.offset, len);
+        for (size_t n = 0; n < count; n++) assert_true(stops[n].documents > 200 || stops[n].place.offset == 0);
+    }
+}
+
 /* --- Size ------------------------------------------------------------------------------------------------------------- */
 
 /* Endless repetitions of one unit between a beginning and an end. */
@@ -629,6 +648,7 @@ int main(void)
         cmocka_unit_test(an_input_that_grows_byte_by_byte_gives_the_same_documents),
         cmocka_unit_test(a_fresh_framer_goes_on_where_the_place_says),
         cmocka_unit_test(a_place_is_never_inside_a_private_key_over_lines),
+        cmocka_unit_test(a_key_that_does_not_end_does_not_hold_the_place_for_ever),
         cmocka_unit_test(hostile_input_is_linear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
