@@ -579,7 +579,7 @@ static bool run(struct pipeline *p, struct error *err)
 bool pipeline_run(const struct pipeline_options *options, const struct plan *plan, const struct input_list *inputs,
                   const struct destination *destination, struct console *console, struct run_result *result, struct error *err)
 {
-    const struct framer_options framing = {options->max_record, options->keep_container};
+    const struct framer_options framing = {options->max_record, options->keep_container, options->multiline};
     struct pipeline p = {
         .options = options, .plan = plan, .inputs = inputs, .destination = destination, .console = console, .result = result,
         .input_turn = PTHREAD_MUTEX_INITIALIZER, .output_lock = PTHREAD_MUTEX_INITIALIZER, .output_moves = PTHREAD_COND_INITIALIZER,

@@ -26,6 +26,7 @@ struct pipeline_options {
     bool        second_gate;             /* not with keep_container or a writer */
     size_t      max_record;
     unsigned    max_depth;
+    enum multiline multiline;
     const char            *sealed;       /* file for withheld records, sealed to `seal_key`; NULL: they are not kept. Not with a */
     const struct seal_key *seal_key;     /* writer, nor with --resume */
     const struct batch_writer *writer;   /* NULL: the encoder, with `format`. It gets details; --resume, mirrors and

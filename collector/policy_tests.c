@@ -46,7 +46,7 @@ static bool bench_open(struct bench *b, const char *policy, struct error *err)
     if (b->plan != NULL) b->redactor = redactor_new(b->plan, &redaction, err);
     if (b->redactor == NULL) return false;
     b->encoder = encoder_new(FORMAT_ORIGINAL, false);
-    b->framer = framer_new(&(struct framer_options){REDACTION_MAX_RECORD, false});
+    b->framer = framer_new(&(struct framer_options){.max_document = REDACTION_MAX_RECORD});
     return (b->encoder != NULL && b->framer != NULL && batch_init(&b->batch, REDACTION_MAX_RECORD + BATCH_EXTRA)) ||
            error_set(err, ERROR_MEMORY, "out of memory");
 }

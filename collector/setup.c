@@ -17,8 +17,11 @@ static unsigned cores(void)
 
 bool limits_read(const struct options *options, struct pipeline_options *p, struct error *err)
 {
-    size_t jobs = cores(), depth = 0;
-    bool   sound = (!option_given(options, OPTION_JOBS) || option_number(options, OPTION_JOBS, 1, MAX_JOBS, &jobs, err)) &&
+    size_t      jobs = cores(), depth = 0;
+    const char *kind = option_text(options, OPTION_MULTILINE);
+    while (multiline_names[p->multiline] != NULL && strcmp(multiline_names[p->multiline], kind) != 0) p->multiline++;
+    if (multiline_names[p->multiline] == NULL) return error_set(err, ERROR_USAGE, "--multiline takes off, traces or stamped, not '%s'", kind);
+    bool sound = (!option_given(options, OPTION_JOBS) || option_number(options, OPTION_JOBS, 1, MAX_JOBS, &jobs, err)) &&
                  option_bytes(options, OPTION_MAX_RECORD, LEAST_RECORD, MOST_RECORD, &p->max_record, err) &&
                  option_number(options, OPTION_MAX_DEPTH, 1, MOST_DEPTH, &depth, err);
     p->jobs = (unsigned)jobs;

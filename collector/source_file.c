@@ -43,6 +43,10 @@ static const struct setting settings[] = {
     {"poll", SETTING_DURATION, offsetof(struct source_file, poll_ms), "250ms", .least = 10, .most = 60000, .help = "how often files are looked at"},
     {"rotate_wait", SETTING_DURATION, offsetof(struct source_file, rotate_wait_ms), "5s", .most = 3600000,
      .help = "how long a renamed or removed file is watched for more"},
+    {"multiline", SETTING_CHOICE, offsetof(struct source_file, multiline), "off", .choices = multiline_names,
+     .help = "which lines of text are one record: those of a stack trace, or all up to the next time or level"},
+    {"multiline_wait", SETTING_DURATION, offsetof(struct source_file, multiline_wait_ms), "1s", .least = 10, .most = 3600000,
+     .help = "how long a record of several lines is held for more"},
     {.name = NULL},
 };
 
@@ -99,6 +103,13 @@ static void settled(struct source *s, struct receipt *r)
 
 /* --- Filling ------------------------------------------------------------------------------------------------------------------- */
 
+/* What follows the last record handed out is unfinished, and nothing came to it for long: a record of several lines ends there. */
+static bool has_waited(const struct source_file *s, const struct followed *f, uint64_t now)
+{
+    bool unfinished = !f->packed && f->size > f->mark.place.offset && f->ended_to != f->size;
+    return s->multiline != MULTILINE_OFF && unfinished && now - f->grown_ms >= s->multiline_wait_ms;
+}
+
 static bool has_work(const struct source_file *s, const struct followed *f, uint64_t now)
 {
     if (f->ended) return !f->forgotten && f->gone && now - f->ended_ms >= FORGET_MS;
@@ -107,6 +118,7 @@ static bool has_work(const struct source_file *s, const struct followed *f, uint
     if (f->packed)
         return f->framer != NULL || (f->tried_size != f->size && now - f->grown_ms >= PACKED_REST_MS && s->unpacking == NULL && !files_may_be_another(s, f));
     if (f->size != f->read_to && f->size != f->tried_size) return true;
+    if (has_waited(s, f, now)) return true;
     return f->gone && now - f->gone_ms >= s->rotate_wait_ms;
 }
 
@@ -173,7 +185,9 @@ static void add_origin(struct source_file *s, struct followed *f, struct cargo *
 
 static void read_documents(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
 {
+    bool waited = has_waited(s, f, clock_monotonic_ms());
     s->held -= f->read_to - f->mark.place.offset;
+    framer_end_text(f->framer, waited);
     enum fill filled = framer_fill(f->framer, &c->batch, err);
     bool      moved = update_mark(s, f);
     s->held += f->read_to - f->mark.place.offset;
@@ -185,6 +199,7 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     bool ended = filled == FILL_END || filled == FILL_FAILED;
     if (ended && f->packed) f->mark.packed_size = f->size;
     if (filled == FILL_LATER) f->tried_size = f->read_to;
+    if (filled == FILL_LATER && waited) f->ended_to = f->size;
     bool idle = filled == FILL_LATER && f->read_to == f->mark.place.offset;
     bool crowded = s->held > MOST_HELD && f->handed_to <= f->mark.place.offset;   /* else documents would be handed out again */
     s->unpacking = f->packed && !ended ? f : NULL;

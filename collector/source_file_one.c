@@ -107,7 +107,7 @@ static void begin_epoch(struct source_file *s, struct followed *f, const char *w
     f->mark.place = (struct framer_place){.line = 1};
     f->mark.head = f->mark.tail = (struct sample){0};
     f->mark.named = 0;
-    f->read_to = f->tried_size = f->handed_to = 0;
+    f->read_to = f->tried_size = f->handed_to = f->ended_to = 0;
 }
 
 /* A writer that did not open for appending leaves zeros where it had written before the file was cut. */
@@ -139,6 +139,7 @@ static ptrdiff_t read_file(void *context, char *buffer, size_t capacity, struct 
     }
     if (f->packed) f->packed_to += (uint64_t)got;
     else f->read_to += (uint64_t)got;
+    if (!f->packed && f->read_to > f->size) framer_end_text(f->framer, false);   /* it grew just now */
     return got > 0 || f->packed || f->finishing ? got : BYTES_LATER;
 }
 
@@ -202,7 +203,7 @@ bool followed_start_framer(struct source_file *s, struct followed *f)
 {
     if (f->packed && !start_packed(s, f)) return false;
     f->read_to = f->mark.place.offset;
-    f->framer = framer_new(&(struct framer_options){s->base.max_record, false});
+    f->framer = framer_new(&(struct framer_options){.max_document = s->base.max_record, .multiline = (enum multiline)s->multiline});
     if (f->framer == NULL) return false;
     framer_resume(f->framer, (struct byte_source){f->packed ? read_packed : read_file, f}, f->mark.place);
     return true;
@@ -216,6 +217,7 @@ void followed_verify(struct source_file *s, struct followed *f)
     bool cut = (uint64_t)status.st_size < f->read_to;
     bool changed = !cut && f->mark.tail.len > 0 && (!sample_fits(&s->base, f->fd, &f->mark.tail) || !sample_fits(&s->base, f->fd, &f->mark.head));
     if (cut || changed) begin_epoch(s, f, cut ? "it was cut" : "its content has changed");
+    if (f->size != (uint64_t)status.st_size) f->grown_ms = clock_monotonic_ms();   /* looking will not see it any more */
     f->size = (uint64_t)status.st_size;
     if ((cut || changed) || (f->mark.place.offset == 0 && f->framer == NULL)) skip_hole(f);
 }

@@ -36,6 +36,7 @@ struct followed {
     uint64_t         packed_to;      /* bytes of the file that gunzip has */
     uint64_t         tried_size;     /* no more came of it than was known */
     uint64_t         grown_ms, looked_ms, used_ms, gone_ms, ended_ms;
+    uint64_t         ended_to;       /* its size when a record of several lines was ended for want of more */
     uint64_t         handed_to;      /* end of the last document handed out */
     uint32_t         touch;          /* bit of its name in `touched` */
     bool             packed, gone, listed, finishing, ended, forgotten, told;
@@ -47,8 +48,8 @@ struct followed {
 struct source_file {
     struct source    base;
     struct text_list paths, exclude;
-    int              start;
-    uint64_t         poll_ms, rotate_wait_ms;
+    int              start, multiline;
+    uint64_t         poll_ms, rotate_wait_ms, multiline_wait_ms;
 
     struct followed **files;
     struct followed  *buckets[BUCKETS];

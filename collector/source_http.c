@@ -449,7 +449,7 @@ static bool open_http(struct source *source, struct error *err)
     struct source_http *s = (struct source_http *)source;
     s->last = &s->first;
     pthread_mutex_init(&s->lock, NULL);
-    s->framer = framer_new(&(struct framer_options){source->max_record, false});
+    s->framer = framer_new(&(struct framer_options){.max_document = source->max_record});
     if (s->framer == NULL) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
     return wakeup_init(&s->wakeup, err) && start_server(s, err);
 }

@@ -9,7 +9,7 @@
 static uint64_t hold(const struct framer *f)
 {
     if (f->step == framing_in_container) return container_hold(&f->container);
-    bool holds = f->step == framing_in_document || f->step == framing_after_document || f->step == framing_garbage || f->step == framing_text_line
+    bool holds = f->step == framing_in_document || f->step == framing_after_document || f->step == framing_garbage || f->step == framing_text_line || f->step == framing_more_lines
         || f->step == framing_after_container || (f->step == framing_between && f->line_begun);
     return holds ? f->start : f->extent.at;
 }
@@ -153,6 +153,8 @@ struct framer_place framer_place(const struct framer *f)
     if (f->step == framing_in_container || f->step == framing_in_long_document) return (struct framer_place){f->start, f->start_line};
     return (struct framer_place){hold(f), f->line};
 }
+
+void framer_end_text(struct framer *f, bool end) { f->end_text = end; }
 
 uint64_t framer_offset(const struct framer *f) { return f->view.to; }
 

@@ -13,12 +13,15 @@
  * (3) A document that is no such container and longer than max_document is skipped without being held and handed out as
  *     DOCUMENT_REFUSED, REFUSAL_LENGTH, without bytes.
  * (4) After a broken line the next line starts afresh.
+ * (5) Lines of text are one document each, or with `multiline` those that belong together. No line after one that begins a
+ *     private key is put together with others: they are handed out one by one, marked as key_block.
  * Thread: one at a time, in input order. */
 #ifndef LETHE_PARSER_FRAMING_H
 #define LETHE_PARSER_FRAMING_H
 
 #include "base/batch.h"
 #include "base/error.h"
+#include "parser/continuation.h"
 #include "parser/parser.h"
 
 /* Where bytes come from. Returns how many were put into buffer (0 at the end of the input), BYTES_LATER when there are none
@@ -37,7 +40,10 @@ struct framer;
 struct framer_options {
     size_t max_document;     /* bytes; default 1 MiB */
     bool   keep_container;   /* hand out DOCUMENT_MEMBER and DOCUMENT_GLUE as well */
+    enum multiline multiline;   /* which lines of text are one DOCUMENT_TEXT: at most max_document bytes, MULTILINE_LINES lines */
 };
+
+#define MULTILINE_LINES 1000   /* of one record; the next line begins another */
 
 MUST_USE struct framer *framer_new(const struct framer_options *);   /* NULL: no memory */
 void framer_free(struct framer *);
@@ -70,6 +76,10 @@ enum fill {
  * with commas put between elements (and before glue marked `element`, which begins a wrapper that is an element itself),
  * it gives the container again. One that is cut off gets its closing brackets as glue that is not in the input. */
 enum fill framer_fill(struct framer *, struct batch *, struct error *);
+
+/* True: when the source has no more just now, a record of several lines of text ends where it is, and what comes later begins
+ * another. Set by who has waited long enough. False, as at first: it is held, since a line may come that belongs to it. */
+void framer_end_text(struct framer *, bool);
 
 /* Bytes and lines taken from the source so far. */
 uint64_t framer_offset(const struct framer *);

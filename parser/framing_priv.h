@@ -50,6 +50,9 @@ struct framer {
     bool             first_line;   /* the document is still on the line on which it began */
     uint64_t         counted, line;
     uint32_t         key_lines;    /* documents among which lines of the private key begun before may still be */
+    struct continuation text;      /* of the record of several lines that is open */
+    uint32_t         text_lines;
+    bool             end_text;
     bool                  ended, failed, later;
     struct error     error;
     struct document  lost;         /* stands for one that the batch has no memory for; the input then fails */
@@ -65,6 +68,7 @@ enum step framing_in_long_document(struct framer *);
 enum step framing_in_container(struct framer *);
 enum step framing_after_container(struct framer *);
 enum step framing_text_line(struct framer *);
+enum step framing_more_lines(struct framer *);       /* [start, end) is text, extent.at the line after it */
 enum step framing_rest_of_line(struct framer *);     /* passed over, to its end */
 
 static inline enum step framing_enter(struct framer *f, enum step (*step)(struct framer *))

@@ -53,7 +53,7 @@ static struct found frame(struct slice text, size_t read_bytes, bool keep_contai
     struct found f = {0};
     struct error err = {0};
     struct batch batch;
-    struct framer *framer = framer_new(&(struct framer_options){MAX_DOCUMENT, keep_container});
+    struct framer *framer = framer_new(&(struct framer_options){.max_document = MAX_DOCUMENT, .keep_container = keep_container});
     CHECK(framer != NULL && batch_init(&batch, 4 * MAX_DOCUMENT + PARSER_PADDING));
     framer_reset(framer, (struct byte_source){read_memory, &memory});
     for (enum fill fill = FILL_SOME; fill == FILL_SOME;) {

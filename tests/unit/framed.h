@@ -73,6 +73,7 @@ struct framing_run {
     struct slice text;
     size_t       max_document, capacity, piece;
     bool         keep_container, fails;
+    enum multiline multiline;
 };
 
 static inline void frame(struct framing_run run, struct framed *out)
@@ -80,7 +81,7 @@ static inline void frame(struct framing_run run, struct framed *out)
     struct batch b;
     struct error error = {0};
     struct piecewise p = {.text = run.text, .piece = run.piece, .fails = run.fails};
-    struct framer *f = framer_new(&(struct framer_options){run.max_document, run.keep_container});
+    struct framer *f = framer_new(&(struct framer_options){run.max_document, run.keep_container, run.multiline});
     assert_non_null(f);
     assert_true(batch_init(&b, run.capacity));
     framer_reset(f, (struct byte_source){piecewise_read, &p});

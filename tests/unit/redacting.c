@@ -28,7 +28,7 @@ void redacting_open(struct redacting *t, const char *policy, bool keep_container
     CHECK(t->plan != NULL);
     redacting_renew(t);
     t->encoder = encoder_new(FORMAT_ORIGINAL, keep_container);
-    t->framer = framer_new(&(struct framer_options){REDACTION_MAX_RECORD, keep_container});
+    t->framer = framer_new(&(struct framer_options){.max_document = REDACTION_MAX_RECORD, .keep_container = keep_container});
     CHECK(t->redactor && t->encoder && t->framer && batch_init(&t->batch, REDACTION_MAX_RECORD + 512 * 1024));
 }
 

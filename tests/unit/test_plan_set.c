@@ -185,7 +185,7 @@ static void redacting_with(struct redacting *t, struct redactor *redactor, enum 
 {
     assert_non_null(redactor);
     *t = (struct redacting){.redactor = redactor, .encoder = encoder_new(format, false),
-                            .framer = framer_new(&(struct framer_options){REDACTION_MAX_RECORD, false})};
+                            .framer = framer_new(&(struct framer_options){.max_document = REDACTION_MAX_RECORD})};
     assert_true(t->encoder && t->framer && batch_init(&t->batch, REDACTION_MAX_RECORD + 512 * 1024));
 }
 
