@@ -44,7 +44,7 @@ static bool begins_with_level(struct slice text, bool bracket)
     size_t len = level_length(text);
     if (len == 0) return false;
     char next = len < text.len ? text.data[len] : ' ';
-    if (strchr(":]|)>", next) != NULL && next != '\0') return true;
+    if (strchr(":]|)>\x1b", next) != NULL && next != '\0') return true;
     if (strchr(" \t-", next) == NULL || next == '\0') return false;
     bool capitals = true;
     for (size_t i = 0; i < len; i++) capitals = capitals && text.data[i] < 'a';

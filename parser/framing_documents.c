@@ -123,7 +123,7 @@ static enum step enter_text_line(struct framer *f)
 {
     if (f->line_begun && !f->blank_cut) return framing_enter(f, framing_text_line);
     framing_refuse(f, f->line_begun ? REFUSAL_LENGTH : REFUSAL_SYNTAX, f->extent.at, f->extent.at);
-    return framing_enter_rest_of_line(f, f->extent.at, f->line);
+    return framing_enter(f, framing_rest_of_line);   /* `rest` is set; seen from here, this would be a line of text */
 }
 
 static void pass_blanks(struct framer *f)

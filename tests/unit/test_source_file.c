@@ -249,6 +249,79 @@ static void lines_longer_than_a_record_are_withheld_without_being_held(void **st
     finish(&world);
 }
 
+static void a_record_of_several_lines_is_held_until_nothing_came_for_long(void **state)
+{
+    (void)state;
+    begin(&world, "*.log", ", multiline: traces, multiline_wait: 2s");
+    start(&world);
+    puts_to(&world, "a.log", "1 first\n");
+    for (int i = 0; i < 5; i++) {   /* it grows for 7.5 s */
+        pass(&world, 1500);
+        puts_to(&world, "a.log", "  more\n");
+    }
+    pass(&world, 1000);
+    assert_int_equal(world.documents, 0);
+    puts_to(&world, "a.log", "  last.\n2 torn");
+    pass(&world, 3000);
+    assert_int_equal(world.documents, 1);
+    assert_string_equal(world.last, "1 first\n  more\n  more\n  more\n  more\n  more\n  last.");
+    uint64_t batches = world.batches;
+    pass(&world, 60000);   /* what is torn is not ended, and costs nothing */
+    assert_true(world.batches <= batches + 1);
+    puts_to(&world, "a.log", " line.\n3 next.\n4 held.\n");
+    pass(&world, 1000);
+    assert_int_equal(world.documents, 3);
+    pass(&world, 2000);
+    expect_once(1, 4);
+    finish(&world);
+}
+
+static void a_record_of_several_lines_is_whole_over_a_crash_and_a_rotation(void **state)
+{
+    (void)state;
+    begin(&world, "*.log", ", multiline: stamped, multiline_wait: 2s, rotate_wait: 2s");
+    start(&world);
+    puts_to(&world, "a.log", "[INFO] 0\n[INFO]\n1 begun\n");
+    pass(&world, 1000);
+    settle(&world, MOST_WAITING);
+    crash(&world);
+    start(&world);
+    puts_to(&world, "a.log", "more\n");
+    pass(&world, 1000);
+    move(&world, "a.log", "a.log.1");
+    puts_to(&world, "a.log", "2 of the new file.\n");
+    puts_to(&world, "a.log.1", "and ended.\n");
+    pass(&world, 10000);
+    assert_int_equal(world.strangers, 2);
+    assert_int_equal(world.documents, 3);
+    expect_once(2, 2);
+    stop(&world);
+    assert_int_equal(world.documents, 3);
+    finish(&world);
+}
+
+static void unfinished_records_of_many_files_are_held_in_bounded_room_and_end_all_the_same(void **state)
+{
+    (void)state;
+    static char line[MAX_RECORD - 4096];
+    char        name[32];
+    begin(&world, "*.log", ", multiline: traces, multiline_wait: 2s");
+    start(&world);
+    memset(line, 'x', sizeof line);
+    for (unsigned i = 1; i <= 700; i++) {   /* more than 16 MiB in all */
+        snprintf(name, sizeof name, "%u.log", i);
+        int len = snprintf(line, sizeof line, "%u", i);
+        line[len] = ' ';
+        line[sizeof line - 2] = '.';
+        line[sizeof line - 1] = '\n';
+        put(&world, name, line, sizeof line);
+    }
+    pass(&world, 20000);
+    assert_int_equal(world.documents, 700);
+    expect_once(1, 700);
+    finish(&world);
+}
+
 static void many_files_take_turns_with_few_descriptors(void **state)
 {
     (void)state;
@@ -318,6 +391,9 @@ int main(void)
         cmocka_unit_test(reading_may_begin_at_the_end_and_goes_on_there),
         cmocka_unit_test(packed_files_are_read_once_and_a_packed_one_is_the_plain_one),
         cmocka_unit_test(lines_longer_than_a_record_are_withheld_without_being_held),
+        cmocka_unit_test(a_record_of_several_lines_is_held_until_nothing_came_for_long),
+        cmocka_unit_test(a_record_of_several_lines_is_whole_over_a_crash_and_a_rotation),
+        cmocka_unit_test(unfinished_records_of_many_files_are_held_in_bounded_room_and_end_all_the_same),
         cmocka_unit_test(many_files_take_turns_with_few_descriptors),
         cmocka_unit_test(a_file_that_cannot_be_read_is_tried_again),
     };

@@ -53,7 +53,7 @@ static struct physical physicals[2048];
 static size_t          physical_count;
 static unsigned        next_line;
 static struct { bool written, may_miss, may_repeat, may_move; } lines[MOST_LINES];
-static bool            cuts_allowed, live_only;
+static bool            cuts_allowed, live_only, several_lines;
 
 static const char *name_of(unsigned log, unsigned old, bool packed)
 {
@@ -345,7 +345,7 @@ static bool judge(char *why, size_t room)
 
 static bool tell_story(const struct step *steps, const char *pattern, char *why, size_t room)
 {
-    begin(&world, pattern, ", rotate_wait: 2s");
+    begin(&world, pattern, several_lines ? ", rotate_wait: 2s, multiline: traces, multiline_wait: 300ms" : ", rotate_wait: 2s");
     memset(lines, 0, sizeof lines);
     memset(physicals, 0, sizeof physicals);
     memset(writers, 0, sizeof writers);
@@ -422,6 +422,16 @@ static void files_that_are_cut_change_nothing_for_others(void **state)
     check_stories("*.log");
 }
 
+/* Each line is one still, but it is held until the next is there or nothing came for long. */
+static void every_line_is_seen_when_it_is_held_for_more(void **state)
+{
+    (void)state;
+    cuts_allowed = false;
+    live_only = several_lines = true;
+    check_stories("*.log");
+    several_lines = false;
+}
+
 static int drop_keys(void **state)
 {
     (void)state;
@@ -434,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_is_seen_when_the_pattern_has_the_live_name_only),
         cmocka_unit_test(every_line_is_seen_when_the_pattern_has_rotated_and_packed_names_too),
+        cmocka_unit_test(every_line_is_seen_when_it_is_held_for_more),
         cmocka_unit_test(files_that_are_cut_change_nothing_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, drop_keys);
