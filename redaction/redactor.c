@@ -161,7 +161,7 @@ static void mask_key_line(struct redactor *r, uint32_t job)
     if (text.data[to - 1] == '-') return;   /* the frame */
     uint32_t word = to;
     while (word > from && (byte_class_has(&base64, text.data[word - 1]) || text.data[word - 1] == '=')) word--;
-    bool whole = word == from || text.data[word - 1] == ' ';
+    bool whole = word == from || text.data[word - 1] == ' ' || text.data[word - 1] == '\t';
     if (whole && to - word >= 4) replace_text(r, view, word, to, rule_finding(r, r->plan->key_rule));
 }
 
