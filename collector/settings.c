@@ -208,7 +208,8 @@ static bool read_one(const struct yaml_node *node, const struct setting *s, void
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: return settings_text(node, member, pool, err);
-    case SETTING_TEXTS: return read_texts(node, member, pool, err);
+    case SETTING_TEXTS:
+    case SETTING_SECRETS: return read_texts(node, member, pool, err);
     case SETTING_NUMBER:
     case SETTING_BYTES:
     case SETTING_DURATION: return read_quantity(node, s, member, err);
@@ -229,7 +230,8 @@ static void set_default(const struct setting *s, void *into, struct text_pool *p
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: *(const char **)member = s->standard; break;
-    case SETTING_TEXTS: {
+    case SETTING_TEXTS:
+    case SETTING_SECRETS: {
         const char **items = pool_list(pool, 1);
         items[0] = s->standard;
         *(struct text_list *)member = (struct text_list){items, 1};
@@ -286,7 +288,8 @@ static bool one_equal(const struct setting *s, const void *a, const void *b)
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: return texts_equal(*(const char *const *)a, *(const char *const *)b);
-    case SETTING_TEXTS: return lists_equal(a, b);
+    case SETTING_TEXTS:
+    case SETTING_SECRETS: return lists_equal(a, b);
     case SETTING_NUMBER:
     case SETTING_BYTES:
     case SETTING_DURATION: return *(const uint64_t *)a == *(const uint64_t *)b;
@@ -317,11 +320,13 @@ void settings_describe(const struct setting *table, const void *from, FILE *out)
         const void *member = (const char *)from + s->offset;
         const char *text = s->type <= SETTING_SECRET ? *(const char *const *)member : "";
         char        quantity[32];
-        if (text == NULL || (s->type == SETTING_TEXTS && ((const struct text_list *)member)->count == 0)) continue;
+        bool        list = s->type == SETTING_TEXTS || s->type == SETTING_SECRETS;
+        if (text == NULL || (list && ((const struct text_list *)member)->count == 0)) continue;
         fprintf(out, "    %-22s ", s->name);
         switch (s->type) {
         case SETTING_TEXT: fprintf(out, "%s\n", text); break;
-        case SETTING_SECRET: fputs("(given)\n", out); break;
+        case SETTING_SECRET:
+        case SETTING_SECRETS: fputs("(given)\n", out); break;
         case SETTING_TEXTS: describe_texts(member, out); break;
         case SETTING_NUMBER:
         case SETTING_BYTES:

@@ -1,50 +1,10 @@
-#include "sinks/http_delivery.h"
+#include "sinks/http_delivery_priv.h"
 
 #include "base/clock.h"
-#include "net/gzip_body.h"
-#include "net/retry.h"
 
 #include <stdlib.h>
 
-#define BLOCKS_IN_HAND (2 * DELIVERY_IN_FLIGHT)
-#define PAUSE_MS       5000   /* of the breaker */
-
-/* A block in hand. */
-struct job {
-    struct block    *block;
-    uint32_t        *order;      /* its records for this sink; parcels are ranges of it */
-    struct rejected *rejected;   /* room for all of them */
-    size_t           rejected_count;
-    size_t           left;       /* records without an outcome */
-};
-
-enum parcel_state { PARCEL_WAITING, PARCEL_SENT, PARCEL_ANSWERED };
-
-struct parcel {
-    struct parcel     *next;
-    struct delivery   *delivery;
-    struct job        *job;
-    size_t             first, count;   /* of job->order */
-    bool               tried;
-    enum parcel_state  state;
-    struct retry       retry;
-    char              *body;           /* while it is under way */
-    struct http_result result;         /* PARCEL_ANSWERED */
-};
-
-struct delivery {
-    struct sink          *sink;
-    struct delivery_rules rules;
-    struct http_client   *client;
-    struct gzip_body     *packer;
-    struct breaker        breaker;
-    struct parcel        *parcels;     /* older blocks first */
-    size_t                jobs, under_way;
-    uint64_t              held_until_ms;
-    struct encoded        bytes;       /* of the body that is being made */
-    struct item_outcome  *items;
-    size_t                item_room;
-};
+#define PAUSE_MS 5000   /* of the breaker */
 
 struct delivery *delivery_new(struct sink *sink, const struct delivery_rules *rules, struct http_client *client)
 {
@@ -59,23 +19,28 @@ struct delivery *delivery_new(struct sink *sink, const struct delivery_rules *ru
 
 /* --- Parcels ------------------------------------------------------------------------------------------------------------------ */
 
+/* NULL: no memory. */
 static struct parcel *parcel_new(struct delivery *d, struct job *job, size_t first, size_t count)
 {
     struct parcel *p = calloc(1, sizeof *p);
-    CHECK(p != NULL);
-    *p = (struct parcel){.delivery = d, .job = job, .first = first, .count = count};
+    if (p == NULL) return NULL;
+    *p = (struct parcel){.delivery = d, .job = job, .first = first, .count = count, .refused_at = NEVER_REFUSED};
     retry_init(&p->retry, &(struct retry_options){0}, retry_seed());
     return p;
 }
 
-/* What is behind the first `count` records becomes a parcel of its own. */
-static void cut(struct parcel *p, size_t count)
+/* What is behind the first `count` records becomes a parcel of its own. False: no memory. */
+static bool cut(struct parcel *p, size_t count)
 {
     struct parcel *rest = parcel_new(p->delivery, p->job, p->first + count, p->count - count);
+    if (rest == NULL) return false;
     rest->tried = p->tried;
+    rest->unclear = p->unclear;
+    rest->refused_at = p->refused_at;
     rest->next = p->next;
     p->next = rest;
     p->count = count;
+    return true;
 }
 
 static void remove_parcel(struct delivery *d, struct parcel *p)
@@ -114,32 +79,56 @@ static bool finish_if_empty(struct delivery *d, struct parcel *p)
     return true;
 }
 
+void delivery_finish(struct parcel *p)
+{
+    p->job->left -= p->count;
+    p->count = 0;
+    finish_if_empty(p->delivery, p);
+}
+
+void delivery_send_again(struct parcel *p)
+{
+    p->state = PARCEL_WAITING;
+    retry_failed(&p->retry, (struct slice){0});
+}
+
 static struct delivery *delivery_of(struct sink *sink) { return ((struct delivery_sink *)sink)->delivery; }
+
+/* NULL: no memory. */
+static struct job *job_new(const struct delivery *d, struct block *b)
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (job == NULL) return NULL;
+    *job = (struct job){.block = b, .order = calloc(b->count + 1, sizeof *job->order), .rejected = calloc(b->count + 1, sizeof *job->rejected)};
+    if (job->order == NULL || job->rejected == NULL) {
+        free_job(job);
+        return NULL;
+    }
+    for (size_t i = 0; i < b->count; i++)
+        if (sink_wants(d->sink, b, i)) job->order[job->left++] = (uint32_t)i;
+    return job;
+}
 
 enum sink_take delivery_take(struct sink *sink, struct block *b)
 {
     struct delivery *d = delivery_of(sink);
     struct parcel  **end = &d->parcels;
-    if (d->jobs == BLOCKS_IN_HAND) return SINK_FULL;
-    struct job *job = calloc(1, sizeof *job);
-    CHECK(job != NULL);
-    *job = (struct job){.block = b, .order = calloc(b->count + 1, sizeof *job->order), .rejected = calloc(b->count + 1, sizeof *job->rejected)};
-    CHECK(job->order != NULL && job->rejected != NULL);
-    for (size_t i = 0; i < b->count; i++)
-        if (sink_wants(d->sink, b, i)) job->order[job->left++] = (uint32_t)i;
+    if (d->jobs == (d->rules.ask != NULL ? 2 : 1) * DELIVERY_BLOCKS) return SINK_FULL;
+    struct job    *job = job_new(d, b);
+    struct parcel *p = job != NULL ? parcel_new(d, job, 0, job->left) : NULL;
+    if (p == NULL) {
+        if (job != NULL) free_job(job);
+        sink_trouble(sink, "no memory for a block; it is tried again");
+        return SINK_FULL;
+    }
     while (*end != NULL) end = &(*end)->next;
-    *end = parcel_new(d, job, 0, job->left);
+    *end = p;
     d->jobs++;
-    finish_if_empty(d, *end);
+    finish_if_empty(d, p);
     return SINK_TOOK;
 }
 
 /* --- Sending ------------------------------------------------------------------------------------------------------------------ */
-
-static void append(struct encoded *out, struct slice bytes)
-{
-    CHECK(encoded_append(out, bytes));
-}
 
 static void drop_record(struct parcel *p, size_t at, const char *reason)
 {
@@ -149,31 +138,37 @@ static void drop_record(struct parcel *p, size_t at, const char *reason)
     p->count--;
 }
 
-/* The body of as many records as fit; the others are cut off. */
-static void make_body(struct delivery *d, struct parcel *p)
+static bool reserve_items(struct delivery *d, size_t count)
+{
+    if (count <= d->item_room) return true;
+    struct item_outcome *items = realloc(d->items, count * sizeof *items);
+    if (items == NULL) return false;
+    d->items = items;
+    d->item_room = count;
+    return true;
+}
+
+/* The body of as many records as fit; the others are cut off. False: no memory, and the parcel is as good as before. */
+static bool make_body(struct delivery *d, struct parcel *p)
 {
     const struct delivery_rules *rules = &d->rules;
     size_t                       n = 0;
     d->bytes.len = 0;
-    append(&d->bytes, rules->open);
+    if (!encoded_append(&d->bytes, rules->open)) return false;
     while (n < p->count) {
         size_t before = d->bytes.len;
-        if (n > 0) append(&d->bytes, rules->between);
+        if (n > 0 && !encoded_append(&d->bytes, rules->between)) return false;
         size_t start = d->bytes.len;
-        CHECK(rules->put_item(d->sink, p->job->block, p->job->order[p->first + n], &d->bytes));
+        if (!rules->put_item(d->sink, p->job->block, p->job->order[p->first + n], &d->bytes)) return false;
         size_t len = d->bytes.len - start;
         bool   never = len == 0 || len > rules->item_bytes || len + rules->open.len + rules->close.len > rules->body_bytes;
         bool   full = n == rules->body_items || d->bytes.len + rules->close.len > rules->body_bytes;
         if (never || full) d->bytes.len = before;
-        if (never) {
-            drop_record(p, n, len == 0 ? "not in the sink's format" : "too large");
-        } else if (full) {
-            cut(p, n);
-        } else {
-            n++;
-        }
+        if (never) drop_record(p, n, len == 0 ? "not in the sink's format" : "too large");
+        else if (!full) n++;
+        else if (!cut(p, n)) return false;
     }
-    append(&d->bytes, rules->close);
+    return encoded_append(&d->bytes, rules->close) && reserve_items(d, p->count);
 }
 
 static void finished(void *context, struct http_result *result)
@@ -184,25 +179,25 @@ static void finished(void *context, struct http_result *result)
     p->state = PARCEL_ANSWERED;
 }
 
-static struct slice pack_body(struct delivery *d, struct parcel *p)
+static bool pack_body(struct delivery *d, struct parcel *p, struct slice *packed, struct error *err)
 {
     struct slice body = slice_of(d->bytes.data, d->bytes.len);
-    if (d->rules.gzip) CHECK(gzip_body_pack(d->packer, &body, 1, &body));
-    p->body = malloc(body.len + 1);
-    CHECK(p->body != NULL);
+    if ((d->rules.gzip && !gzip_body_pack(d->packer, &body, 1, &body)) || (p->body = malloc(body.len + 1)) == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a request; it is tried again");
     memcpy(p->body, body.data, body.len);
-    return slice_of(p->body, body.len);
+    *packed = slice_of(p->body, body.len);
+    return true;
 }
 
 static bool start(struct delivery *d, struct parcel *p, struct error *err)
 {
     struct delivery_head head = {0};
-    if (!d->rules.address(d->sink, &head, err)) return false;
+    struct slice         body;
+    if (!d->rules.address(d->sink, &head, err) || !pack_body(d, p, &body, err)) return false;
     if (d->rules.gzip) head.headers[head.header_count++] = (struct http_header){"Content-Encoding", "gzip"};
     CHECK(head.header_count <= DELIVERY_HEADERS);
-    const struct http_request request = {
-        .method = HTTP_POST, .url = head.url, .headers = head.headers, .header_count = head.header_count, .body = pack_body(d, p),
-        .total_ms = (unsigned)d->rules.timeout_ms, .max_body = DELIVERY_ANSWER};
+    const struct http_request request = {.method = HTTP_POST, .url = head.url, .headers = head.headers, .header_count = head.header_count,
+                                         .body = body, .total_ms = (unsigned)d->rules.timeout_ms, .max_body = DELIVERY_ANSWER};
     return http_client_start(d->client, &request, finished, p, err);
 }
 
@@ -217,6 +212,7 @@ static void send_parcel(struct delivery *d, struct parcel *p)
     struct error err = {0};
     if (p->tried) atomic_fetch_add(&d->sink->counters.retried, 1);
     p->tried = true;
+    p->sent_at = d->accepted;
     if (start(d, p, &err)) {
         p->state = PARCEL_SENT;
         d->under_way++;
@@ -228,13 +224,23 @@ static void send_parcel(struct delivery *d, struct parcel *p)
     sink_trouble(d->sink, "%s", err.text);
 }
 
+/* What is missing may be there soon. */
+static void wait_for_memory(struct delivery *d, struct parcel *p)
+{
+    retry_failed(&p->retry, (struct slice){0});
+    sink_trouble(d->sink, "no memory for a request; it is tried again");
+}
+
 static void send_what_may(struct delivery *d)
 {
     for (struct parcel *p = d->parcels, *next; p != NULL && d->under_way < DELIVERY_IN_FLIGHT; p = next) {
         next = p->next;
         if (p->state != PARCEL_WAITING || retry_wait_ms(&p->retry) > 0) continue;
         if (clock_monotonic_ms() < d->held_until_ms || breaker_wait_ms(&d->breaker) > 0 || d->breaker.state == BREAKER_TRYING) return;
-        make_body(d, p);
+        if (!make_body(d, p)) {
+            wait_for_memory(d, p);
+            return;
+        }
         next = p->next;   /* what was cut off comes next */
         if (finish_if_empty(d, p)) continue;
         if (!breaker_allows(&d->breaker)) return;
@@ -244,6 +250,42 @@ static void send_what_may(struct delivery *d)
 
 /* --- Answers ------------------------------------------------------------------------------------------------------------------ */
 
+/* The receiver takes what it is sent: what it refuses is the record's own fault. */
+static void note_accepted(struct delivery *d)
+{
+    d->accepted++;
+    d->refusals = d->rejections = 0;
+}
+
+/* Whether so many records that were refused may be rejected: see (2) in the header. What was accepted while this request was
+ * under way does not count: the receiver may have been put right just then. */
+static bool may_reject(const struct delivery *d, const struct parcel *p, size_t count)
+{
+    bool accepts = p->refused_at != NEVER_REFUSED && p->sent_at > p->refused_at;
+    return accepts || (p->sent_at > 0 && d->rejections + count <= REJECTIONS_IN_A_ROW);
+}
+
+static void send_later(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
+{
+    retry_failed(&p->retry, http_result_header_slice(&p->result, "Retry-After"));
+    if (a->hold_ms > 0) d->held_until_ms = clock_monotonic_ms() + a->hold_ms;
+}
+
+/* Nothing was taken, and nothing may be rejected yet. */
+static void keep_refused(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
+{
+    if (d->refusals > REFUSALS_IN_A_ROW) breaker_failed(&d->breaker);
+    else breaker_succeeded(&d->breaker);
+    send_later(d, p, a);
+    sink_trouble(d->sink, "the receiver refuses everything (status %d); records are kept until it takes one: look at %s", p->result.status, d->rules.look);
+}
+
+static void note_refused(struct delivery *d, struct parcel *p)
+{
+    if (p->refused_at == NEVER_REFUSED) p->refused_at = d->accepted;
+    d->refusals++;
+}
+
 /* Keeps in the parcel what is to be sent again. */
 static void take_outcomes(struct parcel *p, const struct item_outcome *items)
 {
@@ -251,7 +293,7 @@ static void take_outcomes(struct parcel *p, const struct item_outcome *items)
     size_t    kept = 0;
     for (size_t i = 0; i < p->count; i++) {
         if (items[i].fate == ITEM_LATER) order[kept++] = order[i];
-        else if (items[i].fate == ITEM_REJECTED) reject(p->job, order[i], items[i].reason);
+        else if (items[i].fate != ITEM_DELIVERED) reject(p->job, order[i], items[i].reason);
         else p->job->left--;
     }
     p->count = kept;
@@ -259,51 +301,81 @@ static void take_outcomes(struct parcel *p, const struct item_outcome *items)
 
 static void take_items(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
 {
-    size_t sent = p->count;
+    size_t sent = p->count, refused = 0, taken = 0;
+    for (size_t i = 0; i < sent; i++) {
+        if (a->items[i].fate == ITEM_REJECTED) refused++;
+        else if (a->items[i].fate != ITEM_LATER) taken++;
+    }
+    if (taken > 0) {
+        note_accepted(d);
+    } else if (refused > 0 && !may_reject(d, p, refused)) {
+        note_refused(d, p);
+        keep_refused(d, p, a);
+        return;
+    } else {
+        d->rejections += refused;
+    }
     breaker_succeeded(&d->breaker);
     take_outcomes(p, a->items);
     if (p->count == 0) {
-        sink_well(d->sink);
+        if (taken > 0) sink_well(d->sink);
         return;
     }
-    retry_failed(&p->retry, http_result_header_slice(&p->result, "Retry-After"));
+    send_later(d, p, a);
     sink_trouble(d->sink, "the receiver took %s of a request; the rest is sent again", p->count < sent ? "only a part" : "nothing");
+}
+
+static void take_refusal(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
+{
+    bool reject_it = p->count == 1 && may_reject(d, p, 1);
+    note_refused(d, p);
+    if (reject_it) {
+        d->rejections++;
+        drop_record(p, 0, a->reason);
+    } else if (p->count == 1 || !cut(p, p->count / 2) || d->refusals > REFUSALS_IN_A_ROW) {
+        keep_refused(d, p, a);
+        return;
+    }
+    breaker_succeeded(&d->breaker);
+}
+
+static void take_nothing(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
+{
+    breaker_failed(&d->breaker);
+    send_later(d, p, a);
+    if (a->trouble != NULL) sink_trouble(d->sink, "%s", a->trouble);
+    else sink_trouble(d->sink, "%s", http_result_ok(&p->result) ? "the receiver's answer is not one of its protocol" : p->result.text);
 }
 
 static void take_answer(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
 {
     switch (a->verdict) {
     case ANSWER_ITEMS: take_items(d, p, a); break;
-    case ANSWER_DIVIDE:
-        breaker_succeeded(&d->breaker);
-        if (p->count == 1) drop_record(p, 0, a->reason);
-        else cut(p, p->count / 2);
+    case ANSWER_REFUSED: take_refusal(d, p, a); break;
+    case ANSWER_LATER: take_nothing(d, p, a); break;
+    case ANSWER_UNCLEAR:
+        if (++p->unclear <= UNCLEAR_ANSWERS) take_nothing(d, p, a);
+        else take_refusal(d, p, a);
         break;
     case ANSWER_ELSEWHERE: breaker_succeeded(&d->breaker); break;
-    case ANSWER_LATER:
-        fail(d, p, http_result_header_slice(&p->result, "Retry-After"));
-        if (a->hold_ms > 0) d->held_until_ms = clock_monotonic_ms() + a->hold_ms;
-        sink_trouble(d->sink, "%s", http_result_ok(&p->result) ? "the receiver's answer is not one of its protocol" : p->result.text);
+    case ANSWER_PROMISED:
+        breaker_succeeded(&d->breaker);
+        note_accepted(d);
+        confirm_promised(p, a->ticket);
         break;
     }
 }
 
 static void read_answer(struct delivery *d, struct parcel *p)
 {
-    struct delivery_answer a = {.verdict = ANSWER_LATER, .count = p->count};
-    if (p->count > d->item_room) {
-        free(d->items);
-        d->item_room = p->count;
-        CHECK((d->items = calloc(d->item_room, sizeof *d->items)) != NULL);
-    }
+    struct delivery_answer a = {.verdict = ANSWER_LATER, .items = d->items, .count = p->count, .reason = "refused by the receiver"};
     memset(d->items, 0, p->count * sizeof *d->items);
-    a.items = d->items;
     if (p->result.failure == HTTP_ANSWERED) d->rules.read(d->sink, &p->result, &a);
+    p->state = PARCEL_WAITING;
     take_answer(d, p, &a);
     http_result_release(&p->result);
     free(p->body);
     p->body = NULL;
-    p->state = PARCEL_WAITING;
     d->under_way--;
     finish_if_empty(d, p);
 }
@@ -316,7 +388,7 @@ static void read_answers(struct delivery *d)
     }
 }
 
-static uint32_t asked_wait(const struct http_result *r)
+uint32_t delivery_asked_wait(const struct http_result *r)
 {
     uint32_t wait_ms = 0;
     return retry_after_read(http_result_header_slice(r, "Retry-After"), clock_realtime_ms(), &wait_ms) ? wait_ms : 0;
@@ -324,14 +396,15 @@ static uint32_t asked_wait(const struct http_result *r)
 
 void delivery_read_status(const struct http_result *r, struct delivery_answer *a)
 {
+    a->hold_ms = delivery_asked_wait(r);
     if (http_result_ok(r)) {
         a->verdict = ANSWER_ITEMS;
     } else if (r->status == 413 || r->status == 400 || r->status == 422) {
-        a->verdict = ANSWER_DIVIDE;
-        a->reason = r->status == 413 ? "too large" : "refused by the receiver";
+        a->verdict = ANSWER_REFUSED;
+        a->hold_ms = 0;
+        if (r->status == 413) a->reason = "too large";
     } else {
         a->verdict = ANSWER_LATER;
-        a->hold_ms = asked_wait(r);
     }
 }
 
@@ -340,14 +413,14 @@ void delivery_read_status(const struct http_result *r, struct delivery_answer *a
 /* How long there is nothing to do but for the network. */
 static int idle_ms(const struct delivery *d, int wait_ms)
 {
-    uint64_t now = clock_monotonic_ms(), least = d->held_until_ms > now ? d->held_until_ms - now : 0;
-    uint32_t soonest = UINT32_MAX;
+    uint64_t now = clock_monotonic_ms(), least = d->held_until_ms > now ? d->held_until_ms - now : 0, due = confirm_due_ms(d);
+    uint64_t soonest = UINT64_MAX;
     if (breaker_wait_ms(&d->breaker) > least) least = breaker_wait_ms(&d->breaker);
-    for (const struct parcel *p = d->parcels; p != NULL && d->under_way < DELIVERY_IN_FLIGHT; p = p->next)
+    for (const struct parcel *p = d->parcels; p != NULL && d->under_way < DELIVERY_IN_FLIGHT && d->breaker.state != BREAKER_TRYING; p = p->next)
         if (p->state == PARCEL_WAITING && retry_wait_ms(&p->retry) < soonest) soonest = retry_wait_ms(&p->retry);
-    if (soonest < least) soonest = (uint32_t)least;
-    if (d->breaker.state == BREAKER_TRYING || soonest > (uint32_t)wait_ms) return wait_ms;
-    return (int)soonest;
+    if (soonest < least) soonest = least;
+    if (due != UINT64_MAX && (due > now ? due - now : 0) < soonest) soonest = due > now ? due - now : 0;
+    return soonest > (uint64_t)wait_ms ? wait_ms : (int)soonest;
 }
 
 bool delivery_poll(struct sink *sink, int wait_ms, struct error *err)
@@ -356,8 +429,10 @@ bool delivery_poll(struct sink *sink, int wait_ms, struct error *err)
     (void)err;
     send_what_may(d);
     read_answers(d);
+    confirm_progress(d);
     http_client_poll(d->client, idle_ms(d, wait_ms));
     read_answers(d);
+    confirm_progress(d);
     send_what_may(d);
     return true;
 }
@@ -379,6 +454,8 @@ void delivery_free(struct delivery *d)
         if (last) free_job(job);
     }
     gzip_body_free(d->packer);
+    http_result_release(&d->question.result);
+    encoded_release(&d->question.body);
     encoded_release(&d->bytes);
     free(d->items);
     free(d);

@@ -5,6 +5,13 @@
  * limit; what it refuses for good is named in sink_done(). A sink adds what differs: how an item looks, where it goes, and
  * what an answer means.
  *
+ * Whose fault a refusal is, the record's or that of the address, index or stream that it was sent to, no receiver says. So:
+ * (1) A request that is refused as a whole is halved, down to the single record.
+ * (2) A record that is refused is rejected only if the receiver has accepted another: in the same request, or between the
+ *     first refusal of the record and the sending of the last; or, for REJECTIONS_IN_A_ROW of them, at any time since the
+ *     sink was opened. Otherwise it is kept and sent again, behind pauses, and the sink counts as failing.
+ * (3) After REFUSALS_IN_A_ROW refusals without an acceptance they count as failures, so that the breaker slows the search down.
+ *
  * The receiver's words stay unread but for numbers and names of a closed set: they may repeat what was sent.
  * Thread: the sink's, delivery_wake() excepted. */
 #ifndef LETHE_SINKS_HTTP_DELIVERY_H
@@ -13,22 +20,33 @@
 #include "net/http_client.h"
 #include "sinks/sink.h"
 
-#define DELIVERY_HEADERS   8
-#define DELIVERY_IN_FLIGHT 4            /* requests at once, and twice as many blocks in hand */
-#define DELIVERY_ANSWER    (4u << 20)   /* bytes of an answer that are read */
+#define DELIVERY_HEADERS    16
+#define DELIVERY_IN_FLIGHT  4            /* requests at once */
+#define DELIVERY_BLOCKS     8            /* in hand; twice as many where receivers confirm later */
+#define DELIVERY_ANSWER     (4u << 20)   /* bytes of an answer that are read */
+#define REJECTIONS_IN_A_ROW 16
+#define REFUSALS_IN_A_ROW   64           /* more than halving the largest body takes, four requests at once */
+#define UNCLEAR_ANSWERS     3            /* to one parcel, before it is halved */
 
-enum item_fate { ITEM_DELIVERED, ITEM_LATER, ITEM_REJECTED };
+enum item_fate {
+    ITEM_DELIVERED,
+    ITEM_LATER,
+    ITEM_REJECTED,   /* it is refused */
+    ITEM_UNWANTED,   /* it was taken and thrown away, as the receiver is set to do: rejected, yet all is well */
+};
 
 struct item_outcome {
     enum item_fate fate;
-    const char    *reason;   /* of ITEM_REJECTED: a string literal */
+    const char    *reason;   /* of what is rejected: a string literal */
 };
 
 enum answer_verdict {
     ANSWER_ITEMS,      /* see `items` */
     ANSWER_LATER,      /* nothing was taken: the same again later */
-    ANSWER_DIVIDE,     /* the same in halves; a single item is rejected with `reason` */
+    ANSWER_REFUSED,    /* the request as a whole, with `reason`: see (1) */
+    ANSWER_UNCLEAR,    /* some may have been taken, nobody can tell which: later, and after a few times as if refused */
     ANSWER_ELSEWHERE,  /* the sink has another address now: the same again at once */
+    ANSWER_PROMISED,   /* all was taken, and will be confirmed under `ticket` */
 };
 
 struct delivery_answer {
@@ -36,7 +54,9 @@ struct delivery_answer {
     struct item_outcome *items;     /* one for each of the body, ITEM_DELIVERED before the call */
     size_t               count;
     const char          *reason;
-    uint32_t             hold_ms;   /* ANSWER_LATER: nothing at all is sent for so long; 0: as the breaker says */
+    const char          *trouble;   /* a string literal that says more than the status does; NULL: it says enough */
+    uint32_t             hold_ms;   /* what is sent later, and anything else, waits at least so long; 0: as the breaker says */
+    uint64_t             ticket;    /* ANSWER_PROMISED */
 };
 
 /* Where a request goes. Texts are the sink's and copied after the call. */
@@ -52,6 +72,7 @@ struct delivery_rules {
     size_t       item_bytes;             /* a longer item is rejected */
     bool         gzip;
     uint64_t     timeout_ms;
+    const char  *look;                   /* where to look when everything is refused: "url, index and token" */
 
     /* Appends an item; nothing: the record cannot be one, and is rejected. False: no memory. */
     bool (*put_item)(struct sink *, const struct block *, size_t record, struct encoded *out);
@@ -59,6 +80,13 @@ struct delivery_rules {
     bool (*address)(struct sink *, struct delivery_head *, struct error *);
     /* Never called without a status. */
     void (*read)(struct sink *, const struct http_result *, struct delivery_answer *);
+
+    /* For receivers that confirm later; NULL with the functions. What is not confirmed in time is sent again. */
+    uint64_t confirm_every_ms, confirm_within_ms;
+    /* The request that asks about the tickets; its body is appended to `body`. False: not now. */
+    bool (*ask)(struct sink *, const uint64_t *tickets, size_t count, struct delivery_head *, struct encoded *body, struct error *);
+    /* Sets `confirmed` where the answer says so. False: it is no answer to the question. */
+    bool (*read_confirmed)(struct sink *, const struct http_result *, const uint64_t *tickets, size_t count, bool *confirmed);
 };
 
 struct delivery;
@@ -77,8 +105,10 @@ enum sink_take delivery_take(struct sink *, struct block *);
 bool delivery_poll(struct sink *, int wait_ms, struct error *);
 void delivery_wake(struct sink *);
 
-/* What a status means for senders that know no items: 2xx all, 413 divide, 400 and 422 divide down to the one at fault, all
- * else later. */
+/* What a status means for senders that know no items: 2xx all; 400, 413 and 422 refused; all else later. */
 void delivery_read_status(const struct http_result *, struct delivery_answer *);
+
+/* The pause that the answer asks for; 0: none. */
+uint32_t delivery_asked_wait(const struct http_result *);
 
 #endif

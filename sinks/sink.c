@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define TELL_AGAIN_MS 60000   /* the same trouble is told so often */
+#define TELL_OTHER_MS 6000    /* another than was told last */
 
 static pthread_mutex_t trouble_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -20,12 +21,12 @@ void sink_trouble(struct sink *s, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     pthread_mutex_lock(&trouble_lock);
-    bool changed = strcmp(s->trouble, text) != 0;
     memcpy(s->trouble, text, sizeof text);
-    bool tell = log_passes(&s->trouble_limit, changed ? TELL_AGAIN_MS / 10 : TELL_AGAIN_MS, &left_out);
-    pthread_mutex_unlock(&trouble_lock);
     bool first = atomic_compare_exchange_strong(&s->counters.failing_since_ms, &well, clock_realtime_ms());
-    if (first || tell) log_line(LOG_WARNING, s->name, "%s", text);
+    bool tell = log_passes(&s->trouble_limit, strcmp(s->told, text) != 0 ? TELL_OTHER_MS : TELL_AGAIN_MS, &left_out) || first;
+    if (tell) memcpy(s->told, text, sizeof text);
+    pthread_mutex_unlock(&trouble_lock);
+    if (tell) log_line(LOG_WARNING, s->name, "%s", text);
 }
 
 void sink_well(struct sink *s)

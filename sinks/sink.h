@@ -48,7 +48,7 @@ struct sink {
     bool                    metadata;       /* add event id, kind and policy where the format has a place for them */
     struct sink_filter      filter;
     struct sink_counters    counters;
-    char                    trouble[SINK_TROUBLE];   /* last failure: see sink_trouble() */
+    char                    trouble[SINK_TROUBLE], told[SINK_TROUBLE];   /* last failure, and last one in the log: see sink_trouble() */
     struct log_limit        trouble_limit;
     void                   *owner;          /* of sink_done() */
 };

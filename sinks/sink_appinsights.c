@@ -87,7 +87,7 @@ static bool put_item(struct sink *sink, const struct block *b, size_t i, struct 
     struct slice             item = sink_bytes(sink, b, i), time = {0};
     char                     own[256], now[TIMESTAMP_TEXT];
     size_t                   properties = properties_at(item), start = out->len;
-    if (item.len <= APPINSIGHTS_TIME_AT + TIME_LEN || properties <= APPINSIGHTS_TIME_AT) return true;   /* kept from a run with another format */
+    if (item.len <= APPINSIGHTS_TIME_AT + TIME_LEN || properties <= APPINSIGHTS_TIME_AT) return true;   /* it is no item */
     bool restamp = is_out_of_time(slice_of(item.data + APPINSIGHTS_TIME_AT, TIME_LEN));
     if (restamp) time = slice_of(item.data + APPINSIGHTS_TIME_AT, TIME_LEN);
     size_t len = own_properties(sink, &b->records[i], time, own, sizeof own);
@@ -125,25 +125,37 @@ static bool names_the_key(const cJSON *error)
     return message != NULL && strcasestr(message, "instrumentation key") != NULL;
 }
 
-static void read_item(const cJSON *error, struct delivery_answer *a)
+static void read_item(const cJSON *error, int status, struct delivery_answer *a, struct item_outcome *item)
 {
-    const cJSON *index = cJSON_GetObjectItemCaseSensitive(error, "index"), *status = cJSON_GetObjectItemCaseSensitive(error, "statusCode");
-    if (!cJSON_IsNumber(index) || !cJSON_IsNumber(status) || index->valuedouble < 0 || index->valuedouble >= (double)a->count) return;
-    struct item_outcome *item = &a->items[(size_t)index->valuedouble];
-    if (is_transient(status->valueint) || names_the_key(error)) item->fate = ITEM_LATER;
-    else if (status->valueint / 100 != 2) *item = (struct item_outcome){ITEM_REJECTED, status->valueint == 413 ? "too large" : "refused by the receiver"};
+    bool quota = status == 402 || status == 439;
+    if (status == 206) *item = (struct item_outcome){ITEM_UNWANTED, "sampled out by the service"};
+    else if (is_transient(status) || names_the_key(error)) item->fate = ITEM_LATER;
+    else if (status / 100 != 2) *item = (struct item_outcome){ITEM_REJECTED, status == 413 ? "too large" : "refused by the receiver"};
+    if (quota && a->hold_ms == 0) a->hold_ms = QUOTA_HOLD_MS;
 }
 
-/* The outcome of each item. An answer that names none says nothing. */
-static bool read_items(const struct http_result *r, struct delivery_answer *a)
+/* The outcome of each item. False: there is an item in it that was not sent, or none where one was refused. */
+static bool read_errors(const cJSON *errors, struct delivery_answer *a)
+{
+    const cJSON *error;
+    cJSON_ArrayForEach(error, errors) {
+        const cJSON *index = cJSON_GetObjectItemCaseSensitive(error, "index"), *status = cJSON_GetObjectItemCaseSensitive(error, "statusCode");
+        if (!cJSON_IsNumber(index) || !cJSON_IsNumber(status) || index->valuedouble < 0 || index->valuedouble >= (double)a->count) return false;
+        read_item(error, status->valueint, a, &a->items[(size_t)index->valuedouble]);
+    }
+    return cJSON_GetArraySize(errors) > 0;
+}
+
+/* Of 400, nothing was taken; of 206, what no error names was. */
+static void read_items(const struct http_result *r, struct delivery_answer *a)
 {
     cJSON       *root = r->body != NULL ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
-    const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"), *error;
-    bool         understood = cJSON_IsArray(errors) && (r->status == 206 || cJSON_GetArraySize(errors) > 0);
-    for (size_t i = 0; understood && r->status == 400 && i < a->count; i++) a->items[i].fate = ITEM_LATER;   /* nothing was taken */
-    if (understood) cJSON_ArrayForEach(error, errors) read_item(error, a);
+    const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"), *accepted = cJSON_GetObjectItemCaseSensitive(root, "itemsAccepted");
+    bool         all = r->status == 206 && cJSON_IsNumber(accepted) && accepted->valuedouble == (double)a->count;
+    for (size_t i = 0; r->status == 400 && i < a->count; i++) a->items[i].fate = ITEM_LATER;
+    if (all || (cJSON_IsArray(errors) && read_errors(errors, a))) a->verdict = ANSWER_ITEMS;
+    else if (r->status == 206) a->verdict = ANSWER_UNCLEAR;
     cJSON_Delete(root);
-    return understood;
 }
 
 static bool ends_with(struct slice text, const char *end)
@@ -193,9 +205,7 @@ static void read_answer(struct sink *sink, const struct http_result *r, struct d
     if (r->status == 401 && s->identity != NULL) entra_forget(s->identity, s->scope);
     delivery_read_status(r, a);
     if ((r->status == 402 || r->status == 439) && a->hold_ms == 0) a->hold_ms = QUOTA_HOLD_MS;
-    if (r->status != 206 && r->status != 400) return;
-    if (read_items(r, a)) a->verdict = ANSWER_ITEMS;
-    else if (r->status == 206) a->verdict = ANSWER_LATER;
+    if (r->status == 206 || r->status == 400) read_items(r, a);
 }
 
 /* --- Life ----------------------------------------------------------------------------------------------------------------------- */
@@ -214,7 +224,7 @@ static bool open_client(struct sink_appinsights *s, struct error *err)
 {
     const struct delivery_rules rules = {
         .between = SLICE("\n"), .body_bytes = BODY_BYTES, .body_items = BODY_ITEMS, .item_bytes = ITEM_BYTES, .gzip = true,
-        .timeout_ms = s->timeout_ms, .put_item = put_item, .address = address, .read = read_answer};
+        .timeout_ms = s->timeout_ms, .look = "connection_string and entra", .put_item = put_item, .address = address, .read = read_answer};
     struct entra_options options = {0};
     s->client = http_client_new(&(struct http_client_options){.ca_file = s->ca_file, .proxy = s->proxy}, err);
     if (s->client == NULL) return false;

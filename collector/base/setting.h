@@ -14,6 +14,7 @@ enum setting_type {
     SETTING_TEXT,      /* const char *; NULL when not given and without a default */
     SETTING_SECRET,    /* const char *; never shown; `${NAME}` and `${file:PATH}` are the ways to give one */
     SETTING_TEXTS,     /* struct text_list: one text or a list of them */
+    SETTING_SECRETS,   /* the same, never shown */
     SETTING_NUMBER,    /* uint64_t */
     SETTING_BYTES,     /* uint64_t; K, M, G for powers of 1024 */
     SETTING_DURATION,  /* uint64_t, milliseconds; written with ms, s, m, h or d */

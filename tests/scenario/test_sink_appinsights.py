@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from appinsights import KEY, answer_of, connection_string, envelopes
+from appinsights import KEY, accept, answer_of, connection_string, envelopes
 from conftest import wait_for
 from recorder import HANG_UP
 from streaming import Run
@@ -88,10 +88,60 @@ def test_of_a_partly_taken_request_only_the_rest_is_sent_again(deliver, ingestio
     assert run.logged("refused by the receiver") and not run.logged(CANARY)
 
 
-def test_indexes_out_of_range_are_nobodys(deliver, ingestion):
-    ingestion.answers.append(lambda r: answer_of(206, len(envelopes(r.body)), [(-1, 500, "x"), (10 ** 9, 500, "x"), (1e300, 400, "x")]))
-    ended(deliver(ingestion.connection_string, ["one"]))
-    assert len(ingestion.requests) == 1
+def out_of_range(request):
+    return answer_of(206, len(envelopes(request.body)), [(-1, 500, "x"), (10 ** 9, 500, "x"), (1e300, 400, "x")])
+
+
+def test_an_answer_about_items_that_were_not_sent_is_tried_again_and_then_divided(deliver, ingestion):
+    """It names nobody: everything is sent again, a few times, then in halves, until the service speaks sense."""
+    sizes = []
+
+    def answer(request):
+        sizes.append(len(envelopes(request.body)))
+        return out_of_range(request) if sizes[-1] > 50 else answer_of(200, sizes[-1], [])
+    ingestion.answer = answer
+    run = deliver(ingestion.connection_string, LINES)
+    ended(run)
+    assert sorted(map(message, ingestion.received)) == sorted(LINES)
+    assert sizes[:4] == [200] * 4 and sorted(sizes[4:]) == [50, 50, 50, 50, 100, 100]
+
+
+def test_answers_without_sense_to_every_item_reject_nothing(deliver, ingestion):
+    ingestion.answer = out_of_range
+    run = deliver(ingestion.connection_string, LINES[:2])
+    wait_for(lambda: len(ingestion.requests) >= 8)   # both of them alone, and again
+    ingestion.answer = accept
+    ended(run)
+    assert sorted(map(message, ingestion.received)) == sorted(LINES[:2]) and not run.logged("for good")
+
+
+def test_a_service_that_refuses_everything_gets_it_when_it_does_no_more(deliver, ingestion):
+    ingestion.answer = lambda r: (400, {}, b"<html>" + CANARY.encode())
+    run = deliver(ingestion.connection_string, LINES)
+    wait_for(lambda: run.logged("look at connection_string and entra"))
+    ingestion.answer = accept
+    ended(run)
+    assert sorted(map(message, ingestion.received)) == sorted(LINES)
+    assert not run.logged("for good") and not run.logged(CANARY)
+
+
+@pytest.mark.parametrize("status", [402, 439])
+def test_a_quota_that_one_item_met_holds_everything(deliver, ingestion, status):
+    def answer(request):
+        count = len(envelopes(request.body))
+        first = len(ingestion.to("/v2.1")) == 1
+        return answer_of(206, count, [(0, status, "quota")] if first else [], **({"Retry-After": "1"} if first else {}))
+    ingestion.answer = answer
+    ended(deliver(ingestion.connection_string, LINES))
+    assert ingestion.requests[1].at - ingestion.requests[0].at >= 0.9
+    assert [message(e) for e in envelopes(ingestion.requests[1].body)] == ["line 0"]
+
+
+def test_an_item_that_the_service_samples_out_shows_that_it_is_well(deliver, ingestion):
+    ingestion.answers.append(lambda r: answer_of(206, 1, [(0, 206, "Telemetry sampled out.")]))
+    run = deliver(ingestion.connection_string, ["one"])
+    ended(run)
+    assert len(ingestion.requests) == 1 and run.logged("sampled out by the service")
 
 
 @pytest.mark.parametrize("answer", [

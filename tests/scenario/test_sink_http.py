@@ -1,5 +1,7 @@
 """Records on their way to receivers over HTTP."""
+import base64
 import json
+import re
 import subprocess
 
 import pytest
@@ -75,6 +77,162 @@ def test_a_refused_record_alone_is_withheld(deliver, recorder):
     ended(run)
     assert sorted(d["message"] for d in documents(taken(recorder))) == sorted(set(LINES) - {"line 5"})
     assert run.logged("refused by the receiver") and not run.logged(CANARY)
+
+
+@pytest.fixture
+def slowly(tmp_path):
+    """A run whose input stays open: send(line, ...)."""
+    runs = []
+
+    def start(settings):
+        run = Run(tmp_path, CONFIG.format(settings=settings))
+        runs.append(run)
+        run.start(stdin=subprocess.PIPE)
+
+        def send(*lines):
+            run.process.stdin.write("".join(line + "\n" for line in lines).encode())
+            run.process.stdin.flush()
+        return run, send
+
+    yield start
+    for run in runs:
+        run.__exit__()
+
+
+def rejected(run):
+    return run.log.read_text().count("refused a record for good")
+
+
+@pytest.mark.parametrize("settings, refusal, everything", [
+    ("", (400, {}, CANARY.encode()), (200, {}, b"")), ("", (422, {}, b""), (200, {}, b"")), ("", (413, {}, b""), (200, {}, b"")),
+    (", kind: logs_ingestion, rule: dcr-1, stream: Custom-Wrong_CL, token: abc", (400, {}, CANARY.encode()), (204, {}, b"")),
+    (", kind: splunk_hec, token: abc", (400, {}, b'{"text":"Invalid data format","code":6}'), (200, {}, b'{"text":"Success","code":0}')),
+], ids=["400", "422", "413", "stream", "splunk"])
+def test_where_everything_is_refused_nothing_is_rejected(deliver, recorder, settings, refusal, everything):
+    recorder.answer = lambda r: refusal
+    run = deliver(f'url: "{recorder.url}"{settings}')
+    wait_for(lambda: run.logged("the receiver refuses everything"))
+    assert len(recorder.requests) < 100
+    recorder.answer = lambda r: everything
+    ended(run)
+    assert {m for r in taken(recorder) for m in re.findall(r'"message":"(line \d+)"', r.body.decode())} == set(LINES)
+    assert rejected(run) == 0 and not run.logged(CANARY)
+
+
+def test_where_every_document_is_refused_nothing_is_rejected(deliver, recorder):
+    def answer(status):
+        return lambda r: (200, {}, json.dumps({"errors": True, "items": [{"create": {"status": status}}] * (len(r.body.splitlines()) // 2)}).encode())
+    recorder.answer = answer(400)
+    run = deliver(f'url: "{recorder.url}", kind: elasticsearch, index: ml')
+    wait_for(lambda: run.logged("look at url, index and its mapping"))
+    first = len(recorder.requests)
+    recorder.answer = answer(201)
+    ended(run)
+    assert {json.loads(line)["message"] for r in recorder.requests[first:] for line in r.body.splitlines()[1::2]} == set(LINES)
+    assert rejected(run) == 0
+
+
+def test_a_refused_record_waits_until_another_is_taken(slowly, recorder):
+    recorder.answer = lambda r: (400, {}, b"") if b"bad" in r.body else (200, {}, b"")
+    run, send = slowly(f'url: "{recorder.url}/hook"')
+    send("bad 1")
+    wait_for(lambda: run.logged("the receiver refuses everything") and len(recorder.requests) >= 2)
+    assert rejected(run) == 0
+    send("good 1")
+    wait_for(lambda: rejected(run) == 1)
+    run.process.stdin.close()
+    ended(run)
+    assert [d["message"] for d in documents(taken(recorder))] == ["good 1"]
+
+
+def test_a_receiver_that_begins_to_refuse_everything_costs_sixteen_records_at_most(slowly, recorder):
+    run, send = slowly(f'url: "{recorder.url}/hook"')
+    send("good")
+    wait_for(lambda: len(taken(recorder)) == 1)
+    recorder.answer = lambda r: (400, {}, b"")
+    send(*LINES)
+    run.process.stdin.close()
+    wait_for(lambda: run.logged("the receiver refuses everything"))
+    recorder.answer = lambda r: (200, {}, b"")
+    ended(run)
+    got = {d["message"] for d in documents(taken(recorder))}
+    assert rejected(run) == len(set(LINES) - got) <= 16
+
+
+class Indexers:
+    """Splunk with acknowledgement: takes events, and says later which it has. `deaf` tickets are never acknowledged."""
+
+    def __init__(self, recorder, deaf=()):
+        self.tickets, self.deaf, self.channels, self.acknowledged = 0, set(deaf), set(), {}
+        recorder.answer = self
+
+    def __call__(self, request):
+        self.channels.add(request.headers["X-Splunk-Request-Channel"])
+        if request.path.endswith("/ack"):
+            asked = json.loads(request.body)["acks"]
+            return 200, {}, json.dumps({"acks": {str(t): t not in self.deaf and bool(self.acknowledged.setdefault(t, True)) for t in asked}}).encode()
+        self.tickets += 1
+        return 200, {}, json.dumps({"text": "Success", "code": 0, "ackId": self.tickets - 1}).encode()
+
+
+def test_splunk_has_what_its_indexers_have_acknowledged(deliver, recorder):
+    indexers = Indexers(recorder, deaf={0})
+    run = deliver(f'url: "{recorder.url}", kind: splunk_hec, token: abc, ack: true, ack_interval: 100ms, ack_timeout: 1s')
+    ended(run)
+    events = recorder.to("/services/collector/event")
+    assert len(events) == 2 and sorted(d["event"]["message"] for d in documents(events[1:])) == sorted(LINES)
+    assert events[0].body == events[1].body   # the same event ids
+    assert set(indexers.acknowledged) == {1} and len(indexers.channels) == 1
+    assert run.logged("did not acknowledge")
+
+
+def test_a_ticket_that_is_given_twice_is_that_of_the_later_request(slowly, recorder):
+    asked = []
+
+    def answer(request):
+        if request.path.endswith("/ack"):
+            asked.append(json.loads(request.body)["acks"])
+            return 200, {}, json.dumps({"acks": {"7": len(recorder.to("/services/collector/event")) >= 3}}).encode()
+        return 200, {}, b'{"text":"Success","code":0,"ackId":7}'
+    recorder.answer = answer
+    run, send = slowly(f'url: "{recorder.url}", kind: splunk_hec, token: abc, ack: true, ack_interval: 100ms')
+    send("one")
+    wait_for(lambda: asked)
+    send("two")
+    run.process.stdin.close()
+    ended(run)
+    sent = [d["event"]["message"] for d in documents(recorder.to("/services/collector/event"))]
+    assert sorted(set(sent)) == ["one", "two"] and sent.count("one") >= 2
+
+
+def test_an_answer_without_a_ticket_is_told(deliver, recorder):
+    recorder.answer = lambda r: (200, {}, b'{"text":"Success","code":0}')
+    run = deliver(f'url: "{recorder.url}", kind: splunk_hec, token: abc, ack: true')
+    wait_for(lambda: run.logged("switch indexer acknowledgement on for the token"))
+
+
+def test_headers_and_a_user_of_ones_own_are_sent_and_never_shown(deliver, recorder, lethe, tmp_path):
+    (tmp_path / "key").write_text("s3cret-Key-8812\n")
+    settings = (f'url: "{recorder.url}/hook", username: amy, password: "${{HOOK_PASSWORD}}", '
+                f'headers: ["X-Api-Key: ${{file:{tmp_path}/key}}", "X-Team: ml"]')
+    run = deliver(settings, HOOK_PASSWORD="s3cret-Word-3141")
+    ended(run)
+    heads = {(r.headers["X-Api-Key"], r.headers["X-Team"], r.headers["Authorization"]) for r in recorder.requests}
+    assert heads == {("s3cret-Key-8812", "ml", "Basic " + base64.b64encode(b"amy:s3cret-Word-3141").decode())}
+    shown = lethe.run("check", "-c", run.config, env={**run.environment})
+    assert shown.returncode == 0 and b"s3cret" not in shown.stdout + shown.stderr and not run.logged("s3cret")
+
+
+@pytest.mark.parametrize("settings, text", [
+    ('headers: ["no colon"]', "number 1 is not of the form"), ('headers: ["Host: x"]', "'Host' is set by the sink itself"),
+    ('token: a, headers: ["authorization: x"]', "'authorization' is set by the sink itself"), ("username: a", "go together"),
+    ("token: a, username: a, password: b", "not both"), ("ack: true", "for splunk_hec"),
+    ("kind: splunk_hec, token: a, channel: me", "not a GUID"),
+])
+def test_settings_that_contradict_each_other_are_told(lethe, tmp_path, settings, text):
+    (tmp_path / "lethe.yaml").write_text(CONFIG.format(settings=f'url: "https://a.example", {settings}'))
+    refused = lethe.run("check", "-c", "lethe.yaml")
+    assert refused.returncode != 0 and text in refused.stderr.decode()
 
 
 def test_a_certificate_of_another_host_gets_no_byte(deliver, certificates):
