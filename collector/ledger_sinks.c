@@ -71,6 +71,7 @@ static struct block *offer(struct ledger *l, struct desk *d)
     pthread_mutex_lock(&l->lock);
     CHECK(d->next == next);   /* only the sink's own thread moves it */
     if (block != NULL) {
+        sink_note_stored(d->sink, block);
         hold(d, block->seq);
         return block;
     }

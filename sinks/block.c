@@ -1,6 +1,7 @@
 #include "sinks/block.h"
 
 #include "sinks/facts.h"
+#include "sinks/refit.h"
 #include "sinks/sink.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ void block_clear(struct block *b)
     b->seq = b->born_ms = 0;
     b->receipt = NULL;
     b->count = b->labels.len = 0;
+    b->refitted = 0;
     for (size_t e = 0; e < BLOCK_ENCODINGS; e++) b->encodings[e].bytes.len = 0;
 }
 
@@ -351,23 +353,67 @@ static bool restore_records(struct block *b, const struct block_scheme *scheme, 
     return true;
 }
 
-/* The n-th of the stored encodings for every format of the scheme that bears its name, the first for those that none does. */
-static bool restore_encoding(struct block *b, const struct block_scheme *scheme, const struct names *names, size_t n, struct reading *r)
+/* One of the stored encodings, checked. */
+struct kept {
+    struct slice format;
+    const char  *starts, *bytes;
+    uint32_t     len;
+};
+
+static uint32_t start_of(const struct kept *k, size_t record)
 {
-    const char *starts = take(r, (b->count + 1) * sizeof(uint32_t));
-    uint32_t    last = 0;
-    if (starts != NULL) memcpy(&last, starts + b->count * sizeof last, sizeof last);
-    const char *bytes = starts != NULL ? take(r, last) : NULL;
-    if (bytes == NULL) return false;
+    uint32_t start;
+    memcpy(&start, k->starts + record * sizeof start, sizeof start);
+    return start;
+}
+
+static bool take_kept(const struct block *b, struct slice format, struct reading *r, struct kept *k)
+{
+    *k = (struct kept){.format = format, .starts = take(r, (b->count + 1) * sizeof(uint32_t))};
+    if (k->starts == NULL || start_of(k, 0) != 0) return false;
+    for (size_t i = 0; i < b->count; i++)
+        if (start_of(k, i + 1) <= start_of(k, i)) return false;
+    k->len = start_of(k, b->count);
+    return (k->bytes = take(r, k->len)) != NULL;
+}
+
+static bool restore_same(const struct block *b, struct block_encoding *encoding, const struct kept *k)
+{
+    memcpy(encoding->starts, k->starts, (b->count + 1) * sizeof *encoding->starts);
+    return encoded_append(&encoding->bytes, slice_of(k->bytes, k->len));
+}
+
+static bool is_json(struct slice name)
+{
+    for (int f = 0; f < FORMAT_COUNT; f++)
+        if (slice_equal(name, slice_from(format_text((enum format)f)))) return format_is_json((enum format)f);
+    return false;
+}
+
+static bool restore_refitted(const struct block *b, struct block_encoding *encoding, const struct kept *k, enum format to)
+{
+    struct refit refit = {.to = to, .json = is_json(k->format)};
+    for (size_t i = 0; i < b->count; i++) {
+        refit.time_ms = b->records[i].time_ms;
+        encoding->starts[i] = (uint32_t)encoding->bytes.len;
+        struct slice kept = slice_of(k->bytes + start_of(k, i), start_of(k, i + 1) - start_of(k, i) - 1);
+        if (!refit_append(&refit, kept, &encoding->bytes) || !encoded_append(&encoding->bytes, SLICE("\n"))) return false;
+        if (encoding->bytes.len > UINT32_MAX) return false;
+    }
+    encoding->starts[b->count] = (uint32_t)encoding->bytes.len;
+    return true;
+}
+
+static bool restore_encodings(struct block *b, const struct block_scheme *scheme, const struct names *names, struct reading *r)
+{
+    struct kept kept[BLOCK_ENCODINGS];
+    for (size_t n = 0; n < names->format_count; n++)
+        if (!take_kept(b, names->formats[n], r, &kept[n])) return false;
     for (size_t e = 0; e < scheme->format_count; e++) {
-        struct block_encoding *encoding = &b->encodings[e];
-        bool                   same = slice_equal(names->formats[n], slice_from(format_text(scheme->formats[e])));
-        if (!same && n > 0) continue;
-        encoding->bytes.len = 0;
-        memcpy(encoding->starts, starts, (b->count + 1) * sizeof *encoding->starts);
-        for (size_t i = 0; i < b->count; i++)
-            if (encoding->starts[i + 1] <= encoding->starts[i] || encoding->starts[i + 1] > last) return false;
-        if (encoding->starts[0] != 0 || !encoded_append(&encoding->bytes, slice_of(bytes, last))) return false;
+        size_t n = 0;
+        while (n < names->format_count && !slice_equal(kept[n].format, slice_from(format_text(scheme->formats[e])))) n++;
+        if (n == names->format_count) b->refitted |= 1u << e;
+        if (n < names->format_count ? !restore_same(b, &b->encodings[e], &kept[n]) : !restore_refitted(b, &b->encodings[e], &kept[0], scheme->formats[e])) return false;
     }
     return true;
 }
@@ -386,8 +432,7 @@ bool block_restore(struct block *b, const struct block_scheme *scheme, struct sl
         if (!take_name(&r, &names.formats[names.format_count])) return false;
     for (; names.sink_count < h.sinks; names.sink_count++)
         if (!take_name(&r, &names.sinks[names.sink_count])) return false;
-    bool restored = restore_records(b, scheme, &names, &h, &r);
-    for (size_t n = 0; restored && n < h.formats; n++) restored = restore_encoding(b, scheme, &names, n, &r);
+    bool restored = restore_records(b, scheme, &names, &h, &r) && restore_encodings(b, scheme, &names, &r);
     if (!restored || r.at != r.end) {
         block_clear(b);
         return false;

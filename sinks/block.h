@@ -57,6 +57,7 @@ struct block {
     size_t                count, capacity;
     struct block_record  *records;
     struct encoded        labels;
+    uint32_t              refitted;      /* bit n: encoding n was made of another: sinks/refit.h */
     struct block_encoding encodings[BLOCK_ENCODINGS];   /* as many as the scheme has formats */
 };
 
@@ -90,8 +91,8 @@ MUST_USE bool block_fill(struct block_filler *, struct block *, const struct cle
  * configuration can read it. False: no memory. */
 MUST_USE bool block_serialize(const struct block *, const struct block_scheme *, uint32_t sinks, struct encoded *out);
 
-/* Fills a cleared block from such bytes. A format that the block does not have is replaced by one that it has. False: the
- * bytes are no block. */
+/* Fills a cleared block from such bytes. A format that they do not have, since the sink had another when they were kept, is made
+ * of one that they have (sinks/refit.h): no sink sees another format than its own. False: the bytes are no block, or no memory. */
 MUST_USE bool block_restore(struct block *, const struct block_scheme *, struct slice bytes);
 
 MUST_USE struct block *block_new(void);   /* NULL: no memory */

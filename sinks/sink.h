@@ -49,7 +49,7 @@ struct sink {
     struct sink_filter      filter;
     struct sink_counters    counters;
     char                    trouble[SINK_TROUBLE], told[SINK_TROUBLE];   /* last failure, and last one in the log: see sink_trouble() */
-    struct log_limit        trouble_limit;
+    struct log_limit        trouble_limit, refit_limit;
     void                   *owner;          /* of sink_done() */
 };
 
@@ -102,6 +102,9 @@ void sink_withdraw(struct sink *, struct block *);
 void sink_trouble(struct sink *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sink_well(struct sink *);
 void sink_trouble_text(const struct sink *, char out[SINK_TROUBLE]);   /* "": none; any thread */
+
+/* A block comes from the store: tells, once in a while, if it was kept in another format than the sink's. */
+void sink_note_stored(struct sink *, const struct block *);
 
 /* Whether record i of the block is for this sink. */
 static inline bool sink_wants(const struct sink *s, const struct block *b, size_t i)

@@ -117,7 +117,8 @@ static void put(void *instance, const struct setting *s, const char *value)
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: *(const char **)at = value; break;
-    case SETTING_TEXTS: {
+    case SETTING_TEXTS:
+    case SETTING_SECRETS: {
         static const char *items[1000];   /* live as long as the program, like a configuration */
         static size_t      used;
         CHECK(used < sizeof items / sizeof *items);

@@ -182,11 +182,63 @@ static void sinks_are_known_by_name_when_a_block_comes_back(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(back->records[i].sinks, 6);
         assert_true(slice_equal(block_bytes(back, 1, i), block_bytes(b.block, 0, i)));
-        assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));   /* the format it was kept in */
+        assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));   /* as it was kept: it is JSON */
     }
+    assert_int_equal(back->refitted, 1);
     encoded_release(&bytes);
     block_free(back);
     close_blocks(&b);
+}
+
+/* A run keeps its block in `kept`; the next one has the sink in `now`. */
+static void assert_refitted(enum format kept, enum format now, const char *line, const char *expected)
+{
+    struct sink          then = {.type = &plain, .name = "x", .format = kept}, later = {.type = &plain, .name = "x", .format = now};
+    struct sink         *const then_list[] = {&then}, *const later_list[] = {&later};
+    struct block_scheme  written, read;
+    struct block        *block = block_new(), *back = block_new();
+    uint32_t             starts[2] = {0, (uint32_t)strlen(line) + 1};
+    struct block_record  record = {.sinks = 1, .time_ms = 1773480600500};
+    struct encoded       bytes = {.joint = SIZE_MAX};
+    block_scheme_init(&written, then_list, 1);
+    block_scheme_init(&read, later_list, 1);
+    block->count = 1;
+    block->records = &record;
+    block->encodings[0].starts = starts;
+    assert_true(encoded_append(&block->encodings[0].bytes, slice_from(line)) && encoded_append(&block->encodings[0].bytes, SLICE("\n")));
+    assert_true(block_serialize(block, &written, 1, &bytes));
+    assert_true(block_restore(back, &read, slice_of(bytes.data, bytes.len)));
+    struct slice got = block_bytes(back, 0, 0);
+    assert_int_equal(got.len, strlen(expected));
+    assert_memory_equal(got.data, expected, got.len);
+    assert_int_equal(back->refitted, kept != now);
+    block->records = NULL;
+    block->encodings[0].starts = NULL;
+    encoded_release(&bytes);
+    block_free(block);
+    block_free(back);
+}
+
+static void what_was_kept_in_another_format_becomes_a_record_of_the_wanted_one(void **state)
+{
+    static const char json[] = "{\"a\":\"x=\\\\\"}", cef[] = "CEF:0|a|b|1|c|d|3|msg=\"q\"";
+    (void)state;
+    assert_refitted(FORMAT_CEF, FORMAT_CEF, cef, cef);
+    assert_refitted(FORMAT_FLAT, FORMAT_ORIGINAL, json, json);
+    assert_refitted(FORMAT_CEF, FORMAT_FLAT, cef, "{\"message\":\"CEF:0|a|b|1|c|d|3|msg=\\\"q\\\"\"}");
+    assert_refitted(FORMAT_FLAT, FORMAT_ECS, json,
+                    "{\"@timestamp\":\"2026-03-14T09:30:00.500Z\",\"ecs\":{\"version\":\"8.11.0\"},\"event\":{\"kind\":\"event\"},"
+                    "\"message\":\"{\\\"a\\\":\\\"x=\\\\\\\\\\\"}\"}");
+    assert_refitted(FORMAT_ORIGINAL, FORMAT_CEF, json,
+                    "CEF:0|lethe|lethe|1.0|kept|record kept in another format|0|rt=1773480600500 msg={\"a\":\"x\\=\\\\\\\\\"}");
+    assert_refitted(FORMAT_CEF, FORMAT_APPINSIGHTS, cef,
+                    "{\"ver\":1,\"iKey\":\"00000000-0000-0000-0000-000000000000\",\"time\":\"2026-03-14T09:30:00.500Z\","
+                    "\"name\":\"Microsoft.ApplicationInsights.Message\",\"data\":{\"baseType\":\"MessageData\",\"baseData\":{\"ver\":2,"
+                    "\"message\":\"CEF:0|a|b|1|c|d|3|msg=\\\"q\\\"\",\"properties\":{}}}}");
+    assert_refitted(FORMAT_CEF, FORMAT_OCSF, cef,
+                    "{\"class_uid\":0,\"class_name\":\"Base Event\",\"category_uid\":0,\"category_name\":\"Uncategorized\",\"activity_id\":0,"
+                    "\"type_uid\":0,\"time\":1773480600500,\"severity_id\":0,\"message\":\"CEF:0|a|b|1|c|d|3|msg=\\\"q\\\"\","
+                    "\"metadata\":{\"version\":\"1.8.0\",\"product\":{\"name\":\"lethe\",\"vendor_name\":\"lethe\"}}}");
 }
 
 static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
@@ -230,6 +282,7 @@ int main(void)
         cmocka_unit_test(records_of_a_repaired_document_have_ids_of_their_own),
         cmocka_unit_test(a_block_comes_back_from_its_bytes),
         cmocka_unit_test(sinks_are_known_by_name_when_a_block_comes_back),
+        cmocka_unit_test(what_was_kept_in_another_format_becomes_a_record_of_the_wanted_one),
         cmocka_unit_test(damaged_bytes_are_no_block_or_a_sound_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
