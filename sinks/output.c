@@ -134,14 +134,22 @@ no_memory:
     return NULL;
 }
 
-bool output_make_folders(const char *path, struct error *err)
+bool output_make_folders(const char *path, struct error *err) { return output_make_folders_as(path, 0700, err); }
+
+static bool make_folder(const char *folder, mode_t mode)
+{
+    if (mkdir(folder, mode) == 0) return chmod(folder, mode) == 0;
+    return errno == EEXIST;
+}
+
+bool output_make_folders_as(const char *path, mode_t mode, struct error *err)
 {
     char *folder = strdup(path);
     if (folder == NULL) return error_set(err, ERROR_OUTPUT, "cannot create folders of '%s': out of memory", path);
     bool made = true;
     for (char *slash = folder; made && (slash = strchr(slash + 1, '/')) != NULL;) {
         *slash = '\0';
-        if (mkdir(folder, 0700) != 0 && errno != EEXIST) made = error_set_errno(err, ERROR_OUTPUT, "cannot create '%s'", folder);
+        if (!make_folder(folder, mode)) made = error_set_errno(err, ERROR_OUTPUT, "cannot create '%s'", folder);
         *slash = '/';
     }
     free(folder);
@@ -233,7 +241,7 @@ static void release(struct output *o)
     free(o);
 }
 
-static bool sync_folder(const char *path)
+bool output_sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char       *folder = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
@@ -263,7 +271,7 @@ static bool appear(struct output *o, const struct timespec *modified)
     unfinished_forget(o->temporary);
     free(o->temporary);
     o->temporary = NULL;
-    return sync_folder(o->final);
+    return output_sync_folder(o->final);
 }
 
 bool output_finish(struct output *o, const struct timespec *modified, struct error *err)

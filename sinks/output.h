@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#include <sys/types.h>
 #include <time.h>
 
 #define OUTPUT_STDOUT "-"
@@ -39,8 +40,12 @@ void output_abandon(struct output *);
 uint64_t output_bytes(const struct output *);      /* taken by output_write() */
 bool     output_unwanted(const struct output *);   /* a write failed since nobody reads any more (EPIPE) */
 
-/* Makes the folders above `path` that are missing. */
+/* Makes the folders above `path` that are missing; _as: with that mode, whatever the umask. */
 MUST_USE bool output_make_folders(const char *path, struct error *);
+MUST_USE bool output_make_folders_as(const char *path, mode_t mode, struct error *);
+
+/* Makes what happened to the name last through a loss of power. False: errno. */
+MUST_USE bool output_sync_folder(const char *path);
 
 #define OUTPUT_TEMPORARY_SUFFIX ".lethe-tmp"
 
