@@ -3,6 +3,7 @@ telemetry over HTTP (Application Insights, Splunk, Elasticsearch, webhooks).
 
     recorder.answers.append((503, {"Retry-After": "1"}, b""))   # for the next request; then the usual answer again
     recorder.answers.append(HANG_UP)                            # closes the connection without an answer
+    recorder.answers.append(CUT(200, {}, b"{}"))                # closes it in the middle of this answer
     recorder.answers.append(lambda request: (200, {}, b"{}"))   # computed; may block, each request has a thread of its own
     recorder.answer = lambda request: ...                       # the usual answer from now on
 
@@ -23,6 +24,13 @@ from running import PATIENCE, free_port
 HANG_UP = None
 
 
+class CUT(tuple):
+    """An answer that ends too early."""
+
+    def __new__(cls, status, headers, body):
+        return super().__new__(cls, (status, headers, body))
+
+
 class Request:
     """`raw` is the body as it came over the wire, `body` without Content-Encoding; `headers[name]` ignores case."""
 
@@ -34,6 +42,7 @@ class Request:
         self.raw = raw
         self.body = unpacked(raw, headers.get("Content-Encoding", ""))
         self.status = None   # of the answer; None for none
+        self.paused = False  # the answer asked for a pause
 
     def json(self):
         return json.loads(self.body)
@@ -172,12 +181,14 @@ def _handler_of(recorder):
                 self.close_connection = True
                 return
             request.status, headers, body = answer
+            request.paused = "Retry-After" in headers
             self.send_response(request.status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(body) + isinstance(answer, CUT)))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = self.close_connection or isinstance(answer, CUT)
 
         def _read_body(self):
             if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
