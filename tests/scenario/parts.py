@@ -1,4 +1,5 @@
 """The real parts, started once for all scenarios. A part that is not installed skips the tests that ask for it."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ from broker import Kafka   # noqa: E402
 from browser import Browser   # noqa: E402
 from certificates import Certificates   # noqa: E402
 from opensearch import OpenSearch   # noqa: E402
+from otelcol import Otelcol   # noqa: E402
 from recorder import Recorder   # noqa: E402
 from running import Missing   # noqa: E402
 from syslog_servers import Rsyslog, SyslogNg   # noqa: E402
@@ -71,6 +73,18 @@ def rsyslog(parts_folder, certificates):
 @pytest.fixture(scope="session")
 def syslog_ng(parts_folder, certificates):
     yield from started(lambda: SyslogNg(parts_folder / "syslog-ng", certificates))
+
+
+@pytest.fixture
+def otelcol(tmp_path):
+    """Starts receivers by their settings: otelcol({"syslog": {...}}, ports)."""
+    with contextlib.ExitStack() as running:
+        def start(receivers, ports=()):
+            try:
+                return running.enter_context(Otelcol(tmp_path / "otelcol", receivers, ports).running())
+            except Missing as missing:
+                pytest.skip(str(missing))
+        yield start
 
 
 @pytest.fixture(scope="session")
