@@ -105,7 +105,7 @@ static size_t count_peer(const struct http_server *s, const struct http_peer *pe
 static void turn_away(const struct http_server *s, int fd)
 {
     static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
-                               "Content-Length: 0\r\n\r\n";
+                               "Content-Type: text/plain\r\nContent-Length: 20\r\n\r\ntoo many connections";
     if (s->tls == NULL && send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL) > 0) shutdown(fd, SHUT_WR);
     close(fd);
 }

@@ -10,11 +10,16 @@
  * A request is answered when all of it is settled: every required sink has it, or the store. Until then the client keeps
  * it, so that nothing needs to be kept here. The answer counts the items and names those that were withheld.
  *
+ * Who is to come again gets 503, Retry-After and a line of text, never the protocol's JSON: by that the SDKs for JavaScript keep
+ * only the items that it names, and one that names an item too few loses it, while of a text they keep everything. Some fail at
+ * an empty body. So no items need to be counted, and those of a body that was not read cannot be.
+ *
  * (1) A body is checked as a whole before anything of it goes on its way: a bomb or a damaged one is refused entirely.
  * (2) What stands in a request is framed alone; small requests share a batch, large ones go over several.
  * (3) A request sent again, byte by byte the same, has the same event ids: they come from a keyed hash of the body.
  * Thread: the server's reads requests into the queue, the source's frames them, the ledger's callers answer; `lock` guards
- * the queue. An upload belongs to whoever holds it: queue, source or receipts, in that order.
+ * the queue, into which nothing goes once the run is stopping. An upload belongs to whoever holds it: queue, source or
+ * receipts, in that order.
  *
  * Source: the published swagger of the ingestion endpoint, version 2.1; RFC 6750 (bearer tokens). */
 #include "gunzip.h"
@@ -99,9 +104,13 @@ static const struct setting settings[] = {
 
 static void answer_short(struct http_request *request, int status, const char *json)
 {
-    struct http_answer answer = {.status = status, .content_type = "application/json", .body = slice_from(json)};
-    if (status == 503) answer.fields[0] = (struct http_field){"Retry-After", RETRY_AFTER};
-    http_respond(request, &answer);
+    http_respond(request, &(struct http_answer){.status = status, .content_type = "application/json", .body = slice_from(json)});
+}
+
+static void answer_later(struct http_request *request)
+{
+    http_respond(request, &(struct http_answer){.status = 503, .content_type = "text/plain", .body = SLICE("nothing was taken, come again\n"),
+                                                .fields = {{"Retry-After", RETRY_AFTER}}});
 }
 
 static void upload_free(struct upload *u)
@@ -116,7 +125,7 @@ static void upload_free(struct upload *u)
 /* Sends the client away, to come again. */
 static void put_off(struct upload *u)
 {
-    answer_short(u->request, 503, "{\"itemsReceived\":0,\"itemsAccepted\":0,\"errors\":[]}");
+    answer_later(u->request);
     upload_free(u);
 }
 
@@ -214,15 +223,22 @@ static bool has_bearer(const struct source_http *s, const struct http_request *r
     return slice_equal_nocase(slice_sub(value, 0, 7), SLICE("Bearer ")) && token_equal(s, slice_sub(value, 7, value.len));
 }
 
+/* Of slashes in a row at its beginning one stays: some SDKs put theirs behind that of the connection string. */
+static struct slice without_slashes(struct slice path)
+{
+    while (path.len > 1 && path.data[0] == '/' && path.data[1] == '/') path = slice_sub(path, 1, path.len);
+    return path;
+}
+
 /* The path behind the token, if it begins with it; else the path itself. */
 static struct slice path_of(const struct source_http *s, const struct http_request *request, bool *authorised)
 {
-    struct slice path = http_request_path(request);
+    struct slice path = without_slashes(http_request_path(request));
     size_t       len = s->token != NULL ? strlen(s->token) : 0;
     *authorised = s->token == NULL || has_bearer(s, request);
     if (s->token == NULL || path.len < len + 2 || path.data[len + 1] != '/' || !token_equal(s, slice_sub(path, 1, len + 1))) return path;
     *authorised = true;
-    return slice_sub(path, len + 1, path.len);
+    return without_slashes(slice_sub(path, len + 1, path.len));
 }
 
 static bool head(void *context, const struct http_request *request, struct http_answer *answer)
@@ -257,7 +273,7 @@ static void complete(void *context, struct http_request *request)
     bool                authorised;
     struct upload      *u = calloc(1, sizeof *u);
     if (u == NULL) {
-        answer_short(request, 503, "{\"itemsReceived\":0,\"itemsAccepted\":0,\"errors\":[]}");
+        answer_later(request);
         return;
     }
     u->request = request;
@@ -265,10 +281,14 @@ static void complete(void *context, struct http_request *request)
     u->packed = http_request_field(request, SLICE("content-encoding"), &value) && slice_equal_nocase(value, SLICE("gzip"));
     u->body = http_request_take_body(request, &u->body_len);
     pthread_mutex_lock(&s->lock);
-    *s->last = u;
-    s->last = &u->next;
+    bool stopping = atomic_load(&s->base.stopping);
+    if (!stopping) {
+        *s->last = u;
+        s->last = &u->next;
+    }
     pthread_mutex_unlock(&s->lock);
-    wakeup_signal(&s->wakeup);
+    if (stopping) put_off(u);
+    else wakeup_signal(&s->wakeup);
 }
 
 static struct upload *take_first(struct source_http *s)
@@ -454,7 +474,15 @@ static bool open_http(struct source *source, struct error *err)
     return wakeup_init(&s->wakeup, err) && start_server(s, err);
 }
 
-static void wake(struct source *source) { wakeup_signal(&((struct source_http *)source)->wakeup); }
+/* When the run stops, nobody is kept waiting for the end of it; complete() puts off those who come later. */
+static void wake(struct source *source)
+{
+    struct source_http *s = (struct source_http *)source;
+    struct upload      *u;
+    if (s->last == NULL) return;   /* never opened */
+    while (atomic_load(&source->stopping) && (u = take_first(s)) != NULL) put_off(u);
+    wakeup_signal(&s->wakeup);
+}
 
 static void close_http(struct source *source)
 {

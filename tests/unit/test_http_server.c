@@ -402,7 +402,7 @@ static void connections_beyond_the_limit_are_turned_away(void **state)
     int first = connect_client(&s), second = connect_client(&s);
     EVENTUALLY(COUNTER(&s, connections_active) == 2);
     int third = connect_client(&s);
-    expect_response(third, 503, "");
+    expect_response(third, 503, "too many connections");
     expect_end(third);
     close(third);
     send_text(second, GET);

@@ -38,6 +38,13 @@ const texts = (marker) => ({
 // The files of telemetry that could not be delivered yet. The SDKs keep them below the folder for temporary files.
 const left = () => fs.readdirSync(os.tmpdir(), { recursive: true }).filter((name) => String(name).endsWith(".ai.json")).length;
 
+// Whether there are any, also after a while: one that is being sent is on no disk.
+async function keeps() {
+    const before = left();
+    await pause(500);
+    return before + left() > 0;
+}
+
 async function flushed(flush) {
     try {
         await flush();
@@ -61,8 +68,7 @@ async function run(send, flush) {
         await pause(options.every_ms);
     }
     const deadline = Date.now() + options.patience_s * 1000;
-    for (let more = 0; left() > 0 && Date.now() < deadline; more++) {
-        await pause(500);
+    for (let more = 0; await keeps() && Date.now() < deadline; more++) {
         one("MessageData", `${options.prefix}-more${more}-MessageData`);
         await flushed(flush);
     }
