@@ -86,6 +86,7 @@ static bool visit_all(const struct config *c, visit_folder *visit, void *context
 {
     static const struct setting socket = {.type = SETTING_TEXT};
     bool                        go_on = c->store.path == NULL || visit(context, c->store.path, "the store", err);
+    go_on = go_on && (c->sealed.path == NULL || visit_file(c->sealed.path, "sealed", visit, context, err));
     go_on = go_on && visit_text(&socket, c->admin.listen, "admin", visit, context, err);
     for (size_t i = 0; go_on && i < c->source_count; i++)
         go_on = visit_settings(c->sources[i]->type->settings, c->sources[i], c->sources[i]->name, visit, context, err);

@@ -13,7 +13,7 @@ from streaming import Run, messages
 CONFIG = """sources:
   - {{name: logs, type: file, paths: ["{folder}/in/*.log"], poll: 20ms}}
 store: {folder}/state
-sealed: {{path: "{folder}/withheld.jsonl", key_file: "{folder}/audit.key.pub"{more}}}
+sealed: {{path: "{folder}/kept/withheld.jsonl", key_file: "{folder}/audit.key.pub"{more}}}
 admin: {{listen: "127.0.0.1:{port}"}}
 sinks:
   - {{name: all, type: file, path: "{folder}/out.jsonl", sync: never}}
@@ -47,7 +47,7 @@ def write(folder, *lines, name="a"):
         file.writelines(line + "\n" for line in lines)
 
 
-def opened(folder, name="withheld.jsonl"):
+def opened(folder, name="kept/withheld.jsonl"):
     done = subprocess.run([BINARY, "unseal", folder / name, "--key-file", folder / "audit.key"], capture_output=True, timeout=60, check=False)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -59,7 +59,7 @@ def test_a_withheld_record_can_be_opened_and_is_nowhere_in_the_clear(tmp_path, c
         assert run.stop() == 0
     [record] = opened(tmp_path)
     assert record["raw"] == BROKEN and record["line"] == 2 and record["source"] == f"{tmp_path}/in/a.log"
-    assert os.stat(tmp_path / "withheld.jsonl").st_mode & 0o777 == 0o600
+    assert os.stat(tmp_path / "kept/withheld.jsonl").st_mode & 0o777 == 0o600
     for file in tmp_path.rglob("*"):
         if file.is_file() and file.parent.name != "in":
             assert b"Heron" not in file.read_bytes(), file
@@ -79,17 +79,17 @@ def test_the_file_may_be_moved_away_and_a_torn_line_is_ended(tmp_path, config):
     with Run(tmp_path, config()) as run:
         write(tmp_path, broken(1), "one")
         wait_for(lambda: messages(tmp_path / "out.jsonl") == ["one"])
-        (tmp_path / "withheld.jsonl").rename(tmp_path / "withheld.1")
-        (tmp_path / "withheld.jsonl").write_text('{"lethe_sealed":1,"key":"97')
+        (tmp_path / "kept/withheld.jsonl").rename(tmp_path / "kept/withheld.1")
+        (tmp_path / "kept/withheld.jsonl").write_text('{"lethe_sealed":1,"key":"97')
         write(tmp_path, broken(2), "two")
         wait_for(lambda: messages(tmp_path / "out.jsonl") == ["one", "two"])
         assert run.stop() == 0
-    assert [r["raw"] for r in opened(tmp_path, "withheld.1")] == [broken(1)]
+    assert [r["raw"] for r in opened(tmp_path, "kept/withheld.1")] == [broken(1)]
     assert [r["raw"] for r in opened(tmp_path)] == [broken(2)]
 
 
 def test_what_cannot_be_kept_is_counted_and_holds_nothing_up(tmp_path, config):
-    (tmp_path / "withheld.jsonl").mkdir()
+    (tmp_path / "kept/withheld.jsonl").mkdir(parents=True)
     with Run(tmp_path, config()) as run:
         write(tmp_path, BROKEN, "one")
         wait_for(lambda: messages(tmp_path / "out.jsonl") == ["one"])
