@@ -219,6 +219,7 @@ static enum blob_work read_on(struct source_blob *s, struct cargo *c)
     }
     blob_succeeded(s);
     if (step == BLOB_STEP_OVER) {
+        s->session.unmarked = s->session.unmarked && blob_is_old(s, s->session.root, s->session.item.modified);   /* it may have grown */
         put_mark(s, c);
         close_session(s);
     }

@@ -235,14 +235,14 @@ static void take_documents(struct source_blob *s, struct cargo *c, size_t count)
     uint32_t          origin = 0;
     for (size_t i = count; i < c->batch.count; i++) {
         struct document *d = &c->batch.documents[i];
-        uint64_t         end = d->offset + d->len;
+        uint64_t         end = d->offset + (d->refusal == REFUSAL_TRUNCATED ? 0 : d->len);   /* a part does not stand for the whole */
         struct slice     bytes = slice_of(c->batch.data + d->start, d->len);
-        if (d->len > 0 ? end <= before : d->offset < before) continue;
+        if (end > d->offset ? end <= before : d->offset < before) continue;
         name_stream(s, bytes);
         if (kept == count) origin = add_origin(s, c, 0);
         d->origin = s->session.finishing && end == s->session.read_to ? add_origin(s, c, end) : origin;
         if (end > m->handed_to) m->handed_to = end;
-        if (d->len > 0) {
+        if (end > d->offset) {
             m->sample_len = d->len < BLOB_SAMPLE_BYTES ? d->len : BLOB_SAMPLE_BYTES;
             m->sample_from = end - m->sample_len;
             fingerprint(s, slice_of(bytes.data + bytes.len - m->sample_len, m->sample_len), m->sample);
