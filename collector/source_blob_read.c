@@ -225,28 +225,46 @@ static uint32_t add_origin(struct source_blob *s, struct cargo *c, uint64_t numb
     return cargo_add_origin(c, &origin);
 }
 
-/* Gives the documents from `count` on their origin, and takes out those that were handed out before. One that is cut by the end of
- * the blob may turn out to be a part of a longer one: it gets a number of its own, so that both are different events. */
-static void take_documents(struct source_blob *s, struct cargo *c, size_t count)
+/* The end of a document by which it will be known as handed out: a part does not stand for the whole. */
+static uint64_t end_of(const struct document *d) { return d->offset + (d->refusal == REFUSAL_TRUNCATED ? 0 : d->len); }
+
+/* What is cut by the end of the blob may turn out to be a part of a longer document: so it gets a number of its own, and names no
+ * stream, and both are different events whatever of it is read again. */
+static uint32_t origin_of_part(struct source_blob *s, struct cargo *c, struct slice bytes)
 {
     struct blob_mark *m = mark_of(s);
-    size_t            kept = count;
-    uint64_t          before = m->handed_to;
-    uint32_t          origin = 0;
+    uint8_t           named = m->named;
+    name_stream(s, bytes);
+    m->named = named;
+    return add_origin(s, c, s->session.read_to);
+}
+
+static void note_document(struct source_blob *s, const struct document *d, struct slice bytes)
+{
+    struct blob_mark *m = mark_of(s);
+    uint64_t          end = end_of(d);
+    if (end > m->handed_to) m->handed_to = end;
+    if (end == d->offset) return;
+    m->sample_len = d->len < BLOB_SAMPLE_BYTES ? d->len : BLOB_SAMPLE_BYTES;
+    m->sample_from = end - m->sample_len;
+    fingerprint(s, slice_of(bytes.data + bytes.len - m->sample_len, m->sample_len), m->sample);
+}
+
+/* Gives the documents from `count` on their origin, and takes out those that were handed out before. */
+static void take_documents(struct source_blob *s, struct cargo *c, size_t count)
+{
+    size_t   kept = count;
+    uint64_t before = mark_of(s)->handed_to;
+    uint32_t origin = UINT32_MAX;
     for (size_t i = count; i < c->batch.count; i++) {
         struct document *d = &c->batch.documents[i];
-        uint64_t         end = d->offset + (d->refusal == REFUSAL_TRUNCATED ? 0 : d->len);   /* a part does not stand for the whole */
         struct slice     bytes = slice_of(c->batch.data + d->start, d->len);
-        if (end > d->offset ? end <= before : d->offset < before) continue;
-        name_stream(s, bytes);
-        if (kept == count) origin = add_origin(s, c, 0);
-        d->origin = s->session.finishing && end == s->session.read_to ? add_origin(s, c, end) : origin;
-        if (end > m->handed_to) m->handed_to = end;
-        if (end > d->offset) {
-            m->sample_len = d->len < BLOB_SAMPLE_BYTES ? d->len : BLOB_SAMPLE_BYTES;
-            m->sample_from = end - m->sample_len;
-            fingerprint(s, slice_of(bytes.data + bytes.len - m->sample_len, m->sample_len), m->sample);
-        }
+        if (end_of(d) > d->offset ? end_of(d) <= before : d->offset < before) continue;
+        bool part = s->session.finishing && d->offset + d->len == s->session.read_to;
+        if (!part) name_stream(s, bytes);
+        if (!part && origin == UINT32_MAX) origin = add_origin(s, c, 0);
+        d->origin = part ? origin_of_part(s, c, bytes) : origin;
+        note_document(s, d, bytes);
         c->batch.documents[kept++] = *d;
     }
     c->batch.count = kept;
