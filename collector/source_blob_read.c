@@ -202,18 +202,19 @@ static bool begin_reading(struct source_blob *s, struct error *err)
 
 /* --- Documents ------------------------------------------------------------------------------------------------------------------ */
 
-/* The stream's name is made of the first document, too, since an epoch may be given twice, and of the time of creation. */
+/* The stream's name is made of the time of creation. Only where that is not told the first document stands for it, since an epoch may
+ * be given twice. */
 static void name_stream(struct source_blob *s, struct slice first)
 {
     const struct blob_entry *e = &s->marks.items[s->session.entry];
     struct blob_mark        *m = mark_of(s);
     char                     text[BLOB_HASH_BYTES + 8 + BLOB_SAMPLE_BYTES];
-    size_t                   len = first.len < BLOB_SAMPLE_BYTES ? first.len : BLOB_SAMPLE_BYTES;
+    size_t                   len = m->created > 0 ? 0 : first.len < BLOB_SAMPLE_BYTES ? first.len : BLOB_SAMPLE_BYTES;
     if (m->named) return;
     memcpy(text, e->key, BLOB_HASH_BYTES);
     memcpy(text + BLOB_HASH_BYTES, &m->epoch, 4);
     memcpy(text + BLOB_HASH_BYTES + 4, &m->created, 4);
-    memcpy(text + BLOB_HASH_BYTES + 8, first.data, len);
+    if (len > 0) memcpy(text + BLOB_HASH_BYTES + 8, first.data, len);
     source_stream_id(&s->base, slice_of(text, BLOB_HASH_BYTES + 8 + len), m->stream);
     m->named = 1;
 }
