@@ -202,20 +202,22 @@ static bool begin_reading(struct source_blob *s, struct error *err)
 
 /* --- Documents ------------------------------------------------------------------------------------------------------------------ */
 
-/* The stream's name is made of the time of creation. Only where that is not told the first document stands for it, since an epoch may
- * be given twice. */
+/* The stream's name. What an append blob holds at a place is settled by its time of creation; only where that is not told its first
+ * document stands for it. Of other blobs the version is part of the name: one event must never be two texts. */
 static void name_stream(struct source_blob *s, struct slice first)
 {
-    const struct blob_entry *e = &s->marks.items[s->session.entry];
-    struct blob_mark        *m = mark_of(s);
-    char                     text[BLOB_HASH_BYTES + 8 + BLOB_SAMPLE_BYTES];
-    size_t                   len = m->created > 0 ? 0 : first.len < BLOB_SAMPLE_BYTES ? first.len : BLOB_SAMPLE_BYTES;
+    const struct blob_session *b = &s->session;
+    struct blob_mark          *m = mark_of(s);
+    struct {
+        uint8_t  key[BLOB_HASH_BYTES];
+        uint64_t version;
+        uint32_t epoch, created;
+        char     first[BLOB_SAMPLE_BYTES];
+    } name = {.version = b->item.type != BLOB_APPEND ? blob_etag_hash(b->item.etag) : 0, .epoch = m->epoch, .created = m->created};
     if (m->named) return;
-    memcpy(text, e->key, BLOB_HASH_BYTES);
-    memcpy(text + BLOB_HASH_BYTES, &m->epoch, 4);
-    memcpy(text + BLOB_HASH_BYTES + 4, &m->created, 4);
-    if (len > 0) memcpy(text + BLOB_HASH_BYTES + 8, first.data, len);
-    source_stream_id(&s->base, slice_of(text, BLOB_HASH_BYTES + 8 + len), m->stream);
+    memcpy(name.key, s->marks.items[b->entry].key, sizeof name.key);
+    if (m->created == 0 && first.len > 0) memcpy(name.first, first.data, first.len < sizeof name.first ? first.len : sizeof name.first);
+    source_stream_id(&s->base, slice_of((const char *)&name, sizeof name), m->stream);
     m->named = 1;
 }
 
