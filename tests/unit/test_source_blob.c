@@ -578,6 +578,28 @@ static void one_that_could_not_be_read_is_not_behind_the_horizon(void **state)
     }
 }
 
+static void after_a_kill_in_the_midst_of_a_blob_only_what_was_not_settled_comes_again(void **state)
+{
+    (void)state;
+    for (int packed = 0; packed < 2; packed++) {
+        forget_all(1);
+        most_old = 200000;
+        page_size = 2;
+        remake(0, BLOB_APPEND, packed, false);
+        write_lines(0, BURST, false);
+        start();
+        for (int i = 0; i < 10 && waiting_count < 2; i++) fill_once();
+        assert_int_equal(waiting_count, 2);
+        settle(1);
+        crash();
+        start();
+        pass(60000, 6);
+        stop();
+        for (unsigned i = 1; i < next_line; i++) assert_int_equal(lines[i].times, lines[i].may_repeat ? 2 : 1);
+        assert_true(!lines[1].may_repeat && !lines[next_line - 1].may_repeat);
+    }
+}
+
 static int set_up(void **state)
 {
     struct error err = {0};
@@ -603,6 +625,7 @@ int main(void)
         cmocka_unit_test(stories_of_growing_overwritten_and_deleted_blobs_end_well),
         cmocka_unit_test(of_blobs_that_rest_nothing_is_kept_and_none_is_read_again),
         cmocka_unit_test(one_that_could_not_be_read_is_not_behind_the_horizon),
+        cmocka_unit_test(after_a_kill_in_the_midst_of_a_blob_only_what_was_not_settled_comes_again),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
