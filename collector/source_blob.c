@@ -21,7 +21,6 @@
 
 #include <stdlib.h>
 
-#define MOST_ADDRESSES   256
 #define MOST_OLD         200000
 #define MOST_TRIES       4         /* of one page or blob, in one pass */
 #define REFUSED_AGAIN_S  600
@@ -35,7 +34,7 @@ static struct source_blob *of(struct source *s) { return (struct source_blob *)s
 
 static const struct setting settings[] = {
     {"addresses", SETTING_TEXTS, offsetof(struct source_blob, addresses), NULL, .required = true,
-     .help = "https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX: all blobs whose names begin so"},
+     .help = "https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX: all blobs whose names begin so; CONTAINER may end in *"},
     {"names", SETTING_TEXTS, offsetof(struct source_blob, names), NULL, .help = "patterns of names; * stands for / as well; all if absent"},
     {"exclude", SETTING_TEXTS, offsetof(struct source_blob, exclude), NULL, .help = "patterns of names that are left out"},
     {"account_key_file", SETTING_TEXT, offsetof(struct source_blob, account_key_file), NULL, .help = "the account's key, in a file"},
@@ -240,6 +239,7 @@ static enum blob_work advance(struct source_blob *s, struct cargo *c)
     }
     if (blob_positions_in(c) > 0 || c->batch.count > 0) return BLOB_WORK_SEND;   /* listing takes its time */
     if (s->forgetting) return blob_forget_some(s, c);
+    if (s->family < s->family_count) return blob_meet_containers(s, c);
     if (s->root < s->root_count) return blob_list_on(s, c);
     if (clock_monotonic_ms() < s->next_pass_ms) return BLOB_WORK_WAIT;
     blob_begin_pass(s);
@@ -262,7 +262,8 @@ static uint64_t until(uint64_t then_ms)
 static void wait_for_work(struct source_blob *s, int wait_ms)
 {
     uint64_t pause = retry_wait_ms(&s->retry), paced = s->skipping || s->forgetting ? until(s->paced_until_ms) : 0;
-    bool     idle = !s->session.open && !s->forgetting && s->wanted_at == s->wanted_count && s->root == s->root_count;
+    bool     idle = !s->session.open && !s->forgetting && s->wanted_at == s->wanted_count && s->family == s->family_count &&
+                    s->root == s->root_count;
     uint64_t wait = idle ? until(s->next_pass_ms) : 0;
     if (paced > wait) wait = paced;
     if (pause > wait) wait = pause;
@@ -293,21 +294,52 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
 
 /* --- Life --------------------------------------------------------------------------------------------------------------------------- */
 
+/* Of an address such as https://.../insights-logs-*, without the '*'. NULL: it has none, behind the container's name. */
+static char *family_of(const char *address)
+{
+    const char *star = strchr(address, '*');
+    if (star == NULL || (star[1] != '\0' && star[1] != '/')) return NULL;
+    char *text = strdup(address);
+    CHECK(text != NULL);
+    memmove(text + (star - address), star + 1, strlen(star));
+    return text;
+}
+
+/* `family`: it stands for all containers whose names begin with that of the address. */
+static bool parse_address(const char *text, struct blob_address *a, bool *family, struct error *err)
+{
+    struct blob_address plain;
+    struct error        why = {0};
+    char               *without = family_of(text);
+    *family = without != NULL && !blob_address_parse(text, &plain, &why);   /* in a prefix it stands for itself */
+    if (without != NULL && !*family) blob_address_release(&plain);
+    bool parsed = blob_address_parse(*family ? without : text, a, err);
+    free(without);
+    return parsed;
+}
+
+static bool check_address(const struct source_blob *s, const char *text, struct error *err)
+{
+    struct blob_address a;
+    struct error        why = {0};
+    bool                family;
+    if (!blob_is_address(text)) return error_set(err, ERROR_USAGE, "'%s': an address begins with https://", s->base.name);
+    if (strchr(text, '?') != NULL)
+        return error_set(err, ERROR_USAGE, "'%s': an address must not hold a signature: put what follows the '?' into a file and name it as sas_file", s->base.name);
+    if (!parse_address(text, &a, &family, &why)) return error_set(err, ERROR_USAGE, "'%s': %s", s->base.name, why.text);
+    blob_address_release(&a);
+    return true;
+}
+
 static bool check_addresses(const struct source_blob *s, struct error *err)
 {
-    if (s->addresses.count == 0 || s->addresses.count > MOST_ADDRESSES)
-        return error_set(err, ERROR_USAGE, "'%s': there are 1 to %d addresses", s->base.name, MOST_ADDRESSES);
+    if (s->addresses.count == 0 || s->addresses.count > BLOB_ROOTS)
+        return error_set(err, ERROR_USAGE, "'%s': there are 1 to %d addresses", s->base.name, BLOB_ROOTS);
     for (size_t i = 0; i < s->addresses.count; i++) {
-        struct blob_address a;
-        struct error        why = {0};
-        const char         *text = s->addresses.items[i];
-        if (!blob_is_address(text)) return error_set(err, ERROR_USAGE, "'%s': an address begins with https://", s->base.name);
-        if (strchr(text, '?') != NULL)
-            return error_set(err, ERROR_USAGE, "'%s': an address must not hold a signature: put what follows the '?' into a file and name it as sas_file", s->base.name);
-        if (!blob_address_parse(text, &a, &why)) return error_set(err, ERROR_USAGE, "'%s': %s", s->base.name, why.text);
-        blob_address_release(&a);
+        if (!check_address(s, s->addresses.items[i], err)) return false;
         for (size_t n = 0; n < i; n++)
-            if (strcmp(s->addresses.items[n], text) == 0) return error_set(err, ERROR_USAGE, "'%s': an address is there twice", s->base.name);
+            if (strcmp(s->addresses.items[n], s->addresses.items[i]) == 0)
+                return error_set(err, ERROR_USAGE, "'%s': an address is there twice", s->base.name);
     }
     return true;
 }
@@ -322,40 +354,66 @@ static bool check(struct source *source, struct error *err)
 }
 
 /* The horizon holds for what is listed there, and so for the patterns, too. */
-static void horizon_key(const struct source_blob *s, const char *address, uint8_t key[BLOB_HASH_BYTES])
+static void horizon_key(const struct source_blob *s, const struct blob_address *a, uint8_t key[BLOB_HASH_BYTES])
 {
     const struct text_list *lists[] = {&s->names, &s->exclude};
-    uint8_t                 both[2 * BLOB_HASH_BYTES];
-    source_fingerprint(&s->base, "blob-address", slice_from(address), key);
+    const char             *parts[] = {a->endpoint, a->container, a->prefix};
+    uint8_t                 both[2 * BLOB_HASH_BYTES] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        source_fingerprint(&s->base, "blob-address", slice_from(parts[i]), both + BLOB_HASH_BYTES);
+        source_fingerprint(&s->base, "blob-horizon", slice_of((const char *)both, sizeof both), both);
+    }
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < lists[l]->count; i++) {
-            memcpy(both, key, BLOB_HASH_BYTES);
             source_fingerprint(&s->base, l == 0 ? "blob-names" : "blob-exclude", slice_from(lists[l]->items[i]), both + BLOB_HASH_BYTES);
-            source_fingerprint(&s->base, "blob-address", slice_of((const char *)both, sizeof both), key);
+            source_fingerprint(&s->base, "blob-horizon", slice_of((const char *)both, sizeof both), both);
         }
+    memcpy(key, both, BLOB_HASH_BYTES);
 }
 
-static bool open_root(struct source_blob *s, const char *address, struct error *err)
+/* The address is the root's then. */
+static bool add_root(struct source_blob *s, struct blob_root *roots, size_t *count, struct blob_address *address, struct error *err)
 {
-    struct blob_root *root = &s->roots[s->root_count];
+    struct blob_root *root = &roots[*count];
     struct error      why = {0};
-    if (!blob_address_parse(address, &root->address, err)) return false;
-    s->root_count++;
-    horizon_key(s, address, root->key);
+    *root = (struct blob_root){.address = *address};
+    ++*count;
+    horizon_key(s, &root->address, root->key);
+    for (size_t i = 0; i < s->horizon_count; i++)
+        if (memcmp(s->horizons[i].key, root->key, sizeof root->key) == 0) root->horizon = s->horizons[i].second;
     root->place = blob_inputs_place(s->inputs, &root->address, &why);
     return root->place != NULL || error_set(err, why.code, "'%s': %s", s->base.name, why.text);
+}
+
+bool blob_open_found(struct source_blob *s, const struct blob_root *family, const char *container, struct error *err)
+{
+    const struct blob_address *from = &family->address;
+    if (s->root_count == BLOB_ROOTS) return error_set(err, ERROR_INPUT, "a source has at most %d containers", BLOB_ROOTS);
+    struct blob_address a = {strdup(from->endpoint), strdup(from->account), strdup(container), strdup(from->prefix)};
+    CHECK(a.endpoint != NULL && a.account != NULL && a.container != NULL && a.prefix != NULL);
+    bool opened = add_root(s, s->roots, &s->root_count, &a, err);
+    s->roots[s->root_count - 1].found = true;
+    if (!opened) blob_address_release(&s->roots[--s->root_count].address);
+    return opened;
+}
+
+static bool open_address(struct source_blob *s, const char *text, struct error *err)
+{
+    struct blob_address a;
+    bool                family;
+    if (!parse_address(text, &a, &family, err)) return false;
+    return add_root(s, family ? s->families : s->roots, family ? &s->family_count : &s->root_count, &a, err);
 }
 
 static void load_position(void *context, const struct position *p)
 {
     struct source_blob *s = context;
     struct blob_mark    mark;
+    struct blob_horizon h;
     uint8_t             key[BLOB_HASH_BYTES];
-    uint32_t            horizon;
-    if (blob_horizon_read(p, key, &horizon)) {
+    if (blob_horizon_read(p, h.key, &h.second)) {
         s->skipping = false;
-        for (size_t i = 0; i < s->root_count; i++)
-            if (memcmp(s->roots[i].key, key, sizeof key) == 0) s->roots[i].horizon = horizon;
+        if (s->horizon_count < BLOB_ROOTS) s->horizons[s->horizon_count++] = h;
     } else if (blob_mark_read(p, key, &mark)) {
         s->skipping = false;
         size_t at = blob_marks_add(&s->marks, key);
@@ -371,11 +429,14 @@ static bool open_parts(struct source_blob *s, struct error *err)
     s->framer = framer_new(&(struct framer_options){.max_document = s->base.max_record});
     s->buffer = malloc(BLOB_RANGE);
     s->wanted = calloc(BLOB_PAGE_ITEMS, sizeof *s->wanted);
-    s->roots = calloc(s->addresses.count, sizeof *s->roots);
-    if (s->inputs == NULL || s->framer == NULL || s->buffer == NULL || s->wanted == NULL || s->roots == NULL)
+    s->roots = calloc(BLOB_ROOTS, sizeof *s->roots);
+    s->families = calloc(BLOB_ROOTS, sizeof *s->families);
+    if (s->inputs == NULL || s->framer == NULL || s->buffer == NULL || s->wanted == NULL || s->roots == NULL || s->families == NULL)
         return error_set(err, ERROR_MEMORY, "'%s': out of memory", s->base.name);
     for (size_t i = 0; i < s->addresses.count; i++)
-        if (!open_root(s, s->addresses.items[i], err)) return false;
+        if (!open_address(s, s->addresses.items[i], err)) return false;
+    s->family = s->family_count;   /* no pass is under way */
+    s->root = s->root_count;
     return true;
 }
 
@@ -386,6 +447,7 @@ static void close_source(struct source *source)
     s->opened = false;
     blob_session_close(s);
     for (size_t i = 0; i < s->root_count; i++) blob_address_release(&s->roots[i].address);
+    for (size_t i = 0; i < s->family_count; i++) blob_address_release(&s->families[i].address);
     blob_inputs_free(s->inputs);
     blob_page_release(&s->page);
     blob_marks_release(&s->marks);
@@ -393,6 +455,7 @@ static void close_source(struct source *source)
     free(s->buffer);
     free(s->wanted);
     free(s->roots);
+    free(s->families);
     wakeup_release(&s->wakeup);
 }
 
@@ -403,12 +466,11 @@ static bool open_source(struct source *source, struct error *err)
     s->wakeup.fd = -1;
     s->skipping = s->start == START_END;
     s->most_old = MOST_OLD;
-    s->root = s->addresses.count;   /* no pass is under way */
     blob_page_init(&s->page);
     retry_init(&s->retry, &(struct retry_options){0}, retry_seed());
     atomic_store(&source->counters.lag_bytes, UINT_FAST64_MAX);
+    if (source->store != NULL) store_each_position(source->store, source->name, load_position, s);
     bool sound = open_parts(s, err);
-    if (sound && source->store != NULL) store_each_position(source->store, source->name, load_position, s);
     if (!sound) close_source(source);
     return sound;
 }

@@ -102,7 +102,7 @@ static void look_through(struct source_blob *s)
 
 void blob_begin_pass(struct source_blob *s)
 {
-    s->root = 0;
+    s->family = s->root = 0;
     s->listing = false;
     s->whole = true;
     s->met = 0;
@@ -163,6 +163,59 @@ enum blob_work blob_forget_some(struct source_blob *s, struct cargo *c)
     return BLOB_WORK_SEND;
 }
 
+/* --- Containers ------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_met(const struct source_blob *s, const struct blob_root *family, const char *container)
+{
+    for (size_t i = 0; i < s->root_count; i++) {
+        const struct blob_address *a = &s->roots[i].address;
+        if (strcmp(a->container, container) == 0 && strcmp(a->endpoint, family->address.endpoint) == 0 && strcmp(a->prefix, family->address.prefix) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a service calls a container becomes a part of addresses. */
+static bool is_container(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-$");
+    return name[len] == '\0' && len >= 3 && len <= 63;
+}
+
+static void meet(struct source_blob *s, const struct blob_root *family, const char *container)
+{
+    struct error why = {0};
+    uint64_t     left_out;
+    if (!is_container(container) || is_met(s, family, container) || blob_open_found(s, family, container, &why)) return;
+    s->whole = false;
+    atomic_fetch_add(&s->base.counters.errors, 1);
+    if (log_passes(&s->crowded_limit, BLOB_TELL_MS, &left_out)) log_line(LOG_WARNING, s->base.name, "'%.64s' cannot be read: %s", container, why.text);
+}
+
+enum blob_work blob_meet_containers(struct source_blob *s, struct cargo *c)
+{
+    struct blob_root *family = &s->families[s->family];
+    struct error      why = {0};
+    char              shown[300];
+    enum blob_outcome outcome = blob_list(blob_place_client(family->place), "", slice_from(family->address.container), &s->page, &why);
+    if (atomic_load(&s->base.stopping)) return BLOB_WORK_SEND;
+    if (outcome != BLOB_DONE) {
+        snprintf(shown, sizeof shown, "%.200s/%.64s*", family->address.endpoint, family->address.container);
+        if (!blob_pause_after(s, family, "list", shown, &why)) return BLOB_WORK_SEND;
+        s->whole = false;
+    } else {
+        blob_succeeded(s);
+        for (size_t i = 0; i < s->page.count; i++) meet(s, family, blob_page_name(&s->page, &s->page.items[i]).data);
+    }
+    if (outcome == BLOB_DONE && s->page.next_marker.len > 0) return BLOB_WORK_DONE;
+    s->page.count = 0;
+    text_buffer_clear(&s->page.next_marker);
+    if (++s->family == s->family_count && s->root_count == 0) end_pass(s, c);
+    return outcome == BLOB_DONE ? BLOB_WORK_DONE : BLOB_WORK_SEND;
+}
+
+/* --- Blobs ------------------------------------------------------------------------------------------------------------------------ */
+
 static void next_root(struct source_blob *s, struct cargo *c)
 {
     blob_page_clear(&s->page);
@@ -181,17 +234,16 @@ static void begin_root(struct source_blob *s, struct cargo *c, struct blob_root 
     blob_horizon_write(root->key, root->horizon, blob_add_position(c));
 }
 
+/* A container that is not there yet, or not any more, holds nobody up; of one that was found by its name it is no news. */
 static enum blob_work cannot_list(struct source_blob *s, struct cargo *c, struct blob_root *root, enum blob_outcome outcome, const struct error *why)
 {
     char shown[300];
+    bool missing = outcome == BLOB_MISSING;
     snprintf(shown, sizeof shown, "%.200s/%.64s", root->address.endpoint, root->address.container);
-    bool enough = blob_pause_after(s, root, "list", shown, why);
-    if (outcome == BLOB_MISSING) retry_succeeded(&s->retry);   /* a container that is not there yet, or not any more, holds nobody up */
+    bool enough = missing && root->found ? true : blob_pause_after(s, root, "list", shown, why);
+    if (missing) blob_succeeded(s);
     else if (enough) s->whole = false;
-    if (outcome == BLOB_MISSING || enough) {
-        s->tries = 0;
-        next_root(s, c);
-    }
+    if (missing || enough) next_root(s, c);
     return BLOB_WORK_SEND;
 }
 

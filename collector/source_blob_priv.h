@@ -12,13 +12,15 @@
 #define BLOB_RANGE (1u << 20)      /* bytes of one request */
 #define BLOB_TELL_MS 60000         /* between two lines of one kind */
 #define BLOB_POSITIONS 256         /* in one batch */
+#define BLOB_ROOTS 512             /* addresses and containers found by them, of one source */
 
-/* One of the addresses. */
+/* A container, or what is below a prefix in one. For a family, `container` is what the names of its containers begin with. */
 struct blob_root {
     struct blob_address address;
-    struct blob_place  *place;                  /* NULL: it could not be opened yet */
+    struct blob_place  *place;
     uint8_t             key[BLOB_HASH_BYTES];   /* of its horizon */
     uint32_t            horizon;                /* see blob_horizon_write(); 0: none */
+    bool                found;                  /* by a family */
     uint32_t            begun;                  /* second in which the pass began here, by the service; 0: not told */
 };
 
@@ -52,8 +54,13 @@ struct source_blob {
 
     struct blob_inputs *inputs;
     struct wakeup       wakeup;
-    struct blob_root   *roots;
-    size_t              root_count;
+    struct blob_root   *roots, *families;   /* room for BLOB_ROOTS each; families: the addresses with a '*' */
+    size_t              root_count, family_count;
+    struct blob_horizon {
+        uint8_t  key[BLOB_HASH_BYTES];
+        uint32_t second;
+    }                   horizons[BLOB_ROOTS];   /* of earlier runs */
+    size_t              horizon_count;
     struct blob_marks   marks;
     struct framer      *framer;
     char               *buffer;          /* BLOB_RANGE */
@@ -65,7 +72,7 @@ struct source_blob {
         uint64_t bytes;                  /* that are waiting */
     }               *wanted;             /* of the page, what is to be read: BLOB_PAGE_ITEMS */
     size_t           wanted_count, wanted_at;
-    size_t           root;               /* being listed; root_count: the pass is over */
+    size_t           family, root;       /* being listed; both at their end: the pass is over */
     bool             listing;            /* its first page has come and its last has not */
     bool             whole;              /* everything could be listed in this pass */
     bool             skipping;           /* the first pass of `start: end` */
@@ -80,7 +87,7 @@ struct source_blob {
     unsigned         tries;              /* of one thing, that failed */
     bool             failed;             /* to be told */
     struct error     failure;
-    struct log_limit refused_limit, unpack_limit, gone_limit, replaced_limit;
+    struct log_limit crowded_limit, refused_limit, unpack_limit, gone_limit, replaced_limit;
     bool             opened;
 };
 
@@ -107,9 +114,13 @@ void blob_show(const struct blob_root *, struct slice name, char *text, size_t r
 bool blob_pause_after(struct source_blob *, struct blob_root *, const char *verb, const char *what, const struct error *why);
 void blob_succeeded(struct source_blob *);
 
+/* One more root: a container of a family. */
+MUST_USE bool blob_open_found(struct source_blob *, const struct blob_root *family, const char *container, struct error *);
+
 /* --- Listing: source_blob_list.c ------------------------------------------------------------------------------------------ */
 
 void           blob_begin_pass(struct source_blob *);
+enum blob_work blob_meet_containers(struct source_blob *, struct cargo *);   /* of a family, before blobs are listed */
 enum blob_work blob_list_on(struct source_blob *, struct cargo *);       /* the next page, or what comes behind the last */
 enum blob_work blob_forget_some(struct source_blob *, struct cargo *);   /* after a pass, while `forgetting` */
 enum blob_work blob_skip_next(struct source_blob *, struct cargo *);     /* of what is wanted of the page, while `skipping` */

@@ -285,7 +285,7 @@ enum blob_outcome blob_list(struct blob_client *b, const char *container, struct
     q.parameters[q.parameter_count++] = (struct blob_parameter){"comp", SLICE("list")};
     if (marker.len > 0) q.parameters[q.parameter_count++] = (struct blob_parameter){"marker", slice_of(marker.data, marker.len)};
     if (prefix.len > 0) q.parameters[q.parameter_count++] = (struct blob_parameter){"prefix", prefix};
-    q.parameters[q.parameter_count++] = (struct blob_parameter){"restype", SLICE("container")};
+    if (container[0] != '\0') q.parameters[q.parameter_count++] = (struct blob_parameter){"restype", SLICE("container")};
     enum blob_outcome outcome = ask(b, &q, &result, err);
     bool              whole = outcome == BLOB_DONE && blob_list_reader_finish(listing.reader);
     if ((outcome == BLOB_DONE && !whole) || result.failure == HTTP_UNWANTED) {

@@ -49,7 +49,8 @@ struct blob_answer {
 const struct blob_answer *blob_client_last(const struct blob_client *);
 
 /* One page of the blobs of a container whose names begin with `prefix`, in the order of the service. The page's next_marker
- * says where to go on: it is used and, when the page is there, replaced; blob_page_init() begins at the first. */
+ * says where to go on: it is used and, when the page is there, replaced; blob_page_init() begins at the first. An empty container
+ * stands for the account: the items are the names of its containers. */
 MUST_USE enum blob_outcome blob_list(struct blob_client *, const char *container, struct slice prefix, struct blob_page *, struct error *);
 
 /* Size, version and times of one blob; the name is not filled in. */

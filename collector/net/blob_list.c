@@ -1,4 +1,5 @@
 /* <EnumerationResults><Blobs><Blob><Name/><Properties><Etag/>...</Properties></Blob>...</Blobs><NextMarker/></EnumerationResults>
+ * Of an account: <Containers><Container>... in their places.
  *
  * (1) Bytes are taken one by one: text between marks, marks between '<' and '>'. How they are cut into pieces changes nothing.
  * (2) An element counts by its name, its depth and what it is in, so that metadata of any name is passed over.
@@ -167,6 +168,7 @@ static enum element element_of(const struct blob_list_reader *r, struct slice na
     } known[] = {
         {SLICE("NextMarker"), ELEMENT_MARKER, DEPTH_PART},
         {SLICE("Blob"), ELEMENT_BLOB, DEPTH_BLOB},
+        {SLICE("Container"), ELEMENT_BLOB, DEPTH_BLOB},
         {SLICE("Name"), ELEMENT_NAME, DEPTH_MEMBER},
         {SLICE("Properties"), ELEMENT_PROPERTIES, DEPTH_MEMBER},
         {SLICE("Last-Modified"), ELEMENT_MODIFIED, DEPTH_PROPERTY},

@@ -1,9 +1,9 @@
-/* A page of a listing of blobs: the XML of "List Blobs", read while it arrives.
+/* A page of a listing of blobs, or of containers: the XML of "List Blobs" and "List Containers", read while it arrives.
  *
  * The reader knows the elements it needs and passes over all others; it holds the page's names and properties, never the XML.
  * Accepted: a byte order mark, entities, character references, CDATA, comments, names marked Encoded="true". Refused: a
  * DOCTYPE, another root, an end that does not come, names longer than the service allows.
- * Source of the format: learn.microsoft.com, "List Blobs" (REST). Thread: one owner. */
+ * Source of the format: learn.microsoft.com, "List Blobs", "List Containers" (REST). Thread: one owner. */
 #ifndef LETHE_NET_BLOB_LIST_H
 #define LETHE_NET_BLOB_LIST_H
 

@@ -4,6 +4,7 @@ import gzip
 import random
 import sqlite3
 import threading
+import uuid
 
 import pytest
 
@@ -184,6 +185,28 @@ def test_names_and_prefixes_choose(container, azurite, tmp_path):
         arrived(tmp_path, "y=2026/a.json", "other container")
         assert run.stop() == 0
     assert sorted(messages(tmp_path / "out.jsonl")) == ["other container", "y=2026/a.json"]
+
+
+def test_containers_are_found_by_the_beginning_of_their_names(azurite, tmp_path):
+    (tmp_path / "key").write_text(azurite.key)
+    prefix = f"insights-logs-{uuid.uuid4().hex[:8]}"
+    azurite.container(f"{prefix}-one").append("y=2026/a.json", line("one"))
+    azurite.container(f"{prefix}-two").append("y=2026/a.json", line("two"))
+    azurite.container(f"other-{prefix}").append("y=2026/a.json", line("other"))
+    config = CONFIG.format(folder=tmp_path, address=f"{azurite.url}/{prefix}-*/y=", credentials="account_key_file: key", more="")
+    run = Run(tmp_path, config)
+    with run:
+        arrived(tmp_path, "one", "two")
+        later = azurite.container(f"{prefix}-three")
+        later.append("y=2026/a.json", line("three"))
+        later.append("z", line("not below the prefix"))
+        arrived(tmp_path, "three")
+        assert run.stop() == 0
+    with run:
+        later.append("y=2026/a.json", line("four"))
+        arrived(tmp_path, "four")
+        assert run.stop() == 0
+    assert sorted(messages(tmp_path / "out.jsonl")) == ["four", "one", "three", "two"]
 
 
 def test_start_end_passes_over_what_is_there(container, tmp_path):
