@@ -130,6 +130,33 @@ static void a_listing_that_breaks_off_is_asked_for_again_and_no_blob_is_there_tw
     close_scene(&s);
 }
 
+static void the_containers_of_an_account_are_listed_and_the_answer_says_when(void **state)
+{
+    static const struct slice answers[] = {CLOSED("200 OK", "Date: Sun, 22 Nov 2026 04:00:00 GMT\r\n",
+                                                  "<EnumerationResults><Containers><Container><Name>insights-logs-a</Name><Properties><Etag>\"0x1\"</Etag></Properties>"
+                                                  "</Container><Container><Name>insights-logs-b</Name></Container></Containers><NextMarker/></EnumerationResults>"),
+                                           CLOSED("503 Busy", "Retry-After: 7\r\n", "")};
+    struct blob_client_options options = with_key;
+    struct blob_page           page;
+    struct error               err = {0};
+    struct scene               s;
+    (void)state;
+    options.attempts = 1;
+    open_scene(&s, answers, COUNT(answers), options);
+    blob_page_init(&page);
+    assert_int_equal(blob_list(s.blobs, "", SLICE("insights-"), &page, &err), BLOB_DONE);
+    assert_int_equal(page.count, 2);
+    assert_string_equal(blob_page_name(&page, &page.items[0]).data, "insights-logs-a");
+    assert_string_equal(blob_page_name(&page, &page.items[1]).data, "insights-logs-b");
+    assert_int_equal(page.date, 1795320000);   /* date -u -d 'Sun, 22 Nov 2026 04:00:00 GMT' +%s */
+    assert_non_null(strstr(loopback_request(s.server, 0), "GET /devstoreaccount1/?comp=list&prefix=insights- HTTP/1.1\r\n"));
+    assert_int_equal(blob_list(s.blobs, "", SLICE("insights-"), &page, &err), BLOB_LATER);
+    assert_int_equal(blob_client_last(s.blobs)->status, 503);
+    assert_string_equal(blob_client_last(s.blobs)->retry_after, "7");
+    blob_page_release(&page);
+    close_scene(&s);
+}
+
 static void what_does_not_pass_is_told_with_host_and_code(void **state)
 {
     static const struct {
@@ -316,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_request_is_signed_as_the_service_does_it),
         cmocka_unit_test(pages_are_listed_one_after_another),
         cmocka_unit_test(a_listing_that_breaks_off_is_asked_for_again_and_no_blob_is_there_twice),
+        cmocka_unit_test(the_containers_of_an_account_are_listed_and_the_answer_says_when),
         cmocka_unit_test(what_does_not_pass_is_told_with_host_and_code),
         cmocka_unit_test(attempts_end_and_the_last_fault_is_told),
         cmocka_unit_test(a_token_that_is_refused_is_renewed_once),
