@@ -4,7 +4,7 @@
  *
  * (1) What is committed is what is settled, partition by partition, and nothing else: an offset is committed only by
  *     commit(), from what partitions_settle() was told. What was read and not settled is read again after a crash or by the
- *     next owner of the partition, with equal event ids (stream of the partition, offset of the message, place in it).
+ *     next owner of the partition, with equal event ids (the partition's name, offset and time of the message, place in it).
  * (2) Messages come through a queue of their own, so that the group's queue can be served without taking messages: a source
  *     without a free cargo stays in its group for as long as idle() is called.
  * (3) A partition that is taken away is given time to settle what is under way, then what is settled is committed, then it
@@ -76,13 +76,22 @@ static void begin_message(struct source_kafka *k, struct kafka_partition *p, con
     p->next = m->offset;
 }
 
+/* Offsets begin anew when a topic is deleted and made again, under the same name. What tells its messages from the earlier ones
+ * is when they were written, which stays with a message. */
+static void identify(struct origin *o, const struct kafka_partition *p, const rd_kafka_message_t *m)
+{
+    uint64_t written_ms = (uint64_t)rd_kafka_message_timestamp(m, NULL);
+    memcpy(o->stream, p->stream, sizeof o->stream);
+    for (size_t i = 0; i < sizeof written_ms; i++) o->stream[i] ^= (uint8_t)(written_ms >> 8 * i);
+}
+
 /* Documents of the message that is begun, until it ends or the cargo is full. False: no memory; the cargo is as before. */
 static bool frame_message(struct source_kafka *k, struct kafka_partition *p, struct cargo *c, struct error *err)
 {
     size_t        count = c->batch.count, used = c->batch.used;
     struct origin origin = {.number = (uint64_t)p->next};
     enum fill     status = FILL_SOME;
-    memcpy(origin.stream, p->stream, sizeof origin.stream);
+    identify(&origin, p, k->held[k->held_at]);
     uint32_t index = cargo_add_origin(c, &origin);
     while (status == FILL_SOME && has_room(k, c)) status = framer_fill(k->framer, &c->batch, err);
     if (status == FILL_FAILED) {

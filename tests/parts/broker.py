@@ -138,6 +138,11 @@ class Kafka:
         wait_until(lambda: len(self.admin.list_topics(name, timeout=PATIENCE).topics[name].partitions) == partitions, name)
         return Topic(self, name, partitions)
 
+    def delete(self, topic):
+        """Returns when the name is free."""
+        self.admin.delete_topics([topic.name])[topic.name].result(PATIENCE)
+        wait_until(lambda: topic.name not in self.admin.list_topics(timeout=PATIENCE).topics, f"the end of {topic.name}")
+
     def committed(self, group, topic):
         """Where the group would go on: partition -> offset, without partitions never committed."""
         wanted = [confluent_kafka.TopicPartition(topic.name, n) for n in range(topic.partitions)]

@@ -196,6 +196,23 @@ def test_what_retention_took_is_told_and_counted(kafka, runs):
     assert run.logged("offsets 10 to 24 are gone")
 
 
+def test_a_topic_that_is_made_again_repeats_no_event_id(kafka, runs):
+    topic, name = kafka.topic(), group()
+    run = runs(to_file(kafka, topic, name))
+
+    def pass_on(total):
+        topic.write([b"one", b"two"])
+        with run:
+            wait_for(lambda: len(records(run.folder / "out.jsonl")) == total)
+            assert run.stop() == 0
+    pass_on(2)
+    kafka.delete(topic)
+    kafka.topic(topic.name)
+    pass_on(4)
+    assert messages(run.folder / "out.jsonl") == ["one", "two", "one", "two"]
+    assert len({r["lethe_event_id"] for r in records(run.folder / "out.jsonl")}) == 4
+
+
 def place(topic, partition, offset):
     import confluent_kafka
     return confluent_kafka.TopicPartition(topic.name, partition, offset)

@@ -87,11 +87,12 @@ static void flow_close(struct flow *f)
 }
 
 /* Ten records, with the next receipt. */
-static void put_block(struct flow *f)
+static struct block *put_block(struct flow *f)
 {
     struct block *b = block_of(10 * lender.given, 10, 0, "");
     b->receipt = (const struct receipt *)&lender.receipts[lender.given++];
     sending_put(&f->sending, b);
+    return b;
 }
 
 static void count_message(void *context, const rd_kafka_message_t *m)
@@ -262,10 +263,11 @@ static void closing_in_a_transaction_ends_none_of_its_blocks(void **state)
     struct flow f;
     flow_open(&f);
     setting_put(f.sending.sink, sink_kafka.settings, "transaction", "10000");
-    put_block(&f);
+    struct block *b = put_block(&f);
     for (int i = 0; i < 20; i++) sending_poll(&f.sending, 10);
     flow_close(&f);
     assert_int_equal(f.sending.done + f.sending.withdrawn, 0);
+    block_drop(b);
 }
 
 int main(void)
