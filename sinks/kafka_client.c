@@ -135,12 +135,23 @@ bool kafka_client_trouble(struct kafka_client *c, char *text, size_t size)
 
 /* --- Callbacks -------------------------------------------------------------------------------------------------------- */
 
+/* Has librdkafka ask for another token in ten seconds; else it would take the refused one until that is old. It says so as one
+ * more failed authentication, which must not lead here again. */
+static void renew_refused_token(struct kafka_client *c, rd_kafka_t *rk)
+{
+    pthread_mutex_lock(&c->lock);
+    bool known = c->token_refused;
+    c->token_refused = true;
+    pthread_mutex_unlock(&c->lock);
+    if (!known) rd_kafka_oauthbearer_set_token_failure(rk, "refused");
+}
+
 /* A connection that ends is no trouble as long as others stand; why it did is told when none does. */
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     struct kafka_client *c = opaque;
     rd_kafka_resp_err_t  error = (rd_kafka_resp_err_t)code;
-    (void)rk;
+    if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION && c->settings->entra) renew_refused_token(c, rk);
     pthread_mutex_lock(&c->lock);
     if (error == RD_KAFKA_RESP_ERR__TRANSPORT) snprintf(c->reason, sizeof c->reason, "%s", reason);
     else if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) set_trouble(c, error, NULL, c->reason);
@@ -185,12 +196,23 @@ static void tell_token_failure(struct kafka_client *c, const char *text)
 
 static const char *entra_get(void *context, const char *scope, struct error *err) { return entra_token(context, scope, NULL, err); }
 
+static void entra_drop(void *context, const char *scope) { entra_forget(context, scope); }
+
 static bool set_token(rd_kafka_t *rk, const char *token, struct error *err)
 {
     char    reason[256];
     int64_t expires_ms = (int64_t)clock_realtime_ms() + KAFKA_TOKEN_LIFE_MS;
     if (rd_kafka_oauthbearer_set_token(rk, token, expires_ms, "lethe", NULL, 0, reason, sizeof reason) == 0) return true;
     return error_set(err, ERROR_INPUT, "the access token cannot be used: it is malformed");
+}
+
+static bool takes_refusal(struct kafka_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool refused = c->token_refused;
+    c->token_refused = false;
+    pthread_mutex_unlock(&c->lock);
+    return refused;
 }
 
 /* In librdkafka's background thread, so that waiting for a token holds nothing else up. A failure is asked again by it
@@ -201,6 +223,7 @@ static void on_token_wanted(rd_kafka_t *rk, const char *config, void *opaque)
     struct error         err = {0};
     (void)config;
     pthread_mutex_lock(&c->token_lock);
+    if (takes_refusal(c) && c->tokens.forget != NULL) c->tokens.forget(c->tokens.context, c->scope);
     const char *token = c->tokens.get(c->tokens.context, c->scope, &err);
     if (token == NULL || !set_token(rk, token, &err)) {
         tell_token_failure(c, err.text);
@@ -239,7 +262,7 @@ static bool open_tokens(struct kafka_client *c, struct error *err)
     entra_options_from_environment(&who);
     c->http = http_client_new(&(struct http_client_options){0}, err);
     c->entra = c->http != NULL ? entra_new(&who, c->http, err) : NULL;
-    c->tokens = (struct kafka_tokens){entra_get, c->entra};
+    c->tokens = (struct kafka_tokens){entra_get, c->entra, entra_drop};
     return c->entra != NULL;
 }
 

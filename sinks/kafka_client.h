@@ -67,10 +67,12 @@ extern const char *const kafka_security_choices[], *const kafka_mechanism_choice
 
 /* Where access tokens come from: Entra ID by the environment (net/entra.h), unless a test has another idea. get() is called
  * from librdkafka's threads, one call at a time, and may wait; the token is good for KAFKA_TOKEN_LIFE_MS at least and stays
- * until the next call. NULL and an error: there is none now; it will be asked again. */
+ * until the next call. NULL and an error: there is none now; it will be asked again. forget(): brokers refused the last one;
+ * may be NULL. */
 struct kafka_tokens {
     const char *(*get)(void *context, const char *scope, struct error *);
     void         *context;
+    void        (*forget)(void *context, const char *scope);
 };
 
 struct kafka_client {
@@ -88,6 +90,7 @@ struct kafka_client {
     pthread_mutex_t  lock;                  /* of what follows */
     char             reason[256];           /* why the last connection failed */
     char             trouble[512];          /* not yet fetched by kafka_client_trouble() */
+    bool             token_refused;         /* since the last one was given */
     struct log_limit log_limit, token_limit;
 };
 

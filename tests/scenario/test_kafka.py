@@ -330,13 +330,30 @@ def test_a_certificate_of_an_unknown_authority_is_refused(kafka, runs, tmp_path)
     assert topic.read_all() == []
 
 
-def test_tokens_of_entra_id_are_fetched_and_used(kafka, runs, recorder):
-    topic = kafka.topic()
-    recorder.answer = lambda r: (200, {}, json.dumps({"access_token": kafka.token(), "expires_in": 3600, "token_type": "Bearer"}).encode())
+def with_tokens(kafka, topic, runs, recorder, tokens):
+    """A run that signs in with these, one after another; the last one stays."""
+    def answer(_):
+        token = tokens.pop(0) if len(tokens) > 1 else tokens[0]
+        return 200, {}, json.dumps({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).encode()
+    recorder.answer = answer
     connection = f'event_hubs: true, entra: true, brokers: "{kafka.sasl_bootstrap}", ca_file: "{kafka.ca_file}"'
     environment = {name: "" for name in os.environ if name.startswith(("AZURE_", "IDENTITY_", "MSI_"))}
-    run = runs(to_kafka(kafka, topic, connection=connection), AZURE_AUTHORITY_HOST=recorder.url, AZURE_TENANT_ID="t", AZURE_CLIENT_ID="c",
-               AZURE_CLIENT_SECRET="s3cret-of-nobody", **environment)
+    return runs(to_kafka(kafka, topic, connection=connection), AZURE_AUTHORITY_HOST=recorder.url, AZURE_TENANT_ID="t", AZURE_CLIENT_ID="c",
+                AZURE_CLIENT_SECRET="s3cret-of-nobody", **environment)
+
+
+def test_an_expired_token_is_told_and_another_one_is_fetched(kafka, runs, recorder):
+    topic, expired = kafka.topic(), kafka.token(lifetime=-600)
+    run = feed(with_tokens(kafka, topic, runs, recorder, [expired, kafka.token()]), ["one"])
+    wait_for(lambda: run.logged("the broker refuses the credentials"))
+    ended(run)
+    assert texts(topic.read_all()) == ["one"]
+    assert not run.logged(expired[:20])
+
+
+def test_tokens_of_entra_id_are_fetched_and_used(kafka, runs, recorder):
+    topic = kafka.topic()
+    run = with_tokens(kafka, topic, runs, recorder, [kafka.token()])
     ended(feed(run, ["one"]))
     assert texts(topic.read_all()) == ["one"]
     assert b"localhost" in recorder.requests[0].body   # the scope names the host

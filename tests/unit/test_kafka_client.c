@@ -107,7 +107,7 @@ static void tokens_are_asked_for_the_namespace_and_failures_are_told(void **stat
     const struct kafka_settings s = {.brokers = {list, 1}, .event_hubs = true, .entra = true};
     assert_true(kafka_settings_check(&s, "x", &err));
     assert_true(kafka_client_init(&c, &s, "x", NULL, &err));
-    c.tokens = (struct kafka_tokens){no_token, scope};
+    c.tokens = (struct kafka_tokens){.get = no_token, .context = scope};
     log_setup(false, LOG_ERROR);
     rd_kafka_conf_t *conf = kafka_client_conf(&c, &err);
     assert_non_null(conf);
