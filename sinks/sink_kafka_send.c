@@ -36,7 +36,7 @@ static rd_kafka_conf_t *producer_conf(struct sink_kafka *k, bool alone, struct e
 {
     static const struct kafka_property fixed[] = {
         {"enable.idempotence", "true"}, {"acks", "all"}, {"max.in.flight", "5"}, {"retry.backoff.ms", "200"},
-        {"topic.metadata.propagation.max.ms", "10000"}, {0}};
+        {"topic.metadata.propagation.max.ms", "3000"}, {0}};
     rd_kafka_conf_t *conf = kafka_client_conf(&k->client, err);
     if (conf == NULL) return NULL;
     kafka_conf_apply(conf, fixed);

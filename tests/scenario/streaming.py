@@ -39,6 +39,11 @@ class Run:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(timeout=60)
 
+    def most_memory(self):
+        """The most bytes that the process ever had in memory."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
     def logged(self, text):
         return text in self.log.read_text()
 

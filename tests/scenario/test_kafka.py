@@ -67,7 +67,7 @@ class Output:
 
 def to_file(kafka, topic, group_id, settings=""):
     return f"""sources:
-  - {{name: in, type: kafka, {plain(kafka)}, topics: [{topic.name}], group: {group_id}, session_timeout: 6s{settings}}}
+  - {{name: in, type: kafka, {plain(kafka)}, topics: [{topic.name}], group: {group_id}, session_timeout: 2s{settings}}}
 store: state
 sinks:
   - {{name: out, type: file, path: out.jsonl, metadata: true, sync: never}}

@@ -3,12 +3,11 @@ import collections
 import json
 import random
 import signal
-import time
 import uuid
 
 import pytest
 
-from conftest import LONG, wait_for
+from conftest import LONG, SANITIZER, wait_for
 from streaming import Run
 
 KILLS = 50 if LONG else 5
@@ -134,6 +133,7 @@ def test_a_broker_that_dies_in_the_middle_doubles_nothing(kafka, runs):
             wait_for(lambda: run.logged("no broker can be reached"))
         wait_for(lambda: run.logged("works again"))
         wait_for(flow.all_is_read)
+        assert SANITIZER or run.most_memory() < 128 << 20
         assert run.stop() == 0
     flow.assert_each_once()
 
