@@ -14,6 +14,8 @@
  *     than the store and of which nothing is known, is read. So marks are kept as long as their files.
  * (6) A packed file (gzip) is read when it has not changed for PACKED_REST_MS. If it begins as a file that is gone did, it is that
  *     file, packed meanwhile, and is read from where that was left.
+ * (7) When a file was cut, the copy beside it has what was not read, if it has the samples of the mark: it is read on from there as the
+ *     same stream. A new file that bears a followed one's name with an ending is held while it has what the other has, too.
  * Thread: the source's own. */
 #include "source_file_priv.h"
 
@@ -25,6 +27,7 @@
 
 #define MOST_OPEN      512                     /* and a quarter of what the process may open */
 #define PACKED_REST_MS 1000
+#define COPY_REST_MS   1000
 #define FORGET_MS      60000                   /* a file that ended may turn up again, renamed or packed */
 #define MOST_HELD      ((uint64_t)16 << 20)    /* bytes of unfinished documents, of all files together */
 
@@ -117,6 +120,7 @@ static bool has_work(const struct source_file *s, const struct followed *f, uint
     if (f->packed && f->gone && f->tried_size == f->size) return now - f->gone_ms >= s->rotate_wait_ms;
     if (f->packed)
         return f->framer != NULL || (f->tried_size != f->size && now - f->grown_ms >= PACKED_REST_MS && s->unpacking == NULL && !files_may_be_another(s, f));
+    if (f->suspect && (now - f->grown_ms < COPY_REST_MS || now - f->checked_ms < COPY_REST_MS)) return false;
     if (f->size != f->read_to && f->size != f->tried_size) return true;
     if (has_waited(s, f, now)) return true;
     return f->gone && now - f->gone_ms >= s->rotate_wait_ms;
@@ -126,6 +130,8 @@ static bool update_mark(struct source_file *s, struct followed *f)
 {
     struct framer_place place = framer_place(f->framer);
     bool                moved = place.offset != f->mark.place.offset;
+    if (moved && f->mark.tail.len > 0 && !f->packed)
+        f->earlier[f->earlier_count++ % EARLIER] = (struct earlier){f->mark.place, f->mark.tail};
     f->mark.place = place;
     if (moved && f->packed) f->mark.head = f->mark.tail = (struct sample){0};   /* the content only passes by; a packed file does not change */
     if (moved && !f->packed && !file_samples(&s->base, f->fd, place.offset, &f->mark.head, &f->mark.tail))
@@ -221,6 +227,7 @@ static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c
         return true;
     }
     if (f->packed && f->gone && f->tried_size == f->size) return give_up(s, f, now);
+    if (f->suspect && (f->suspect = files_is_copy(s, f))) return false;
     if (!followed_open(s, f) && !open_lost(s, f)) return give_up(s, f, now);
     if (f->packed && f->mark.place.offset == 0 && f->framer == NULL && files_adopt(s, f->path, f->fd, &f->mark, &f->replaces)) f->unsaved = true;
     followed_verify(s, f);

@@ -136,6 +136,148 @@ static void find_packed(struct source_file *s, const struct file_mark mark)
     globfree(&found);
 }
 
+/* --- Copies --------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_between(char c) { return c == '.' || c == '-' || c == '_'; }
+
+/* Whether rotation makes such a name of `live`: app.log.1 and app.log-20260131.gz of app.log, and app-20260131.log. */
+static bool is_rotated_name(const char *live, const char *name)
+{
+    size_t      len = strlen(live), n = strlen(name);
+    const char *dot = strrchr(live + files_folder_len(live), '.');
+    if (strncmp(name, live, len) == 0) return is_between(name[len]);
+    if (dot == NULL) return false;
+    size_t stem = (size_t)(dot - live), ending = len - stem;
+    if (n > 3 && strcmp(name + n - 3, ".gz") == 0) n -= 3;
+    if (n <= len || memcmp(name, live, stem) != 0 || !is_between(name[stem]) || memcmp(name + n - ending, dot, ending) != 0) return false;
+    for (size_t i = stem; i < n - ending; i++)
+        if (!ascii_is_digit(name[i]) && !is_between(name[i])) return false;
+    return true;
+}
+
+static struct followed *followed_at(const struct source_file *s, const char *path)
+{
+    struct file_id id;
+    struct stat    status;
+    return file_id_at(path, &id, &status) ? files_find(s, &id) : NULL;
+}
+
+struct followed *files_original(const struct source_file *s, const char *path)
+{
+    char             base[SAVED_PATH];
+    size_t           len = strlen(path), folder = files_folder_len(path);
+    struct followed *f = NULL;
+    if (len >= sizeof base) return NULL;
+    for (size_t at = len; f == NULL && at-- > folder + 1;) {   /* app.log of app.log.1 */
+        if (!is_between(path[at])) continue;
+        snprintf(base, sizeof base, "%.*s", (int)at, path);
+        f = followed_at(s, base);
+    }
+    size_t dot = len;   /* app.log of app-20260131.log */
+    while (dot > folder && path[dot - 1] != '.') dot--;
+    size_t stem = dot > folder ? dot - 1 : folder;
+    while (stem > folder && (ascii_is_digit(path[stem - 1]) || is_between(path[stem - 1]))) stem--;
+    if (f != NULL || dot <= folder || stem + 1 >= dot || stem == folder) return f;
+    snprintf(base, sizeof base, "%.*s%s", (int)stem, path, path + dot - 1);
+    return followed_at(s, base);
+}
+
+/* Where to go on in a copy of f's content, of which it has `size` bytes. It may have less than was read: then at an earlier place,
+ * at worst at the beginning. What is read again so has the same event ids. */
+static bool common_place(struct source_file *s, const struct followed *f, int fd, uint64_t size, struct file_mark *mark)
+{
+    *mark = f->mark;
+    if (f->mark.head.len == 0 || f->mark.head.len > size || !sample_fits(&s->base, fd, &f->mark.head)) return false;
+    if (f->mark.place.offset <= size) return f->mark.tail.len > 0 && sample_fits(&s->base, fd, &f->mark.tail);
+    for (size_t i = 0; i < EARLIER && i < f->earlier_count; i++) {
+        const struct earlier *e = &f->earlier[(f->earlier_count - 1 - i) % EARLIER];
+        if (e->place.offset > size || !sample_fits(&s->base, fd, &e->tail)) continue;
+        mark->place = e->place;
+        mark->tail = e->tail;
+        return true;
+    }
+    mark->place = (struct framer_place){.line = 1};
+    mark->head = mark->tail = (struct sample){0};
+    return true;
+}
+
+/* Of a content of which nothing was read, only times and sizes tell. */
+static bool may_be_unread_copy(const struct followed *f, const struct file_id *id, const struct stat *status)
+{
+    return f->mark.place.offset == 0 && f->most_size > 0 && id->born_ns > f->mark.id.born_ns && (uint64_t)status->st_size >= f->most_size;
+}
+
+static bool is_copy_of(struct source_file *s, const struct followed *f, const char *path, const struct file_id *id, const struct stat *status,
+                       struct file_mark *mark)
+{
+    int  fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool packed = fd >= 0 && followed_is_gzip(path);
+    *mark = f->mark;
+    bool fits = fd >= 0 && (packed ? may_be(s, path, fd, &f->mark, true)
+                                   : common_place(s, f, fd, (uint64_t)status->st_size, mark) || may_be_unread_copy(f, id, status));
+    if (fd >= 0) close(fd);
+    mark->id = *id;
+    return fits;
+}
+
+static void follow_copy(struct source_file *s, struct followed *known, const char *path, const struct file_mark *mark, uint64_t size)
+{
+    if (known == NULL && !files_fit(s, path)) {
+        files_follow_renamed(s, path, mark, size);
+        return;
+    }
+    if (known == NULL) known = files_follow(s, path, mark, size);
+    followed_drop_framer(s, known);
+    memcpy(known->mark.path, path, strnlen(path, SAVED_PATH - 1) + 1);
+    known->mark = *mark;
+    known->read_to = mark->place.offset;
+    known->tried_size = UINT64_MAX;
+    known->suspect = false;
+    known->listed = known->unsaved = true;
+}
+
+bool files_find_copy(struct source_file *s, const struct followed *f, uint64_t *size)
+{
+    char           folder[SAVED_PATH];
+    bool           found = false;
+    struct dirent *entry;
+    snprintf(folder, sizeof folder, "%.*s", (int)files_folder_len(f->path), f->path);
+    DIR *open = opendir(folder[0] == '\0' ? "." : folder);
+    while (open != NULL && !found && (entry = readdir(open)) != NULL) {
+        char             path[SAVED_PATH + NAME_MAX + 2];
+        struct file_id   id;
+        struct stat      status;
+        struct file_mark mark;
+        snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
+        if (!is_rotated_name(f->path, path) || !file_id_at(path, &id, &status) || !S_ISREG(status.st_mode)) continue;
+        struct followed *known = files_find(s, &id);
+        if (known == f || (known != NULL && (known->mark.place.offset > 0 || known->ended))) continue;
+        if (!is_copy_of(s, f, path, &id, &status, &mark)) continue;
+        found = true;
+        *size = followed_is_gzip(path) ? UINT64_MAX : (uint64_t)status.st_size;
+        log_line(LOG_INFO, s->base.name, "'%s' is a copy of '%s': going on at byte %" PRIu64, path, f->path, mark.place.offset);
+        follow_copy(s, known, path, &mark, (uint64_t)status.st_size);
+    }
+    if (open != NULL) closedir(open);
+    return found;
+}
+
+/* Its first and last bytes are those that the other has at the same places. */
+bool files_is_copy(struct source_file *s, struct followed *f)
+{
+    struct followed *original = files_original(s, f->path);
+    struct stat      status;
+    struct sample    head = {0}, tail = {0};
+    f->checked_ms = clock_monotonic_ms();
+    if (original == NULL || original == f || original->gone || original->packed || f->packed) return false;
+    if (!followed_open(s, original) || fstat(original->fd, &status) != 0) return false;
+    if ((uint64_t)status.st_size < original->read_to) return true;   /* it is cut: that is seen to first */
+    if (f->size > (uint64_t)status.st_size || !followed_open(s, f) || !file_samples(&s->base, f->fd, f->size, &head, &tail)) return false;
+    return sample_fits(&s->base, original->fd, &head) && sample_fits(&s->base, original->fd, &tail);
+}
+
+/* --- At the start --------------------------------------------------------------------------------------------------------------- */
+
 /* The name without its last parts, as far as what is left fits: x.log of x.log.1, x.log-20260314 and x.log.1.gz. */
 static bool fits_without_ending(const struct source_file *s, const char *path)
 {

@@ -68,7 +68,7 @@ struct followed *files_follow(struct source_file *s, const char *path, const str
         s->files = reallocarray(s->files, s->capacity, sizeof(struct followed *));
     }
     CHECK(f != NULL && s->files != NULL);
-    *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .grown_ms = clock_monotonic_ms(),
+    *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .most_size = size, .grown_ms = clock_monotonic_ms(),
                            .tried_size = mark->packed_size > 0 ? mark->packed_size : UINT64_MAX, .read_to = mark->place.offset,
                            .packed = followed_is_gzip(path), .formed = size >= 2, .touch = touch_of(path)};
     CHECK(f->path != NULL);
@@ -86,6 +86,7 @@ struct followed *files_follow_renamed(struct source_file *s, const char *path, c
     struct followed *f = files_follow(s, path, mark, size);
     if (mark->path[0] != '\0') memcpy(f->mark.path, mark->path, sizeof f->mark.path);
     f->gone = f->unsaved = true;
+    f->suspect = mark->place.offset == 0 && files_original(s, path) != NULL;
     f->gone_ms = clock_monotonic_ms();
     return f;
 }
@@ -127,6 +128,7 @@ static void new_file(struct source_file *s, const char *path, const struct file_
     if (!known) mark = (struct file_mark){.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
     struct followed *f = files_follow(s, path, &mark, size);
     f->listed = true;
+    f->suspect = mark.place.offset == 0 && files_original(s, path) != NULL;
     f->unsaved = !known && s->base.store != NULL;   /* so that a later run knows it again, whatever its name by then */
     if (mark.place.offset == 0 && s->start == START_END && s->first_list) start_at_end(s, f);
 }
@@ -244,6 +246,7 @@ static void look(struct source_file *s, uint64_t now)
                 f->grown_ms = now;
                 f->told = false;
                 f->size = (uint64_t)status.st_size;
+                if (f->size > f->most_size) f->most_size = f->size;
                 if (f->gone) f->gone_ms = now;
                 f->ended = false;
                 if (!f->formed) f->packed = followed_is_gzip(f->path);

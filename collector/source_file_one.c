@@ -100,14 +100,16 @@ bool followed_open(struct source_file *s, struct followed *f)
 /* The content is not the one that was read before. */
 static void begin_epoch(struct source_file *s, struct followed *f, const char *why)
 {
+    uint64_t have = f->read_to, copied;
     log_line(LOG_WARNING, s->base.name, "'%s': %s; reading it from the beginning", f->path, why);
-    if (f->size > f->read_to && !f->packed) atomic_fetch_add(&s->base.counters.lost_bytes, f->size - f->read_to);
+    if (!f->packed && files_find_copy(s, f, &copied) && copied > have) have = copied;
+    if (f->most_size > have && !f->packed) atomic_fetch_add(&s->base.counters.lost_bytes, f->most_size - have);
     followed_drop_framer(s, f);
     f->mark.epoch++;
     f->mark.place = (struct framer_place){.line = 1};
     f->mark.head = f->mark.tail = (struct sample){0};
     f->mark.named = 0;
-    f->read_to = f->tried_size = f->handed_to = f->ended_to = 0;
+    f->read_to = f->tried_size = f->handed_to = f->ended_to = f->earlier_count = f->most_size = 0;
 }
 
 /* A writer that did not open for appending leaves zeros where it had written before the file was cut. */
@@ -219,5 +221,6 @@ void followed_verify(struct source_file *s, struct followed *f)
     if (cut || changed) begin_epoch(s, f, cut ? "it was cut" : "its content has changed");
     if (f->size != (uint64_t)status.st_size) f->grown_ms = clock_monotonic_ms();   /* looking will not see it any more */
     f->size = (uint64_t)status.st_size;
+    if (f->size > f->most_size) f->most_size = f->size;
     if ((cut || changed) || (f->mark.place.offset == 0 && f->framer == NULL)) skip_hole(f);
 }

@@ -19,6 +19,7 @@
 
 #define MOST_FILES      10000
 #define BUCKETS         16384       /* of the table of files by inode */
+#define EARLIER         4           /* places before the last one that are remembered of a file */
 #define TOUCHED_BITS    4096        /* of the names that inotify told */
 
 enum { START_BEGINNING, START_END };
@@ -32,17 +33,25 @@ struct followed {
     struct gunzip   *gunzip;
     struct file_id   replaces;       /* its position is to be forgotten with the next one of this; inode 0: none */
     uint64_t         size;           /* as last seen, packed or not */
+    uint64_t         most_size;      /* of this content, as far as it was seen: more than `size` when it was cut */
     uint64_t         read_to;        /* bytes of the content that the framer has */
     uint64_t         packed_to;      /* bytes of the file that gunzip has */
     uint64_t         tried_size;     /* no more came of it than was known */
     uint64_t         grown_ms, looked_ms, used_ms, gone_ms, ended_ms;
     uint64_t         ended_to;       /* its size when a record of several lines was ended for want of more */
+    struct earlier {                 /* the newest is earlier[earlier_count - 1 modulo EARLIER] */
+        struct framer_place place;
+        struct sample       tail;
+    } earlier[EARLIER];
+    size_t           earlier_count;
+    uint64_t         checked_ms;     /* when a suspect was compared last */
     uint64_t         handed_to;      /* end of the last document handed out */
     uint32_t         touch;          /* bit of its name in `touched` */
     bool             packed, gone, listed, finishing, ended, forgotten, told;
     bool             unsaved;        /* the mark is to be kept, though nothing was read */
     bool             formed;         /* it is known whether it is packed */
     bool             lost;           /* gone, not open, and not looked for yet */
+    bool             suspect;        /* its name is that of another with an ending: perhaps a copy, and nothing new */
 };
 
 struct source_file {
@@ -125,6 +134,16 @@ void files_leave_table(struct source_file *, struct followed *);
 /* Whether a packed file is one that is gone. If so, its mark is that one's from now on, and the position of `replaces` is not
  * needed any more. */
 bool files_adopt(struct source_file *, const char *path, int fd, struct file_mark *, struct file_id *replaces);
+
+/* The content of a file was cut. Its copy beside it (copytruncate), packed or not, is followed from the place that the content was
+ * read to. *size: how much of the content the copy has. False: there is none. */
+bool files_find_copy(struct source_file *, const struct followed *, uint64_t *size);
+
+/* Another file that is followed, of whose name this is one that rotation makes; NULL: there is none. */
+struct followed *files_original(const struct source_file *, const char *path);
+
+/* Whether a suspect is a copy of what another file still has: what it holds is read there. */
+bool files_is_copy(struct source_file *, struct followed *);
 
 /* A packed file waits until no plain one can be it that is still read. */
 bool files_may_be_another(const struct source_file *, const struct followed *packed);

@@ -123,6 +123,154 @@ static void a_file_that_was_cut_is_read_from_its_beginning(void **state)
     finish(&world);
 }
 
+/* As logrotate's copytruncate. */
+static void copy_and_cut(const char *name, const char *copied)
+{
+    copy(&world, name, copied);
+    assert_int_equal(truncate(path_of(&world, name), 0), 0);
+}
+
+static uint64_t lost_bytes(void) { return atomic_load(&world.source->counters.lost_bytes); }
+
+static void write_lines(const char *name, unsigned from, unsigned to)
+{
+    char line[64];
+    for (unsigned i = from; i <= to; i++) {
+        snprintf(line, sizeof line, "%u of these lines.\n", i);
+        puts_to(&world, name, line);
+    }
+}
+
+/* Caught up, lagging, or stopped while the file is copied and cut; whether the pattern has the copy or not. */
+static void the_unread_rest_of_a_file_that_was_cut_is_read_from_its_copy(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a.log*"}, *const copies[] = {"a.log.1", "a.log-20261126", "a-20261126.log"};
+    for (int i = 0; i < 2 * 3 * 3; i++) {
+        const char *copied = copies[i / 2 % 3];
+        int         lag = i / 6;
+        begin(&world, patterns[i % 2], "");
+        start(&world);
+        write_lines("a.log", 1, 100);
+        pass(&world, 2000);
+        if (lag == 2) stop(&world);
+        if (lag > 0) write_lines("a.log", 101, 200);
+        copy_and_cut("a.log", copied);
+        write_lines("a.log", 301, 310);
+        if (lag == 2) start(&world);
+        pass(&world, 10000);
+        stop(&world);
+        start(&world);
+        pass(&world, 10000);
+        expect_once(1, lag > 0 ? 200 : 100);
+        expect_once(301, 310);
+        assert_int_equal(lost_bytes(), 0);
+        finish(&world);
+    }
+}
+
+static void a_copy_that_is_there_before_the_cut_is_nothing_new(void **state)
+{
+    (void)state;
+    begin(&world, "a.log*", "");
+    start(&world);
+    write_lines("a.log", 1, 100);
+    pass(&world, 2000);
+    write_lines("a.log", 101, 150);
+    copy(&world, "a.log", "a.log.1");
+    pass(&world, 5000);   /* copying takes so long */
+    write_lines("a.log", 151, 160);   /* not in the copy */
+    pass(&world, 100);
+    assert_int_equal(truncate(path_of(&world, "a.log"), 0), 0);
+    write_lines("a.log", 201, 210);
+    pass(&world, 10000);
+    for (unsigned i = 1; i <= 160; i++)   /* what was read twice is the same event */
+        if (world.seen[i].times == 0 || world.seen[i].moved || (world.seen[i].times > 1 && i <= 100)) fail_msg("line %u: %u", i, world.seen[i].times);
+    expect_once(201, 210);
+    finish(&world);
+}
+
+static void a_packed_copy_has_the_rest_too(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a.log*"};
+    for (int i = 0; i < 2; i++) {
+        begin(&world, patterns[i], "");
+        start(&world);
+        write_lines("a.log", 1, 100);
+        pass(&world, 2000);
+        stop(&world);
+        write_lines("a.log", 101, 200);
+        copy_and_cut("a.log", "a.log.1");
+        pack(&world, "a.log.1");
+        write_lines("a.log", 301, 310);
+        start(&world);
+        pass(&world, 10000);
+        expect_once(1, 200);
+        expect_once(301, 310);
+        finish(&world);
+    }
+}
+
+static void read_a_little(unsigned lines)
+{
+    write_lines("a.log", 1, lines);
+    pass(&world, 1000);
+    write_lines("a.log", lines + 1, 20000);
+    now_ms += 250;
+    assert_int_equal(fill_once(&world), SOURCE_FILLED);   /* much less than there is */
+    assert_int_equal(world.seen[20000].times, 0);
+}
+
+static void what_is_cut_while_the_reader_lags_is_read_from_the_copy(void **state)
+{
+    (void)state;
+    begin(&world, "a.log*", "");
+    start(&world);
+    read_a_little(10);
+    copy_and_cut("a.log", "a.log.1");
+    write_lines("a.log", 20001, 20010);
+    pass(&world, 20000);
+    expect_once(1, 20010);
+    assert_int_equal(lost_bytes(), 0);
+    finish(&world);
+}
+
+static void what_is_cut_without_a_copy_is_counted(void **state)
+{
+    (void)state;
+    begin(&world, "a.log*", "");
+    start(&world);
+    read_a_little(10);
+    puts_to(&world, "a.log.1", "of another content, as long as anything could be, and longer than that, too.\n");
+    struct stat status;
+    assert_int_equal(stat(path_of(&world, "a.log"), &status), 0);
+    assert_int_equal(truncate(path_of(&world, "a.log"), 0), 0);
+    write_lines("a.log", 20001, 20010);
+    pass(&world, 20000);
+    expect_once(20001, 20010);
+    unsigned seen = 1;
+    while (world.seen[seen].times == 1) seen++;
+    assert_in_range(lost_bytes(), (uint64_t)status.st_size - world.seen[seen - 1].offset - 4096, (uint64_t)status.st_size - world.seen[seen - 1].offset);
+    assert_int_equal(world.strangers, 1);
+    finish(&world);
+}
+
+static void another_file_with_such_a_name_is_read_from_its_beginning(void **state)
+{
+    (void)state;
+    begin(&world, "a*", "");
+    start(&world);
+    write_lines("a.log", 1, 100);
+    pass(&world, 2000);
+    write_lines("a.log.old", 101, 105);   /* shorter, other content */
+    write_lines("a-1.log", 1, 3);         /* begins alike, goes on differently */
+    write_lines("a-1.log", 106, 110);
+    pass(&world, 5000);
+    expect_once(4, 110);
+    finish(&world);
+}
+
 static void a_file_that_was_rewritten_at_the_same_length_is_read_from_its_beginning(void **state)
 {
     (void)state;
@@ -384,6 +532,12 @@ int main(void)
         cmocka_unit_test(the_last_torn_line_of_a_removed_file_is_handed_out_after_the_wait),
         cmocka_unit_test(a_file_under_the_name_and_inode_of_a_removed_one_is_a_new_one),
         cmocka_unit_test(a_file_that_was_cut_is_read_from_its_beginning),
+        cmocka_unit_test(the_unread_rest_of_a_file_that_was_cut_is_read_from_its_copy),
+        cmocka_unit_test(a_copy_that_is_there_before_the_cut_is_nothing_new),
+        cmocka_unit_test(a_packed_copy_has_the_rest_too),
+        cmocka_unit_test(what_is_cut_while_the_reader_lags_is_read_from_the_copy),
+        cmocka_unit_test(what_is_cut_without_a_copy_is_counted),
+        cmocka_unit_test(another_file_with_such_a_name_is_read_from_its_beginning),
         cmocka_unit_test(a_file_that_was_rewritten_at_the_same_length_is_read_from_its_beginning),
         cmocka_unit_test(zeros_before_a_writer_that_does_not_append_are_passed_over),
         cmocka_unit_test(a_file_under_several_names_is_read_once),
