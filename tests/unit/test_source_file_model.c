@@ -173,7 +173,7 @@ static void pack_old(unsigned log)
         lines[p->lines[i]].may_miss = lines[p->lines[i]].may_repeat = lines[p->lines[i]].may_move = true;
 }
 
-/* copytruncate: everything in the file may be missed or met again under another name. */
+/* copytruncate: what was read of it may be met again under another name. */
 static void cut(unsigned log)
 {
     struct writer *w = &writers[log];
@@ -184,7 +184,12 @@ static void cut(unsigned log)
     struct physical *copied = &physicals[physical_count++];
     *copied = *w->files[0];
     copied->met = copied->was_cut = false;
-    for (size_t i = 0; i < copied->count; i++) lines[copied->lines[i]].may_miss = lines[copied->lines[i]].may_repeat = lines[copied->lines[i]].may_move = true;
+    bool known = false;
+    for (size_t i = 0; i < copied->count; i++) known = known || world.seen[copied->lines[i]].times > 0;
+    for (size_t i = 0; i < copied->count; i++) {
+        lines[copied->lines[i]].may_repeat = lines[copied->lines[i]].may_move = true;
+        if (!known) lines[copied->lines[i]].may_miss = true;   /* nothing tells whose copy it is */
+    }
     w->files[1] = copied;
     assert_int_equal(ftruncate(w->fd, 0), 0);
     w->files[0]->count = 0;
