@@ -35,7 +35,7 @@ static const char *const start_choices[] = {"beginning", "end", NULL};
 
 struct file_receipt {
     struct receipt  base;
-    struct position positions[2];
+    struct position positions[3];
 };
 
 static const struct setting settings[] = {
@@ -64,10 +64,14 @@ static void save_mark(struct source_file *s, const struct file_mark *mark)
     s->saved[s->saved_count++] = *mark;
 }
 
+#define LISTED_KEY "listed"   /* of the position that holds when the patterns were looked up last */
+
 static void load_mark(void *context, const struct position *p)
 {
     struct source_file *s = context;
     struct file_mark    mark;
+    if (slice_equal(slice_of(p->key, p->key_len), SLICE(LISTED_KEY)) && p->value_len == sizeof s->earlier_at_ms)
+        memcpy(&s->earlier_at_ms, p->value, sizeof s->earlier_at_ms);
     if (p->value_len != sizeof mark) return;
     memcpy(&mark, p->value, sizeof mark);
     if (mark.version != MARK_VERSION || mark.head.len > SAMPLE_BYTES || mark.tail.len > SAMPLE_BYTES) return;
@@ -85,6 +89,17 @@ static void put_position(struct source_file *s, struct file_receipt *r, const st
     memcpy(p->value, mark, sizeof *mark);
 }
 
+static void put_listed(struct source_file *s, struct file_receipt *r)
+{
+    if (s->kept_at_ms == s->listed_at_ms) return;
+    struct position *p = &r->positions[r->base.position_count++];
+    p->key_len = sizeof LISTED_KEY - 1;
+    memcpy(p->key, LISTED_KEY, sizeof LISTED_KEY - 1);
+    p->value_len = sizeof s->listed_at_ms;
+    memcpy(p->value, &s->listed_at_ms, sizeof s->listed_at_ms);
+    s->kept_at_ms = s->listed_at_ms;
+}
+
 /* `replaced`: another position that is to be forgotten with it; NULL or inode 0: none. */
 static struct receipt *make_receipt(struct source_file *s, const struct file_mark *mark, bool forget, struct file_id *replaced)
 {
@@ -92,6 +107,7 @@ static struct receipt *make_receipt(struct source_file *s, const struct file_mar
     CHECK(r != NULL);
     r->base.positions = r->positions;
     put_position(s, r, &mark->id, forget ? NULL : mark);
+    put_listed(s, r);
     if (replaced == NULL || replaced->inode == 0) return &r->base;
     put_position(s, r, replaced, NULL);
     *replaced = (struct file_id){0};

@@ -292,7 +292,23 @@ static bool fits_without_ending(const struct source_file *s, const char *path)
     return false;
 }
 
-/* Files that were renamed between two runs and never met. */
+/* A packed file that was written to after the last look of an earlier run: nobody can have read its end. One that was read before
+ * is known by its mark, or was forgotten after that look. */
+static bool is_unread_packed(const struct source_file *s, const char *path, const struct stat *status)
+{
+    struct stat now;
+    if (status->st_size == 0 || !followed_is_gzip(path) || stat(path, &now) != 0) return false;
+    return (uint64_t)now.st_mtim.tv_sec * 1000 + (uint64_t)now.st_mtim.tv_nsec / 1000000 + (now.st_mtim.tv_nsec == 0 ? 1000 : 0) >= s->earlier_at_ms;
+}
+
+static void meet_unmet(struct source_file *s, const char *path, const struct file_id *id, const struct stat *status)
+{
+    struct file_mark mark = {.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
+    if (is_unread_packed(s, path, status)) files_follow_renamed(s, path, &mark, (uint64_t)status->st_size);
+    else files_meet_renamed(s, path);
+}
+
+/* Files that were renamed or packed between two runs and never met. */
 static void find_unmet(struct source_file *s, const char *folder)
 {
     DIR           *d = opendir(folder);
@@ -303,7 +319,7 @@ static void find_unmet(struct source_file *s, const char *folder)
         struct stat    status;
         snprintf(path, sizeof path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, entry->d_name);
         if (files_fit(s, path) || !fits_without_ending(s, path) || !file_id_at(path, &id, &status)) continue;
-        if (id.born_ns >= s->base.store_born_ns && S_ISREG(status.st_mode) && files_find(s, &id) == NULL) files_meet_renamed(s, path);
+        if (id.born_ns >= s->base.store_born_ns && S_ISREG(status.st_mode) && files_find(s, &id) == NULL) meet_unmet(s, path, &id, &status);
     }
     if (d != NULL) closedir(d);
 }

@@ -205,6 +205,7 @@ static void list_pattern(struct source_file *s, const char *pattern)
 
 void files_list(struct source_file *s)
 {
+    s->listed_at_ms = clock_realtime_ms();
     for (size_t i = 0; i < s->count; i++) s->files[i]->listed = false;
     for (size_t i = 0; i < s->paths.count; i++) list_pattern(s, s->paths.items[i]);
     uint64_t now = clock_monotonic_ms();

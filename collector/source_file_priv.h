@@ -68,6 +68,9 @@ struct source_file {
     size_t            saved_count;
     size_t            most_open;
     bool              first_list, too_many_told, more;
+    uint64_t          listed_at_ms;  /* when the patterns were looked up last, since 1970 */
+    uint64_t          kept_at_ms;    /* ... and what of that was put into a receipt last */
+    uint64_t          earlier_at_ms; /* ... and when the runs before this one did it last; 0: never */
     uint64_t          opened_ms, listed_ms, swept_ms, held;
     struct followed  *unpacking;     /* packed files are read one after another: unpacking takes room */
     int               notify;

@@ -261,17 +261,20 @@ static inline void copy(const struct world *w, const char *from, const char *to)
     put(w, to, text, len);
 }
 
-/* As gzip(1): a new file NAME.gz, then NAME goes. */
+/* As gzip(1): a new file NAME.gz with the time of the old one, then NAME goes. */
 static inline void pack(const struct world *w, const char *name)
 {
     static char text[16 << 20];
     char        packed[256];
     size_t      len = slurp(w, name, text, sizeof text);
+    struct stat status;
+    assert_int_equal(stat(path_of(w, name), &status), 0);
     snprintf(packed, sizeof packed, "%s.gz", path_of(w, name));
     gzFile gz = gzopen(packed, "wb");
     assert_non_null(gz);
     assert_int_equal(gzwrite(gz, text, (unsigned)len), (int)len);
     assert_int_equal(gzclose(gz), Z_OK);
+    assert_int_equal(utimensat(AT_FDCWD, packed, (struct timespec[]){status.st_mtim, status.st_mtim}, 0), 0);
     unlink(path_of(w, name));
 }
 
