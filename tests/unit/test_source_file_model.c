@@ -165,9 +165,6 @@ static void pack_old(unsigned log)
     if (p == NULL || p->packed || w->into == p) return;
     pack(&world, name_of(log, 1, false));
     p->packed = true;
-    bool read_before = false;
-    for (size_t i = 0; i < p->count; i++) read_before = read_before || world.seen[p->lines[i]].times > 0;
-    if (live_only && world.source == NULL && !read_before) forget_unseen(p, false);   /* it is found by its age, if it is the only one */
     if (!p->was_cut) return;
     for (size_t i = 0; i < p->count; i++)   /* if what is known of it is older than the cut, nothing tells what it was */
         lines[p->lines[i]].may_miss = lines[p->lines[i]].may_repeat = lines[p->lines[i]].may_move = true;
