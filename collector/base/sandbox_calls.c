@@ -98,6 +98,7 @@ static const struct condition conditions[] = {
     {SCMP_SYS(prlimit64), 2, UINT64_MAX, 0, true},   /* limits are read, not set */
     {SCMP_SYS(ioctl), 1, ALL, TCGETS, true},      {SCMP_SYS(ioctl), 1, ALL, TIOCGWINSZ, true},   {SCMP_SYS(ioctl), 1, ALL, TIOCGPGRP, true},
     {SCMP_SYS(ioctl), 1, ALL, FIONREAD, true},    {SCMP_SYS(ioctl), 1, ALL, FIONBIO, true},
+    {SCMP_SYS(ioctl), 1, ALL, TIOCOUTQ, true},    /* what the other end of a connection has acknowledged */
     {SCMP_SYS(prctl), 0, ALL, PR_SET_NAME, true}, {SCMP_SYS(prctl), 0, ALL, PR_GET_NAME, true},
     {SCMP_SYS(prctl), 0, ALL, PR_GET_DUMPABLE, true}, {SCMP_SYS(prctl), 0, ALL, PR_SET_NO_NEW_PRIVS, true},
 };

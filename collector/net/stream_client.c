@@ -241,7 +241,9 @@ static uint64_t outstanding(const struct stream_client *c)
 static void step_waiting(struct stream_client *c)
 {
     read_to_the_end(c);
-    if (c->phase == FAILED || !c->peer_ended || outstanding(c) > 0) return;
+    uint64_t unknown = outstanding(c);
+    if (unknown == UINT64_MAX) fail(c, "cannot ask what was acknowledged by", errno);
+    if (c->phase == FAILED || !c->peer_ended || unknown > 0) return;
     int number = socket_fault(c);
     if (number != 0) fail(c, "lost the connection to", number);
     else enter(c, ENDED);
