@@ -15,6 +15,7 @@ from recorder import Recorder
 from streaming import Run
 
 MANY = 100_000 if LONG else 400
+PATIENCE = 900 if LONG else 60
 RECEIVERS = {
     "file": lambda get, folder: receivers.File(folder),
     "file, packed": lambda get, folder: receivers.PackedFile(folder),
@@ -65,7 +66,7 @@ class Story:
 
     def everybody_has_it(self):
         for receiver in [self.beside, *self.receivers.values()]:
-            wait_for(lambda receiver=receiver: receiver.has(self.sent))
+            wait_for(lambda receiver=receiver: receiver.has(self.sent), PATIENCE)
 
     def end(self):
         self.run.process.stdin.close()
@@ -123,7 +124,7 @@ def interrupted(request, tmp_path_factory):
             for receiver in told.receivers.values():
                 away.enter_context(receiver.away())
             told.send(MANY - MANY // 2)
-            wait_for(lambda: told.beside.has(MANY))
+            wait_for(lambda: told.beside.has(MANY), PATIENCE)
             told.meanwhile = {name: told.run.process.poll() is None for name in told.receivers}
         told.everybody_has_it()
         told.end()
@@ -142,7 +143,7 @@ def troubled(request, tmp_path_factory):
             for name, list_of in faults.items():
                 told.receivers[name].script.extend(list_of[n:n + 1])
             told.send(MANY * 3 // 4 // rounds)
-            wait_for(lambda: not any(receiver.script for receiver in told.receivers.values()))
+            wait_for(lambda: not any(receiver.script for receiver in told.receivers.values()), PATIENCE)
         told.everybody_has_it()
         told.end()
         yield told

@@ -3,11 +3,13 @@ import base64
 import json
 import re
 import subprocess
+import urllib.request
 
 import pytest
 
-from conftest import wait_for
+from conftest import ROOT, wait_for
 from recorder import HANG_UP, Recorder
+from running import free_port
 from streaming import Run
 
 CONFIG = """sources:
@@ -291,3 +293,46 @@ def test_opensearch_has_every_record(deliver, opensearch):
     opensearch.call("POST", "lethe-test/_refresh")
     _, answer = opensearch.call("GET", "lethe-test/_search?size=1000")
     assert sorted(h["_source"]["message"] for h in answer["hits"]["hits"]) == sorted(LINES)
+
+
+@pytest.fixture
+def data_stream(opensearch):
+    """The template that is shipped, as docs/sinks.md says for OpenSearch."""
+    template = (ROOT / "share/elasticsearch/logs-azure.aml.json").read_text().replace('"flattened"', '"flat_object"')
+    status, answer = opensearch.call("PUT", "_index_template/lethe", json.loads(template))
+    assert status == 200, answer
+    yield "logs-azure.aml-default"
+    opensearch.call("DELETE", "_data_stream/logs-azure.aml-default")
+
+
+def test_a_data_stream_takes_every_sort_of_record_once(lethe, opensearch, data_stream, tmp_path):
+    """Delivered twice, with people, addresses and names removed where the mapping has numbers and addresses."""
+    lethe.run("keygen", "-o", "lethe.key")
+    lines = [line for path in sorted((ROOT / "samples/export").glob("*.jsonl")) for line in path.read_text().splitlines()]
+    for path in sorted((ROOT / "tests/golden/encode").glob("*.in")):   # their marks say what is replaced: «raw|replacement»
+        lines.append(re.sub(r"«([^|»]*)\|[^»]*»", r"\1", path.read_text()).replace("\n", " "))
+    (tmp_path / "in.jsonl").write_text("".join(line + "\n" for line in lines))
+    status_page = f"127.0.0.1:{free_port()}"
+    config = f"""sources:
+  - {{name: in, type: file, paths: ["in.jsonl"], poll: 20ms}}
+key_file: lethe.key
+policy: hbi
+sinks:
+  - {{name: search, type: http, kind: elasticsearch, url: "{opensearch.url}", index: {data_stream}, format: ecs}}
+admin: {{listen: "{status_page}"}}
+"""
+
+    def settled():
+        with urllib.request.urlopen(f"http://{status_page}/status.json") as answer:
+            sink = json.load(answer)["sinks"][0]
+        return sink["delivered"] + sink["rejected"]
+    for _ in range(2):
+        with Run(tmp_path, config) as run:
+            wait_for(lambda: settled() >= len(lines))
+            assert run.stop() == 0
+            assert rejected(run) == 0
+    assert len(opensearch.documents(data_stream)) == len(lines) > 25
+    _, indexes = opensearch.call("GET", f"{data_stream}/_mapping")
+    (fields,) = [index["mappings"]["properties"] for index in indexes.values()]
+    assert fields["http"]["properties"]["response"]["properties"]["status_code"]["type"] == "long"
+    assert fields["source"]["properties"]["ip"]["type"] == "ip"
