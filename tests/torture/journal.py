@@ -78,7 +78,8 @@ class Journal:
             made = []
             for _ in range(count):
                 number = self.numbers[source] = self.numbers.get(source, 0) + 1
-                ident = f"{source}-{number:08d}-{self.random.getrandbits(64):016x}"
+                tail = "".join(self.random.choices("abcdef", k=16))   # of digits, some would be numbers of cards
+                ident = f"{source}-{number:08d}-{tail}"
                 kind = "deep" if withheld_each and number % withheld_each == 0 else self.random.choice(kinds)
                 words = " ".join(self.random.choices(WORDS, k=self.random.randint(3, 40)))
                 made.append(Record(ident, kind, words, self.random.choice(self.canaries)))

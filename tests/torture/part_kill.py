@@ -45,4 +45,5 @@ def run(context):
     verdict = subject.verdict(whole=False, duplicates_allowed=int(2 * kills * rate * DUPLICATES_SECONDS))
     return from_verdict(verdict, kills, wrong, **{
         "kills survived": kills, "of them while running": running, "acknowledged records lost": verdict.figures["missing"],
-        "duplicates per kill and sink": round(verdict.figures["duplicates"] / kills / 2, 2), "seconds per kill": round(seconds / kills, 2)})
+        "duplicates per kill and sink": round(verdict.figures["duplicates"] / kills / 2, 2), "seconds per kill": round(seconds / kills, 2),
+        "peak memory, MB": round(subject.peak_mb)})

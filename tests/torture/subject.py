@@ -19,6 +19,7 @@ from journal import FILE_KINDS, HTTP_KINDS, Journal
 BINARY = os.environ.get("LETHE_BINARY", str(judge.ROOT / "build/release/lethe"))
 PATIENCE = 90         # seconds without progress until a run counts as stuck
 ROTATE_EACH = 4000    # lines of a log file
+SLOW_SECONDS = 2      # until a slow receiver answers
 WITHHELD_EACH = 50    # one record in so many must be withheld
 
 CONFIG = """sources:
@@ -54,7 +55,7 @@ def wait_until(condition, patience=PATIENCE):
 
 
 class Web:
-    """A receiver over HTTP that writes what it took to a file. `mode`: up, busy (503), mute (takes all, answers nothing)."""
+    """A receiver over HTTP that writes what it took to a file. `mode`: up, busy (503), mute (takes all, answers nothing), slow."""
 
     def __init__(self, path):
         self.mode, self.path, self.port = "up", path, free_port()
@@ -66,6 +67,8 @@ class Web:
             def do_POST(self):   # noqa: N802 -- the name is http.server's
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 mode = web.mode
+                if mode == "slow":
+                    time.sleep(SLOW_SECONDS)
                 if mode != "busy":
                     web.keep(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
                 if mode == "mute":
@@ -127,7 +130,7 @@ class Subject:
             text = text.replace(old, new)
         self.config = beside / "lethe.yaml"
         self.config.write_text(text)
-        self.environment = environment or {}
+        self.environment, self.peak_mb = environment or {}, 0
         self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
         self.log = self.outside / "run.log"
 
@@ -179,11 +182,22 @@ class Subject:
             file.seek(self.log_start)
             return file.read().decode(errors="replace")[-2000:]
 
+    def note_memory(self):
+        """Keeps the highest peak of any life, in MB."""
+        try:
+            text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return
+        if "VmHWM" in text:
+            self.peak_mb = max(self.peak_mb, int(text.split("VmHWM:")[1].split()[0]) / 1024)
+
     def kill(self):
+        self.note_memory()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(timeout=60)
 
     def stop(self):
+        self.note_memory()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=120)
 
