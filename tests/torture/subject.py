@@ -30,7 +30,7 @@ log_format: json
 store: {{path: {folder}/state, max_bytes: {spool}}}
 sinks:
   - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original, rotate_size: 1M}}
-  - {{name: web, type: http, kind: webhook, url: "http://127.0.0.1:{web}/in", metadata: true, format: original, timeout: 5s}}
+  - {{name: web, type: http, kind: webhook, url: "http://127.0.0.1:{web}/in", metadata: true, format: original, timeout: 60s}}
 admin: {{listen: "127.0.0.1:{admin}"}}
 """
 
@@ -68,7 +68,8 @@ class Web:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 mode = web.mode
                 if mode == "slow":
-                    time.sleep(SLOW_SECONDS)
+                    with web.turn:
+                        time.sleep(SLOW_SECONDS if web.mode == "slow" else 0)
                 if mode != "busy":
                     web.keep(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
                 if mode == "mute":
@@ -93,7 +94,7 @@ class Web:
             def handle_error(self, *_):
                 pass   # a client that was killed
 
-        self.lock = threading.Lock()
+        self.lock, self.turn = threading.Lock(), threading.Lock()
         self.server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
