@@ -30,20 +30,24 @@ static struct entry *next_in_memory(struct ledger *l, const struct desk *d)
     return NULL;
 }
 
-/* Loads the next block that is only in the store, before `limit`. Called without the lock. NULL: there is none. */
-static struct block *next_in_store(struct ledger *l, const struct desk *d, uint64_t limit)
+/* Loads the next block that is only in the store, before `limit`. Called without the lock. NULL: there is none, or, with
+ * *unreadable, it cannot be read at present and must not be passed over. */
+static struct block *next_in_store(struct ledger *l, const struct desk *d, uint64_t limit, bool *unreadable)
 {
     struct error err = {0};
+    *unreadable = false;
     for (uint64_t seq = d->next; (seq = store_next(l->options.store, seq)) < limit; seq++) {
         char           *data = NULL;
         size_t          len = 0;
         struct block   *block = NULL;
         enum store_load loaded = store_load(l->options.store, seq, &data, &len, &err);
-        if (loaded == STORE_UNREADABLE) {
-            sink_trouble(d->sink, "cannot read the spool: %s", err.text);
+        if (loaded == STORE_UNREADABLE || (loaded == STORE_FOUND && (block = block_new()) == NULL)) {
+            sink_trouble(d->sink, "cannot read the spool: %s", loaded == STORE_FOUND ? "no memory" : err.text);
+            free(data);
+            *unreadable = true;
             return NULL;
         }
-        if (loaded == STORE_FOUND && (block = block_new()) != NULL && block_restore(block, l->options.scheme, slice_of(data, len))) block->seq = seq;
+        if (loaded == STORE_FOUND && block_restore(block, l->options.scheme, slice_of(data, len))) block->seq = seq;
         else if (block != NULL) log_line(LOG_ERROR, "store", "block %" PRIu64 " of the spool is damaged: stepped over", seq);
         free(data);
         if (block != NULL && block->seq == seq && (sinks_needed(block) >> d->sink->number & 1) != 0) return block;
@@ -67,9 +71,11 @@ static struct block *offer(struct ledger *l, struct desk *d)
     if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(d, e) : NULL;
     uint64_t next = d->next;
     pthread_mutex_unlock(&l->lock);
-    struct block *block = next_in_store(l, d, limit);
+    bool          unreadable;
+    struct block *block = next_in_store(l, d, limit, &unreadable);
     pthread_mutex_lock(&l->lock);
     CHECK(d->next == next);   /* only the sink's own thread moves it */
+    if (unreadable) return NULL;
     if (block != NULL) {
         sink_note_stored(d->sink, block);
         hold(d, block->seq);

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "ledger.h"
+#include "store_priv.h"
+#include "storing.h"
 #include "storing.h"
 
 #include <pthread.h>
@@ -347,6 +349,26 @@ static void nobody_waits_for_a_block_after_an_abort(void **state)
     miniature_close(&m);
 }
 
+static void a_spool_that_cannot_be_read_for_a_while_is_not_passed_over(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_init(&m, true);
+    m.store = opened("spool");
+    open_ledger(&m, 4);
+    for (int n = 0; n < 8; n++) publish(&m, 1, n, 1);   /* waits until the oldest are in the store only */
+    store_detach_reader(m.store);
+    int barred = deliver(&m, 0);
+    publish(&m, 1, 8, 1);   /* another block in memory is no reason either */
+    int still_barred = deliver(&m, 0);
+    store_admit_reader(m.store);
+    for (int n = 0; n < 9; n++) assert_int_equal(deliver(&m, 0), n);
+    miniature_close(&m);
+    store_close(m.store);
+    assert_int_equal(barred, -1);
+    assert_int_equal(still_barred, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
         cmocka_unit_test(nobody_waits_for_a_block_after_an_abort),
+        cmocka_unit_test_setup_teardown(a_spool_that_cannot_be_read_for_a_while_is_not_passed_over, in_memory, leave_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
