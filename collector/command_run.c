@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -131,6 +132,7 @@ static int reload(struct run *r)
 static int serve(struct run *r, const sigset_t *signals)
 {
     struct error err = {0};
+    malloc_trim(0);   /* compiling the policies takes and frees much */
     supervisor_tell("READY=1");
     if (sandbox_landlock() == 0) log_line(LOG_WARNING, "run", "this kernel has no Landlock: files are not confined");
     log_line(LOG_INFO, "run", "running");

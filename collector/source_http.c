@@ -402,7 +402,13 @@ static void frame(struct source_http *s, struct cargo *c, struct http_receipt *r
     s->current = NULL;
 }
 
-#define MOST_PARTS 256   /* requests that share a batch */
+#define MOST_PARTS   256            /* requests that share a batch */
+#define ENOUGH_BYTES (128 * 1024)   /* with so much a batch waits for no other request, so that blocks stay small */
+
+static bool has_room(const struct source_http *s, const struct cargo *c, const struct http_receipt *r)
+{
+    return r->count < MOST_PARTS && c->batch.used < ENOUGH_BYTES && c->batch.capacity - c->batch.used >= FRAMER_ROOM(s->base.max_record);
+}
 
 static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms, struct error *err)
 {
@@ -417,7 +423,7 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
         error_set(err, ERROR_MEMORY, "no memory for a batch");
         return SOURCE_FAILED;
     }
-    while (s->current != NULL && r->count < MOST_PARTS && c->batch.capacity - c->batch.used >= FRAMER_ROOM(source->max_record)) {
+    while (s->current != NULL && has_room(s, c, r)) {
         frame(s, c, r);
         if (s->current == NULL) s->current = next_upload(s);
     }

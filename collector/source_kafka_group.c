@@ -8,7 +8,7 @@
 #define LOOKUP_WAIT_MS 5000           /* for the committed offsets of new partitions */
 #define CLOSE_WAIT_MS 15000           /* for the group to let us go */
 #define HEARTBEAT_MS 3000
-#define QUEUE_KBYTES 8192             /* fetched and not yet taken */
+#define QUEUE_KBYTES 4096             /* fetched and not yet taken */
 #define QUEUE_MESSAGES 10000
 #define FETCH_BYTES (2 * 1024 * 1024) /* of one answer, half of it of one partition, unless a single message is larger */
 
