@@ -20,12 +20,14 @@
 #include <unistd.h>
 
 struct run {
-    const char    *path;      /* of the configuration, or NULL */
-    struct config *config;
-    struct stream *stream;
-    struct admin  *admin;      /* NULL: no listener */
+    const char     *path;      /* of the configuration, or NULL */
+    struct config  *config;
+    struct stream  *stream;
+    struct admin   *admin;     /* NULL: no listener */
     struct confinement *confinement;
-    bool           stopping;
+    const sigset_t *signals;
+    unsigned        asked;     /* so often to stop */
+    int             code;      /* of the exit, as far as it is known */
 };
 
 static void setup_log(const struct config *c)
@@ -51,70 +53,85 @@ static bool start(struct run *r, struct error *err)
     return stream_start(r->stream, err) && (!listens || admin_start(r->admin, r->stream, err));
 }
 
-/* Ends the stream; the exit code says whether something was lost that nobody can read again. */
-static int finish(struct run *r, uint64_t drain_ms)
+static void release(struct run *r, uint64_t lost)
 {
-    uint64_t lost = stream_stop(r->stream, drain_ms);
     admin_close(r->admin);   /* only now: what a stop waits for can be seen */
     stream_free(r->stream);
     r->admin = NULL;
     r->stream = NULL;
-    if (lost > 0) log_line(LOG_ERROR, "run", "%" PRIu64 " records could not be delivered and their source cannot send them again", lost);
-    return lost > 0 ? EXIT_INCOMPLETE : EXIT_DONE;
+    if (lost == 0) return;
+    log_line(LOG_ERROR, "run", "%" PRIu64 " records could not be delivered and their source cannot send them again", lost);
+    r->code = EXIT_INCOMPLETE;
 }
 
-/* Stopping waits in a thread of its own, so that this one can hear the second signal. */
+static void finish(struct run *r, uint64_t drain_ms) { release(r, stream_stop(r->stream, drain_ms)); }
+
+/* Stopping waits in a thread of its own, so that this one can hear signals and tell the watchdog that all is well. */
 struct stopping {
-    struct run *run;
-    uint64_t    drain_ms;
-    int         code;
-    atomic_bool done;
+    struct run     *run;
+    pthread_mutex_t lock;
+    bool            stopped;   /* guarded by the lock: the stream must not be touched any more */
+    atomic_bool     done;
 };
 
 static void *stop(void *argument)
 {
     struct stopping *s = argument;
-    s->code = finish(s->run, s->drain_ms);
+    uint64_t         lost = stream_stop(s->run->stream, s->run->config->run.drain_ms);
+    pthread_mutex_lock(&s->lock);
+    s->stopped = true;
+    pthread_mutex_unlock(&s->lock);
+    release(s->run, lost);
     atomic_store(&s->done, true);
     return NULL;
 }
 
-static int stop_in_order(struct run *r, const sigset_t *signals)
+/* Counted over the whole run: the first signal asks for a stop, the second for a quick one, the third for none at all. */
+static void hear(struct stopping *s, int signal)
 {
-    struct stopping stopping = {.run = r, .drain_ms = r->config->run.drain_ms};
-    struct stream  *stream = r->stream;
-    pthread_t       thread;
-    supervisor_tell("STOPPING=1");
-    log_line(LOG_INFO, "run", "stopping");
-    if (pthread_create(&thread, NULL, stop, &stopping) != 0) return finish(r, 0);
-    while (!atomic_load(&stopping.done)) {
-        const struct timespec wait = {0, 50000000};
-        int                   signal = sigtimedwait(signals, NULL, &wait);
-        if (signal == SIGTERM || signal == SIGINT) {
-            if (r->stopping) _exit(128 + signal);   /* the third: not even that */
-            r->stopping = true;
-            stream_hurry(stream);
-        }
-    }
-    pthread_join(thread, NULL);
-    return stopping.code;
+    if (signal != SIGTERM && signal != SIGINT) return;
+    s->run->asked++;
+    if (s->run->asked == 1) supervisor_tell("STOPPING=1");   /* during a reload */
+    if (s->run->asked > 2) _exit(128 + signal);
+    pthread_mutex_lock(&s->lock);
+    if (s->run->asked == 2 && !s->stopped) stream_hurry(s->run->stream);
+    pthread_mutex_unlock(&s->lock);
 }
 
-/* The new configuration takes the place of the old one, whose sources and sinks stop and start again. */
-static int replace(struct run *r, struct config *fresh)
+static void stop_in_order(struct run *r)
+{
+    struct stopping stopping = {.run = r, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t       thread;
+    if (pthread_create(&thread, NULL, stop, &stopping) != 0) {
+        finish(r, 0);
+        return;
+    }
+    while (!atomic_load(&stopping.done)) {
+        const struct timespec wait = {0, 50000000};
+        hear(&stopping, sigtimedwait(r->signals, NULL, &wait));
+        supervisor_alive();
+    }
+    pthread_join(thread, NULL);
+}
+
+/* The new configuration takes the place of the old one, whose sources and sinks stop and start again. False: the run is over. */
+static bool replace(struct run *r, struct config *fresh)
 {
     struct error err = {0};
-    int          code = finish(r, r->config->run.drain_ms);
+    stop_in_order(r);
     config_free(r->config);
     r->config = fresh;
     setup_log(fresh);
-    if (start(r, &err)) return code;
+    if (r->asked > 0) return false;
+    if (start(r, &err)) return true;
     log_line(LOG_ERROR, "run", "%s", err.text);
-    return EXIT_USAGE;
+    if (r->stream != NULL) finish(r, 0);
+    r->code = EXIT_USAGE;
+    return false;
 }
 
-/* Returns EXIT_DONE when the run goes on. */
-static int reload(struct run *r)
+/* False: the run is over. */
+static bool reload(struct run *r)
 {
     struct error   err = {0};
     struct config *fresh = config_load(r->path, &err);
@@ -126,10 +143,18 @@ static int reload(struct run *r)
     if (same && stream_renew_policy(r->stream, fresh, &err)) log_line(LOG_INFO, "run", "policy and keys are taken anew");
     else log_line(LOG_ERROR, "run", "%s; going on as before", err.text);
     config_free(fresh);
-    return EXIT_DONE;
+    return true;
 }
 
-static int serve(struct run *r, const sigset_t *signals)
+static void stop_as_told(struct run *r)
+{
+    r->asked = 1;
+    supervisor_tell("STOPPING=1");
+    log_line(LOG_INFO, "run", "stopping");
+    stop_in_order(r);
+}
+
+static void serve(struct run *r)
 {
     struct error err = {0};
     malloc_trim(0);   /* compiling the policies takes and frees much */
@@ -138,23 +163,28 @@ static int serve(struct run *r, const sigset_t *signals)
     log_line(LOG_INFO, "run", "running");
     while (!stream_has_failed(r->stream, &err)) {
         const struct timespec wait = {0, 200000000};
-        int                   signal = sigtimedwait(signals, NULL, &wait), code = EXIT_DONE;
+        int                   signal = sigtimedwait(r->signals, NULL, &wait);
         supervisor_alive();
-        if (signal == SIGTERM || signal == SIGINT) return stop_in_order(r, signals);
-        if (signal == SIGHUP && (code = reload(r)) != EXIT_DONE) return code;
-        if (signal < 0 && stream_is_over(r->stream)) return finish(r, 0);
+        if (signal == SIGTERM || signal == SIGINT) {
+            stop_as_told(r);
+            return;
+        }
+        if (signal == SIGHUP && !reload(r)) return;
+        if (signal < 0 && stream_is_over(r->stream)) {
+            finish(r, 0);
+            return;
+        }
     }
     log_line(LOG_ERROR, "run", "%s", err.text);
     finish(r, 0);
-    return EXIT_INCOMPLETE;
+    r->code = EXIT_INCOMPLETE;
 }
 
 int command_run(const struct options *options)
 {
     struct error err = {0};
-    struct run   r = {.path = option_text(options, OPTION_CONFIG)};
     sigset_t     signals;
-    int          code = EXIT_USAGE;
+    struct run   r = {.path = option_text(options, OPTION_CONFIG), .signals = &signals, .code = EXIT_DONE};
     if (options->path_count > 0) {
         error_set(&err, ERROR_USAGE, "run takes no paths: sources are in the configuration (-c FILE)");
         return command_failed(&err);
@@ -163,14 +193,14 @@ int command_run(const struct options *options)
     setup_log(r.config);
     block_signals(&signals);
     if ((r.confinement = confine_run(r.config, &err)) == NULL) {
-        code = command_failed(&err);
+        r.code = command_failed(&err);
     } else if (start(&r, &err)) {
-        code = serve(&r, &signals);
+        serve(&r);
     } else {
-        code = command_failed(&err);
         if (r.stream != NULL) finish(&r, 0);
+        r.code = command_failed(&err);
     }
     confinement_free(r.confinement);
     config_free(r.config);
-    return code;
+    return r.code;
 }
