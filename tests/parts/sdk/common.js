@@ -1,7 +1,8 @@
 // What the JavaScript clients share: their options, what they say on standard output (JSON lines), and the texts they send.
 //
 // Started with one argument, a JSON object: {"count": rounds, "prefix": text, "every_ms": pause after each round,
-// "patience_s": how long to go on until nothing is left on disk, "live": live metrics, too}. The connection string comes from
+// "patience_s": how long to go on until nothing is left on disk, "until": a file that has to be there before the end, since what is
+// being sent is on no disk, "live": live metrics, too}. The connection string comes from
 // the environment, as for any program. Says {"sent": marker, "type": baseType} for each item, {"diagnostic": text} for what the
 // SDK complains of, and at the end {"left": files not delivered}; exit status 1 when something was left.
 "use strict";
@@ -10,7 +11,7 @@ const os = require("os");
 const path = require("path");
 const util = require("util");
 
-const options = { count: 1, prefix: "item", every_ms: 0, patience_s: 30, live: false, ...JSON.parse(process.argv[2] || "{}") };
+const options = { count: 1, prefix: "item", every_ms: 0, patience_s: 30, live: false, until: "", ...JSON.parse(process.argv[2] || "{}") };
 const planted = JSON.parse(fs.readFileSync(path.join(__dirname, "planted.json"), "utf8"));
 
 const say = (object) => fs.writeSync(1, JSON.stringify(object) + "\n");
@@ -42,7 +43,7 @@ const left = () => fs.readdirSync(os.tmpdir(), { recursive: true }).filter((name
 async function keeps() {
     const before = left();
     await pause(500);
-    return before + left() > 0;
+    return before + left() > 0 || (options.until !== "" && !fs.existsSync(options.until));
 }
 
 async function flushed(flush) {

@@ -26,7 +26,7 @@ from opentelemetry.trace import SpanKind
 
 from azure.monitor.opentelemetry.exporter import AzureMonitorLogExporter, AzureMonitorMetricExporter, AzureMonitorTraceExporter
 
-OPTIONS = {"count": 1, "prefix": "item", "every_ms": 0, "patience_s": 30, "live": False, **json.loads(sys.argv[1])}
+OPTIONS = {"count": 1, "prefix": "item", "every_ms": 0, "patience_s": 30, "live": False, "until": "", **json.loads(sys.argv[1])}
 PLANTED = json.loads((pathlib.Path(__file__).parent / "planted.json").read_text())
 STORAGE = pathlib.Path(tempfile.gettempdir()) / "kept"
 
@@ -106,6 +106,10 @@ def left():
     return sum(1 for path in STORAGE.rglob("*") if path.is_file())
 
 
+def keeps():
+    return left() > 0 or (OPTIONS["until"] and not pathlib.Path(OPTIONS["until"]).exists())
+
+
 def main():
     logging.getLogger().addHandler(Diagnostics(logging.WARNING))
     client = Client()
@@ -123,7 +127,7 @@ def main():
         client.flush()
         time.sleep(OPTIONS["every_ms"] / 1000)
     deadline, more = time.monotonic() + OPTIONS["patience_s"], 0
-    while left() and time.monotonic() < deadline:
+    while keeps() and time.monotonic() < deadline:
         time.sleep(0.5)
         for kind in ("RequestData", "MessageData", "MetricData"):   # each exporter has a folder of its own
             send(kind, f"{OPTIONS['prefix']}-more{more}-{kind}")
