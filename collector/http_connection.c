@@ -366,7 +366,7 @@ bool http_connection_open(struct http_server *s, int fd, struct http_peer peer)
 void http_connection_close(struct http_connection *c)
 {
     struct http_server *s = c->server;
-    if (c->state == HTTP_STATE_HANDLER) c->request->connection = NULL;
+    if (c->state == HTTP_STATE_HANDLER && c->request != NULL) c->request->connection = NULL;   /* NULL: no memory for its answer */
     else free_request(c);
     if (c->tls != NULL) http_tls_close(c->tls);
     close(c->fd);

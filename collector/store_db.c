@@ -147,14 +147,23 @@ static int make_schema(sqlite3 *db)
     return result;
 }
 
+/* What could not be asked, for a lack of memory, say, is no damage. */
+static int why_unanswered(sqlite3 *db)
+{
+    int result = sqlite3_extended_errcode(db);
+    return result == SQLITE_OK || result == SQLITE_ROW || result == SQLITE_DONE ? SQLITE_ERROR : result;
+}
+
 static int check_schema(sqlite3 *db)
 {
     if (ask(db, "PRAGMA page_count") == 0) return make_schema(db);
     int result = execute(db, "SELECT count(*) FROM sqlite_schema");   /* reads it, and the log */
     if (result != SQLITE_OK) return result;
-    if (ask(db, "SELECT count(*) FROM sqlite_schema") == 0)
-        return ask(db, "PRAGMA page_count") <= 2 ? make_schema(db) : SQLITE_CORRUPT;
-    if (ask(db, "PRAGMA page_size") != STORE_PAGE_BYTES) return SQLITE_CORRUPT;
+    int64_t tables = ask(db, "SELECT count(*) FROM sqlite_schema"), pages = tables >= 0 ? ask(db, "PRAGMA page_count") : -1;
+    int64_t page_bytes = pages >= 0 ? ask(db, "PRAGMA page_size") : -1;
+    if (page_bytes < 0) return why_unanswered(db);
+    if (tables == 0) return pages <= 2 ? make_schema(db) : SQLITE_CORRUPT;
+    if (page_bytes != STORE_PAGE_BYTES) return SQLITE_CORRUPT;
     return execute(db, "PRAGMA journal_mode = WAL");
 }
 

@@ -133,7 +133,9 @@ static void put_property_parts(struct appinsights *a, struct slice name, struct 
     for (unsigned part = 1; !a->failed && (part == 1 || value.len > 0); part++) {
         struct slice named = name;
         if (part > 1) named = slice_of(numbered, (size_t)snprintf(numbered, sizeof numbered, "%.*s_%u", (int)name.len, name.data, part));
-        uint32_t number = item_room(a) < 2 * KEY_MAX ? 0 : names_once_take(a->names, SCOPE_PROPERTIES, named, '#');
+        bool     room = item_room(a) >= 2 * KEY_MAX;
+        uint32_t number = room ? names_once_take(a->names, SCOPE_PROPERTIES, named, '#') : 0;
+        a->failed |= room && number == 0;
         if (number > 0 && put_property_part(a, named, number, &value)) continue;
         item_lose(a, value.len);
         return;

@@ -1,0 +1,109 @@
+#include "failing_memory.h"
+
+#include "base/arena.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <hs.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_bool          armed, every_later;
+static atomic_uint_fast64_t requests, first_refused;
+
+void failing_memory_arm(uint64_t first, bool all_later)
+{
+    atomic_store(&requests, 0);
+    atomic_store(&first_refused, first);
+    atomic_store(&every_later, all_later);
+    atomic_store(&armed, true);
+}
+
+uint64_t failing_memory_disarm(void)
+{
+    atomic_store(&armed, false);
+    return atomic_load(&requests);
+}
+
+void failing_memory_hold(void) { atomic_store(&armed, false); }
+void failing_memory_go_on(void) { atomic_store(&armed, true); }
+
+static bool refuses(void)
+{
+    if (!atomic_load(&armed)) return false;
+    uint64_t number = atomic_fetch_add(&requests, 1) + 1, first = atomic_load(&first_refused);
+    bool     refuse = first > 0 && (number == first || (number > first && atomic_load(&every_later)));
+    if (refuse) errno = ENOMEM;
+    return refuse;
+}
+
+/* --- The program's own requests ------------------------------------------------------------------------------------------ */
+
+void *__real_malloc(size_t), *__real_calloc(size_t, size_t), *__real_realloc(void *, size_t), *__real_reallocarray(void *, size_t, size_t);
+void *__real_arena_take(struct arena *, size_t);
+char *__real_strdup(const char *), *__real_strndup(const char *, size_t);
+void *__wrap_malloc(size_t), *__wrap_calloc(size_t, size_t), *__wrap_realloc(void *, size_t), *__wrap_reallocarray(void *, size_t, size_t);
+void *__wrap_arena_take(struct arena *, size_t);
+char *__wrap_strdup(const char *), *__wrap_strndup(const char *, size_t);
+int   __wrap_asprintf(char **, const char *, ...) __attribute__((format(printf, 2, 3)));
+
+void *__wrap_malloc(size_t bytes) { return refuses() ? NULL : __real_malloc(bytes); }
+void *__wrap_calloc(size_t count, size_t bytes) { return refuses() ? NULL : __real_calloc(count, bytes); }
+void *__wrap_realloc(void *old, size_t bytes) { return refuses() ? NULL : __real_realloc(old, bytes); }
+void *__wrap_reallocarray(void *old, size_t count, size_t bytes) { return refuses() ? NULL : __real_reallocarray(old, count, bytes); }
+void *__wrap_arena_take(struct arena *a, size_t bytes) { return refuses() ? NULL : __real_arena_take(a, bytes); }
+char *__wrap_strdup(const char *text) { return refuses() ? NULL : __real_strdup(text); }
+char *__wrap_strndup(const char *text, size_t len) { return refuses() ? NULL : __real_strndup(text, len); }
+
+int __wrap_asprintf(char **out, const char *format, ...)
+{
+    va_list arguments;
+    if (refuses()) {
+        *out = NULL;   /* as glibc leaves it since 2.40; before that it was undefined */
+        return -1;
+    }
+    va_start(arguments, format);
+    int len = vasprintf(out, format, arguments);
+    va_end(arguments);
+    return len;
+}
+
+/* --- Those of libraries -------------------------------------------------------------------------------------------------- */
+
+/* SQLite asks how large a piece is: the size stands before it. */
+#define SIZE_BYTES 16
+
+static void *sized_malloc(int bytes)
+{
+    char *piece = refuses() ? NULL : __real_malloc(SIZE_BYTES + (size_t)bytes);
+    if (piece == NULL) return NULL;
+    *(int *)(void *)piece = bytes;
+    return piece + SIZE_BYTES;
+}
+
+static void sized_free(void *piece) { free(piece != NULL ? (char *)piece - SIZE_BYTES : NULL); }
+static int  sized_bytes(void *piece) { return piece != NULL ? *(int *)(void *)((char *)piece - SIZE_BYTES) : 0; }
+static int  sized_round_up(int bytes) { return (bytes + 7) & ~7; }
+
+static void *sized_realloc(void *old, int bytes)
+{
+    char *piece = refuses() ? NULL : __real_realloc((char *)old - SIZE_BYTES, SIZE_BYTES + (size_t)bytes);
+    if (piece == NULL) return NULL;
+    *(int *)(void *)piece = bytes;
+    return piece + SIZE_BYTES;
+}
+
+static int  sized_start(void *unused) { return (void)unused, SQLITE_OK; }
+static void sized_end(void *unused) { (void)unused; }
+
+void failing_memory_start(void)
+{
+    sqlite3_mem_methods sized = {sized_malloc, sized_free, sized_realloc, sized_bytes, sized_round_up, sized_start, sized_end, NULL};
+    cJSON_Hooks         hooks = {__wrap_malloc, free};
+    cJSON_InitHooks(&hooks);
+    CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &sized) == SQLITE_OK);
+    CHECK(hs_set_scratch_allocator(__wrap_malloc, free) == HS_SUCCESS);
+}

@@ -1,0 +1,488 @@
+/* Every request for memory is refused once: for each i, only the i-th, and the i-th and all later. Nothing may crash, and what is
+ * not examined for lack of memory is withheld, never passed; what a store holds is there afterwards.
+ *
+ * Each refusal is tried in a process of its own. What may come of it: all as without it; less, and told; or a stop by a CHECK,
+ * where a record could not even be counted. Of the requests SAMPLE are tried; with LETHE_LONG=1 all, but of the many equal ones that
+ * a worker makes when it begins LONG_SAMPLE. */
+#include "storing.h"
+
+#include "failing_memory.h"
+#include "redacting.h"
+#include "serving.h"
+#include "config.h"
+#include "sinks/sink.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define SAMPLE   40
+#define LONG_SAMPLE 4000
+#define PATIENCE 60   /* seconds for one attempt */
+#define CANARY   "Tr0ub4dorZq9xK"
+
+enum ending { WHOLE = 10, TOLD = 11, PASSED = 12, LOST = 13 };   /* exit codes of an attempt; the last two are faults */
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "exitcode=99:allocator_may_return_null=1"; }
+
+struct scene {
+    const char *name;
+    void      (*prepare)(void);        /* before every attempt, in the parent; may be NULL */
+    enum ending (*attempt)(void);      /* in the child, between arm and disarm */
+    bool      (*survived)(void);       /* afterwards, in the parent; may be NULL */
+};
+
+struct counts {
+    uint64_t requests, tried, whole, told, stopped;
+};
+
+/* --- Attempts ------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t *requests_seen;   /* shared with the child */
+
+static bool stopped_by_check(int log_fd)
+{
+    char    text[4096];
+    ssize_t len = pread(log_fd, text, sizeof text - 1, 0);
+    if (len <= 0) return false;
+    text[len] = '\0';
+    return strstr(text, "lethe: bug: '") != NULL;
+}
+
+/* What became of the attempt; ends the test if it is a fault. */
+static void try(const struct scene *s, uint64_t number, bool all_later, struct counts *c)
+{
+    char  name[] = "/tmp/lethe-allocation-XXXXXX";
+    int   log_fd = mkstemp(name), status;
+    assert_true(log_fd >= 0 && unlink(name) == 0);
+    if (s->prepare != NULL) s->prepare();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        signal(SIGSEGV, SIG_DFL);   /* the test library would end the process in its own way */
+        signal(SIGBUS, SIG_DFL);
+        alarm(PATIENCE);
+        dup2(log_fd, STDERR_FILENO);
+        failing_memory_arm(number, all_later);
+        enum ending ending = s->attempt();
+        *requests_seen = failing_memory_disarm();
+        _exit(ending);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    c->tried++;
+    if (code == WHOLE) c->whole++;
+    else if (code == TOLD) c->told++;
+    else if (code == -SIGABRT && stopped_by_check(log_fd)) c->stopped++;
+    else {
+        char    text[8192] = "";
+        ssize_t len = pread(log_fd, text, sizeof text - 1, 0);
+        if (len < 0) len = 0;
+        fail_msg("%s: request %" PRIu64 "%s refused: ended by %d\n%.*s", s->name, number, all_later ? " and all later" : "", code, (int)len, text);
+    }
+    close(log_fd);
+    if (s->survived != NULL && !s->survived())
+        fail_msg("%s: request %" PRIu64 "%s refused: something is lost", s->name, number, all_later ? " and all later" : "");
+}
+
+static void play(const struct scene *s)
+{
+    struct counts c = {0};
+    const char   *wish = getenv("LETHE_LONG");
+    requests_seen = mmap(NULL, sizeof *requests_seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(requests_seen != MAP_FAILED);
+    try(s, 0, false, &c);
+    assert_int_equal(c.whole, 1);
+    c = (struct counts){.requests = *requests_seen};
+    assert_true(c.requests > 0);
+    uint64_t step = c.requests / (wish != NULL && *wish == '1' ? LONG_SAMPLE : SAMPLE) + 1;
+    for (uint64_t i = 1; i <= c.requests; i += step) {
+        try(s, i, false, &c);
+        try(s, i, true, &c);
+    }
+    assert_true(c.told + c.stopped > 0);
+    print_message("           %s: %" PRIu64 " requests, %" PRIu64 " refusals: %" PRIu64 " made no difference, %" PRIu64 " told, %" PRIu64 " stopped, 0 passed on\n",
+                  s->name, c.requests, c.tried, c.whole, c.told, c.stopped);
+    munmap(requests_seen, sizeof *requests_seen);
+}
+
+/* --- Redaction ----------------------------------------------------------------------------------------------------------- */
+
+#define RECORDS 9
+
+static struct redacting standard;
+static const char *const input[RECORDS] = {
+    "{\"password\":\"" CANARY "\",\"n\":1}",
+    "{\"a\":{\"b\":[{\"message\":\"login with password=" CANARY " failed\"}]}}",
+    "{\"body\":\"{\\\"inner\\\":{\\\"api_key\\\":\\\"" CANARY "\\\",\\\"other\\\":\\\"x " CANARY " y\\\"}}\"}",
+    "{\"env\":{\"DB_PASSWORD\":\"" CANARY "\",\"PATH\":\"/bin\"},\"again\":\"" CANARY "\"}",
+    "{\"url\":\"https://host/x?sig=" CANARY "abcdef%2Bghijklmnopqrstuvwxyz0123456789%3D&sv=2021\"}",
+    "{\"data\":\"cGFzc3dvcmQ9VHIwdWI0ZG9yWnE5eEs=\"}",
+    "{\"runId\":\"icarvalho_tide-tables_1773480000_5be8a0c4\",\"time\":\"2026-03-14T09:40:00Z\",\"category\":\"AmlRunEvent\"}",
+    "2026-03-14 09:40:00,160 I - env {'DB_PASSWORD': '" CANARY "', 'HARBOUR': 'north'}",
+    "{\"a\":1,\"b\":[true,null,1.5e3],\"c\":\"plain\"}",
+};
+static char        text[8192];
+static size_t      text_len;
+static char       *undisturbed[FORMAT_COUNT];   /* output of each format when nothing is refused */
+static enum format format;
+
+struct memory {
+    size_t at;
+};
+
+static ptrdiff_t read_text(void *context, char *buffer, size_t capacity, struct error *err)
+{
+    struct memory *m = context;
+    (void)err;
+    size_t len = text_len - m->at < capacity ? text_len - m->at : capacity;
+    if (len > 700) len = 700;   /* so that framing carries unfinished lines over */
+    memcpy(buffer, text + m->at, len);
+    m->at += len;
+    return (ptrdiff_t)len;
+}
+
+static char   collected[1 << 18];
+static size_t collected_len;
+
+static void collect(const struct encoded *part)
+{
+    CHECK(collected_len + part->len <= sizeof collected);
+    if (part->len > 0) memcpy(collected + collected_len, part->data, part->len);
+    collected_len += part->len;
+}
+
+static void note_cut(void *context, size_t line, uint32_t rule)
+{
+    (void)line;
+    (void)rule;
+    (*(uint64_t *)context)++;
+}
+
+/* All that a worker has. */
+struct worker {
+    struct redactor *redactor;
+    struct framer   *framer;
+    struct encoder  *encoder;
+    struct gate     *gate;
+    struct batch     batch;
+};
+
+static bool worker_open(struct worker *w)
+{
+    struct error            err = {0};
+    struct redactor_options options = {.max_record = 1 << 16, .max_depth = 32, .details = true};
+    *w = (struct worker){.redactor = redactor_new(standard.plan, &options, &err), .framer = framer_new(&(struct framer_options){.max_document = 4096}),
+                         .encoder = encoder_open(&(struct encoder_options){.format = format, .now_ms = 0}), .gate = gate_new(standard.plan, &err)};
+    return w->redactor != NULL && w->framer != NULL && w->encoder != NULL && w->gate != NULL && batch_init(&w->batch, 2 * FRAMER_ROOM(4096));
+}
+
+static void worker_close(struct worker *w)
+{
+    batch_release(&w->batch);
+    gate_free(w->gate);
+    encoder_free(w->encoder);
+    framer_free(w->framer);
+    redactor_free(w->redactor);
+}
+
+/* As the program does it. False: it was told that something is missing. */
+static bool redact_all(struct worker *w)
+{
+    struct error   err = {0};
+    struct memory  memory = {0};
+    struct encoded part = {0};
+    uint64_t       cut = 0;
+    bool           whole = true;
+    enum fill      filled = FILL_SOME;
+    framer_reset(w->framer, (struct byte_source){read_text, &memory});
+    collected_len = 0;
+    while (filled == FILL_SOME) {
+        batch_clear(&w->batch);
+        filled = framer_fill(w->framer, &w->batch, &err);
+        const struct clean_batch *clean = redact_batch(w->redactor, &w->batch);
+        bool encoded = encode_batch(w->encoder, clean, &part) && gate_filter(w->gate, part.data, &part.len, note_cut, &cut);
+        if (encoded) collect(&part);
+        whole = whole && encoded && clean->withheld_count == 0 && filled != FILL_FAILED;
+    }
+    const struct tally *tally = redactor_tally(w->redactor);
+    CHECK(tally->records == tally->clean + tally->redacted + tally_withheld(tally));
+    encoded_release(&part);
+    return whole && cut == 0 && tally->records == RECORDS;
+}
+
+/* Every line that came out stands in the output without refusals, in the same order. */
+static bool only_right_lines(void)
+{
+    const char *expected = undisturbed[format];
+    for (size_t at = 0; at < collected_len;) {
+        const char *end = memchr(collected + at, '\n', collected_len - at);
+        if (end == NULL) return false;
+        size_t len = (size_t)(end + 1 - (collected + at));
+        while (*expected != '\0' && strncmp(expected, collected + at, len) != 0) expected = strchr(expected, '\n') + 1;
+        if (*expected == '\0') return false;
+        expected += len;
+        at += len;
+    }
+    return true;
+}
+
+static struct worker fresh;   /* has done nothing yet; each attempt has its own copy, being a process of its own */
+
+static enum ending redact_text(void)
+{
+    bool whole = redact_all(&fresh);
+    if (memmem(collected, collected_len, CANARY, strlen(CANARY)) != NULL || !only_right_lines()) return PASSED;
+    if (whole && collected_len != strlen(undisturbed[format])) return LOST;
+    worker_close(&fresh);
+    return whole ? WHOLE : TOLD;
+}
+
+static enum ending open_worker(void)
+{
+    struct worker w;
+    bool          whole = worker_open(&w);
+    worker_close(&w);
+    return whole ? WHOLE : TOLD;
+}
+
+static void an_unexamined_record_is_never_passed_on(void **state)
+{
+    (void)state;
+    char         name[64];
+    struct scene scene = {name, NULL, redact_text, NULL};
+    for (format = FORMAT_ORIGINAL; format < FORMAT_COUNT; format++) {
+        struct worker w;
+        snprintf(name, sizeof name, "redaction, format %s", format_text(format));
+        assert_true(worker_open(&w) && redact_all(&w) && worker_open(&fresh));
+        worker_close(&w);
+        undisturbed[format] = strndup(collected, collected_len);
+        assert_non_null(strstr(undisturbed[format], "[redacted:"));
+        assert_null(strstr(undisturbed[format], CANARY));
+        play(&scene);
+        worker_close(&fresh);
+        free(undisturbed[format]);
+    }
+    format = FORMAT_ORIGINAL;
+    play(&(struct scene){"making a worker", NULL, open_worker, NULL});
+}
+
+/* --- Blocks of a streaming run ------------------------------------------------------------------------------------------- */
+
+static const struct sink_type far = {.name = "far", .network = true};
+static struct sink            sink = {.type = &far, .name = "far", .format = FORMAT_ORIGINAL};
+static struct sink *const     sinks[] = {&sink};
+static struct block_scheme    scheme;
+static struct encoded         spooled;   /* a block without refusals, as bytes */
+
+static void note_gated(void *context, size_t record)
+{
+    (void)record;
+    (*(uint64_t *)context)++;
+}
+
+/* Redaction is done when this begins; the block is made, written to bytes and read again. */
+static enum ending fill_block(void)
+{
+    static const struct origin origin = {.stream = "sixteen bytes ..", .number = 7};
+    struct block              *block = block_new(), *restored = block_new();
+    struct block_filler       *filler = block_filler_new(&scheme, standard.keyring, NULL);
+    struct encoded             bytes = {0};
+    const struct clean_batch  *clean = redact_batch(standard.redactor, &standard.batch);
+    uint64_t                   gated = 0;
+    if (block == NULL || restored == NULL || filler == NULL) return TOLD;
+    if (!block_fill(filler, block, clean, &origin, note_gated, &gated)) return block->count == 0 ? TOLD : PASSED;
+    if (!block_serialize(block, &scheme, 1, &bytes)) return TOLD;
+    if (memmem(bytes.data, bytes.len, CANARY, strlen(CANARY)) != NULL) return PASSED;
+    if (!block_restore(restored, &scheme, slice_of(bytes.data, bytes.len))) return TOLD;
+    return restored->count == clean->count && clean->withheld_count == 0 ? WHOLE : TOLD;
+}
+
+static enum ending restore_block(void)
+{
+    struct block *block = block_new();
+    if (block == NULL || !block_restore(block, &scheme, slice_of(spooled.data, spooled.len))) return TOLD;
+    return block->count == 1 ? WHOLE : LOST;
+}
+
+static void a_block_is_whole_or_is_not_made(void **state)
+{
+    (void)state;
+    struct error               err = {0};
+    struct memory              memory = {0};
+    static const struct origin origin;
+    uint64_t                   gated = 0;
+    block_scheme_init(&scheme, sinks, 1);
+    framer_reset(standard.framer, (struct byte_source){read_text, &memory});
+    batch_clear(&standard.batch);
+    assert_int_equal(framer_fill(standard.framer, &standard.batch, &err), FILL_END);
+    play(&(struct scene){"making a block", NULL, fill_block, NULL});
+
+    struct block_filler *filler = block_filler_new(&scheme, standard.keyring, NULL);
+    struct block        *block = block_new();
+    standard.batch.count = 1;
+    assert_true(block_fill(filler, block, redact_batch(standard.redactor, &standard.batch), &origin, note_gated, &gated));
+    assert_true(block_serialize(block, &scheme, 1, &spooled));
+    play(&(struct scene){"reading a block of the spool", NULL, restore_block, NULL});
+    encoded_release(&spooled);
+    block_free(block);
+    block_filler_free(filler);
+}
+
+/* --- The store ----------------------------------------------------------------------------------------------------------- */
+
+#define BLOCKS 6
+
+/* Copies the store of a process that was killed. */
+static void copy_store(void)
+{
+    remove_folder("work");
+    if (system("cp -r killed work") != 0) fail();
+}
+
+/* In another process, which ends without closing it: its log is not put into the database. */
+static void make_killed_store(void)
+{
+    pid_t child = fork();
+    int   status;
+    if (child == 0) {
+        struct store *s = opened("killed");
+        commit_blocks(s, 1, 1 + BLOCKS);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static enum ending recover_store(void)
+{
+    struct store_report report = {0};
+    struct error        err = {0};
+    struct store       *s = try_open("work", PLENTY, NULL, &report, &err);
+    bool                whole = true;
+    if (s == NULL) return err.code != ERROR_NONE ? TOLD : LOST;
+    if (report.set_aside || report.damaged_blocks > 0) return LOST;   /* memory that is short is no damage */
+    for (uint64_t seq = 1; seq <= BLOCKS; seq++) {
+        struct error    unread = {0};
+        char           *data = NULL;
+        size_t          len = 0;
+        enum store_load load = store_load(s, seq, &data, &len, &unread);
+        if (load == STORE_GONE || load == STORE_DAMAGED) return LOST;
+        whole = whole && load == STORE_FOUND;
+    }
+    const struct store_block  block = {1 + BLOCKS, 1, {SLICE("{}\n")}};
+    const struct store_change change = {.blocks = &block, .block_count = 1, .keep_from = 1, .next_seq = 2 + BLOCKS};
+    whole = store_commit(s, &change, &err) == STORE_OK && whole;
+    store_close(s);
+    return whole ? WHOLE : TOLD;
+}
+
+static bool store_is_whole(void)
+{
+    struct store *s = opened("work");
+    bool          whole = true;
+    for (uint64_t seq = 1; seq <= BLOCKS; seq++) whole = whole && load_block(s, seq) == STORE_FOUND;
+    whole = whole && position_in(s) == BLOCKS;
+    store_close(s);
+    return whole;
+}
+
+static void what_a_store_holds_survives_a_lack_of_memory(void **state)
+{
+    (void)state;
+    make_killed_store();
+    play(&(struct scene){"recovery of a store", copy_store, recover_store, store_is_whole});
+}
+
+/* --- HTTP ---------------------------------------------------------------------------------------------------------------- */
+
+static const char request[] = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                              "5\r\nhello\r\n3;x=y\r\n, w\r\n5\r\norld!\r\n0\r\n\r\n";
+
+/* All of the answer, or what came of it before the server closed. */
+static size_t ask(const struct serving *s, char *answer, size_t room)
+{
+    int    fd = connect_client(s);
+    size_t len = 0;
+    (void)!send(fd, request, sizeof request - 1, MSG_NOSIGNAL);   /* it may be closed already */
+    for (ssize_t n = 1; n > 0 && len + 1 < room; len += n > 0 ? (size_t)n : 0) {
+        answer[len] = '\0';
+        if (strstr(answer, "hello, world!") != NULL) break;
+        n = recv(fd, answer + len, room - 1 - len, 0);
+    }
+    answer[len] = '\0';
+    close(fd);
+    return len;
+}
+
+static enum ending serve_request(void)
+{
+    static char    answer[8192];
+    struct serving s;
+    failing_memory_hold();
+    serving_start(&s, &http_limits_standard);
+    failing_memory_go_on();
+    size_t len = ask(&s, answer, sizeof answer);
+    if (len == 0) return TOLD;   /* closed: the client sends it again */
+    if (strncmp(answer, "HTTP/1.1 200 ", 13) == 0) return strstr(answer, "hello, world!") != NULL ? WHOLE : LOST;
+    return strncmp(answer, "HTTP/1.1 5", 10) == 0 ? TOLD : LOST;
+}
+
+static void a_request_is_answered_whole_or_told_to_come_again(void **state)
+{
+    (void)state;
+    play(&(struct scene){"an HTTP request", NULL, serve_request, NULL});
+}
+
+/* --- Configuration -------------------------------------------------------------------------------------------------------- */
+
+static enum ending read_config(void)
+{
+    struct error   err = {0};
+    struct config *c = config_load("lethe.yaml", &err);
+    if (c == NULL) return err.code != ERROR_NONE ? TOLD : LOST;
+    bool whole = c->source_count == 2 && c->sink_count == 2;
+    config_free(c);
+    return whole ? WHOLE : LOST;
+}
+
+static void a_configuration_is_read_whole_or_refused(void **state)
+{
+    (void)state;
+    static const char yaml[] = "sources:\n  - {name: a, type: file, paths: [\"*.log\", \"more/*.log\"]}\n  - {name: b, type: stdin}\n"
+                               "sinks:\n  - {name: c, type: file, path: \"out/{kind}.jsonl\"}\n  - {name: d, type: stdout, format: ecs}\n"
+                               "policies: [{source: a, policy: hbi}]\nstore: store\n";
+    write_file("lethe.yaml", yaml, strlen(yaml), 0600);
+    play(&(struct scene){"reading a configuration", NULL, read_config, NULL});
+}
+
+static int begin(void **state)
+{
+    failing_memory_start();
+    for (size_t i = 0; i < RECORDS; i++) text_len += (size_t)snprintf(text + text_len, sizeof text - text_len, "%s\n", input[i]);
+    redacting_open(&standard, "standard", false);
+    return in_memory(state);
+}
+
+static int end(void **state)
+{
+    redacting_close(&standard);
+    return leave_folder(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unexamined_record_is_never_passed_on),
+        cmocka_unit_test(a_block_is_whole_or_is_not_made),
+        cmocka_unit_test(what_a_store_holds_survives_a_lack_of_memory),
+        cmocka_unit_test(a_request_is_answered_whole_or_told_to_come_again),
+        cmocka_unit_test(a_configuration_is_read_whole_or_refused),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
