@@ -110,6 +110,20 @@ def test_a_second_run_on_one_store_is_refused(tmp_path):
         assert run.stop() == 0
 
 
+def test_sinks_that_stand_still_hold_up_no_other_however_small_the_blocks(tmp_path):
+    """Each of them takes what it is offered; what they have in hand together is not all that there is."""
+    away = """  - {name: away1, type: http, url: "http://127.0.0.1:1/", required: false}
+  - {name: away2, type: syslog, host: 127.0.0.1, port: 1, transport: tcp, required: false}
+  - {name: away3, type: syslog, host: 127.0.0.1, port: 1, transport: tcp}
+"""
+    with Run(tmp_path, config(tmp_path) + away) as run:
+        for number in range(50):
+            with open(tmp_path / "in/a.log", "a", encoding="utf-8") as file:
+                file.write(f"line {number}\n")
+            wait_for(lambda: len(records(tmp_path / "out.jsonl")) == number + 1)
+        run.kill()
+
+
 def test_a_sink_that_cannot_be_written_holds_up_no_other(tmp_path):
     """The required one stands still; the store has what it will get."""
     text = config(tmp_path).replace("required: false", "required: true").replace("kinds: [activity_log], ", "")
