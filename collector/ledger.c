@@ -329,9 +329,6 @@ struct ledger *ledger_new(const struct ledger_options *options, struct error *er
     struct ledger *l = calloc(1, sizeof *l);
     CHECK(l != NULL && options->source_count <= 64 && options->sink_count <= BLOCK_SINKS);
     l->options = *options;
-    if (l->options.blocks < 2 * options->sink_count) l->options.blocks = 2 * options->sink_count;
-    l->in_hand_most = l->options.blocks / 2 / options->sink_count;
-    if (l->in_hand_most > IN_HAND_MAX) l->in_hand_most = IN_HAND_MAX;
     pthread_mutex_init(&l->lock, NULL);
     cond_init(&l->block_free);
     cond_init(&l->published);

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#define IN_HAND_MAX   64   /* blocks that one sink may hold, however many there are */
+#define IN_HAND_MAX   64   /* blocks that one sink may hold */
 #define SOURCE_PARKED 64   /* batches of one source that may be finished before their turn: its cargoes */
 
 /* A block that was published, until all is done with it. */
@@ -62,7 +62,6 @@ struct kept_position {
 struct ledger {
     struct ledger_options options;
     uint32_t              required, every_block;   /* bits of the sinks that are, or want, so */
-    size_t                in_hand_most;            /* blocks that a sink may hold: all of them together hold half of what there is */
 
     pthread_mutex_t lock;                 /* guards all below */
     pthread_cond_t  block_free, published, keeper_wanted, settled;

@@ -93,10 +93,10 @@ struct block *ledger_next(struct ledger *l, struct sink *sink, int wait_ms)
 {
     struct desk *d = &l->desks[sink->number];
     pthread_mutex_lock(&l->lock);
-    struct block *block = d->held_count < l->in_hand_most && !l->aborted ? offer(l, d) : NULL;
+    struct block *block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
     if (block == NULL && wait_ms > 0 && !l->aborted) {
         ledger_wait(&l->published, &l->lock, (uint64_t)wait_ms);
-        block = d->held_count < l->in_hand_most && !l->aborted ? offer(l, d) : NULL;
+        block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
     }
     pthread_mutex_unlock(&l->lock);
     return block;

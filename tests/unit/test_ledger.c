@@ -174,7 +174,7 @@ static void a_source_hears_of_its_batches_in_order(void **state)
 {
     struct miniature m;
     (void)state;
-    miniature_open(&m, false, 32);
+    miniature_open(&m, false, 8);
     for (int i = 0; i < 3; i++) publish(&m, 0, i, 1);
     publish(&m, 1, 0, 1);
     struct block *b[4];
