@@ -56,8 +56,19 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
     return NULL;
 }
 
-static struct block *hand_out(struct desk *d, struct entry *e)
+/* What sinks have in hand cannot leave memory. So that those that stand still never hold all of it, a sink that has some gets no
+ * more while half of memory is in hand; one that has none does longer. A block that another has in hand costs nothing. */
+static bool may_have(const struct ledger *l, const struct desk *d, const struct entry *e)
 {
+    size_t in_hand = 0, most = d->held_count > 0 ? l->options.blocks / 2 : l->options.blocks * 7 / 8;
+    for (size_t i = 0; i < l->entry_count; i++) in_hand += l->entries[i].in_hand != 0;
+    return l->options.sink_count == 1 || e->in_hand != 0 || in_hand < most;
+}
+
+/* NULL: not now. */
+static struct block *hand_out(const struct ledger *l, struct desk *d, struct entry *e)
+{
+    if (!may_have(l, d, e)) return NULL;
     e->in_hand |= (uint32_t)1 << d->sink->number;
     hold(d, e->seq);
     return e->block;
@@ -68,7 +79,7 @@ static struct block *offer(struct ledger *l, struct desk *d)
 {
     struct entry *e = next_in_memory(l, d);
     uint64_t      limit = e != NULL ? e->seq : l->next_seq;
-    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(d, e) : NULL;
+    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(l, d, e) : NULL;
     uint64_t next = d->next;
     pthread_mutex_unlock(&l->lock);
     bool          unreadable;
@@ -86,17 +97,24 @@ static struct block *offer(struct ledger *l, struct desk *d)
         d->next = limit < l->next_seq ? limit : d->next;
         return NULL;
     }
-    return hand_out(d, e);
+    return hand_out(l, d, e);
+}
+
+/* Those that come from the store are memory beyond the fixed number of blocks. */
+static bool may_hold_more(const struct ledger *l, const struct desk *d)
+{
+    size_t most = l->options.sink_count == 1 ? IN_HAND_MAX : l->options.blocks / 2;
+    return !l->aborted && d->held_count < IN_HAND_MAX && (d->held_count == 0 || d->held_count < most);
 }
 
 struct block *ledger_next(struct ledger *l, struct sink *sink, int wait_ms)
 {
     struct desk *d = &l->desks[sink->number];
     pthread_mutex_lock(&l->lock);
-    struct block *block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
+    struct block *block = may_hold_more(l, d) ? offer(l, d) : NULL;
     if (block == NULL && wait_ms > 0 && !l->aborted) {
         ledger_wait(&l->published, &l->lock, (uint64_t)wait_ms);
-        block = d->held_count < IN_HAND_MAX && !l->aborted ? offer(l, d) : NULL;
+        block = may_hold_more(l, d) ? offer(l, d) : NULL;
     }
     pthread_mutex_unlock(&l->lock);
     return block;

@@ -11,6 +11,7 @@ import threading
 import zlib
 
 from appinsights import answer_of, connection_string, envelopes
+from conftest import LONG
 from recorder import CUT, HANG_UP
 
 CANARY = "canary-Heron-4471"
@@ -300,7 +301,7 @@ class Splunk(OverHttp):
 
 class SplunkWithAck(Splunk):
     """Has what it has acknowledged."""
-    settings = Splunk.settings + ", ack: true, ack_interval: 100ms, ack_timeout: 2s"
+    settings = Splunk.settings + f", ack: true, ack_interval: 100ms, ack_timeout: {30 if LONG else 5}s"
 
     def __init__(self, recorder):
         super().__init__(recorder)

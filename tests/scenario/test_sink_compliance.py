@@ -16,6 +16,7 @@ from streaming import Run
 
 MANY = 100_000 if LONG else 400
 PATIENCE = 900 if LONG else 60
+BLOCKS = 20   # more than memory has in the story of receivers that are away
 RECEIVERS = {
     "file": lambda get, folder: receivers.File(folder),
     "file, packed": lambda get, folder: receivers.PackedFile(folder),
@@ -43,7 +44,7 @@ def started(_, __):
 class Story:
     """A run with a sink for each of the receivers, which are named by the keys of RECEIVERS."""
 
-    def __init__(self, request, folder, names, sink_settings=""):
+    def __init__(self, request, folder, names, sink_settings="", settings=""):
         self.beside = receivers.File(folder, "beside.jsonl")
         self.receivers, self.missing, self.sent = {}, {}, 0
         for name in names:
@@ -53,7 +54,7 @@ class Story:
                 self.missing[name] = str(missing)
         sinks = [f"  - {{name: beside, {self.beside.settings}}}"]
         sinks += [f"  - {{name: sink-{n}, {r.settings}{sink_settings}}}" for n, r in enumerate(self.receivers.values())]
-        self.run = Run(folder, "sources:\n  - {name: in, type: stdin}\nstore: state\ndrain_timeout: 60s\nsinks:\n" + "\n".join(sinks) + "\n")
+        self.run = Run(folder, "sources:\n  - {name: in, type: stdin}\nstore: state\ndrain_timeout: 60s\n" + settings + "sinks:\n" + "\n".join(sinks) + "\n")
         self.run.start(stdin=subprocess.PIPE)
         for receiver in self.receivers.values():
             receiver.attach(self.run)
@@ -94,8 +95,8 @@ class Story:
 
 
 @contextlib.contextmanager
-def story(request, factory, name, names, sink_settings=""):
-    told = Story(request, factory.mktemp(name), names, sink_settings)
+def story(request, factory, name, names, sink_settings="", settings=""):
+    told = Story(request, factory.mktemp(name), names, sink_settings, settings)
     try:
         yield told
     finally:
@@ -116,16 +117,16 @@ def calm(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def interrupted(request, tmp_path_factory):
-    """Every receiver goes away in the middle, and comes back. None of them is required."""
-    with story(request, tmp_path_factory, "away", RECEIVERS, ", required: false, max_lag: 10G") as told:
+    """Every receiver goes away in the middle, and comes back. None of them is required; memory is short, and there is a store."""
+    with story(request, tmp_path_factory, "away", RECEIVERS, ", required: false, max_lag: 10G", "" if LONG else "blocks: 8\n") as told:
         told.send(MANY // 2)
         told.everybody_has_it()
         with contextlib.ExitStack() as away:
             for receiver in told.receivers.values():
                 away.enter_context(receiver.away())
-            told.send(MANY - MANY // 2)
-            wait_for(lambda: told.beside.has(MANY), PATIENCE)
-            told.meanwhile = {name: told.run.process.poll() is None for name in told.receivers}
+            for _ in range(BLOCKS):
+                told.send(MANY // 2 // BLOCKS)
+                wait_for(lambda: told.beside.has(told.sent), PATIENCE)
         told.everybody_has_it()
         told.end()
         yield told
@@ -157,7 +158,6 @@ def test_every_record_arrives_once_and_in_its_golden_form(calm, name):
 @pytest.mark.parametrize("name", RECEIVERS)
 def test_a_receiver_that_goes_away_gets_the_rest_when_it_is_back_and_holds_up_nobody(interrupted, name):
     interrupted.check(name)
-    assert interrupted.meanwhile[name]
 
 
 @pytest.mark.parametrize("name", OVER_HTTP)
