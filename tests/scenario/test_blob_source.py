@@ -1,6 +1,8 @@
 """Exported blobs as a streaming source, from Azurite, the emulator of Azure storage: through a whole run, with kills."""
 import contextlib
 import gzip
+import http.server
+import json
 import random
 import sqlite3
 import threading
@@ -254,6 +256,37 @@ def test_a_service_that_is_away_is_waited_for(run, container, azurite, tmp_path)
         arrived(tmp_path, "after")
         assert run.stop() == 0
     assert messages(tmp_path / "out.jsonl") == ["before", "after"]
+
+
+def test_a_run_stops_while_the_service_does_not_answer(run, container, azurite, tmp_path):
+    container.append("a", line("one"))
+    with run:
+        arrived(tmp_path, "one")
+        with azurite.paused():
+            assert run.stop() == 0   # a request takes up to a minute
+    assert not run.logged("cannot list")
+
+
+def test_a_managed_identity_reads_over_tls_with_an_authority_of_our_own(tls_azurite, tmp_path):
+    container, token = tls_azurite.container(), tls_azurite.token()
+
+    class Identity(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"access_token": token, "expires_on": "4102444800"}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    container.append("a", line("one"))
+    config = CONFIG.format(folder=tmp_path, address=container.url, credentials=f"ca_file: {tls_azurite.ca_file}", more="")
+    with http.server.HTTPServer(("127.0.0.1", 0), Identity) as server:
+        threading.Thread(target=server.handle_request).start()
+        with Run(tmp_path, config, IDENTITY_ENDPOINT=f"http://127.0.0.1:{server.server_port}/token", IDENTITY_HEADER="h", AZURE_CLIENT_ID="") as run:
+            arrived(tmp_path, "one")
+            assert run.stop() == 0
+    assert token not in run.log.read_text()
 
 
 def test_a_signature_that_expired_is_told_and_exchanged_while_it_runs(container, tmp_path):

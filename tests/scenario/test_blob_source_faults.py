@@ -2,8 +2,10 @@
 import contextlib
 import email.utils
 import re
+import socket
 import sqlite3
 import time
+import urllib.request
 
 import pytest
 
@@ -194,6 +196,32 @@ def test_of_old_blobs_that_were_read_no_position_stays_and_they_are_not_read_aga
         arrived(tmp_path, "new", "more")
         assert run.stop() == 0
     assert set(reads(storage)[before:]) == {"new", "old3"}
+
+
+def metrics(port):
+    """Of the source; those that are not there yet are left out."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        found = re.findall(r'^lethe_source_(\w+){source="blobs"} (\S+)$', answer.read().decode(), re.M)
+    wanted = ["records_received_total", "streams", "lag_bytes", "errors_total", "lost_bytes_total"]
+    return {name: float(value) for name, value in found if name in wanted}
+
+
+def test_what_a_run_knows_of_blobs_is_in_its_metrics(storage, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    run = runner(tmp_path, storage)
+    run.config.write_text(run.config.read_text() + f'admin: {{listen: "127.0.0.1:{port}"}}\n')
+    storage.type = "AppendBlob"
+    storage.changed = dict.fromkeys("ab", email.utils.formatdate(time.time(), usegmt=True))
+    storage.put("a", line("one") + b'{"half')
+    storage.put("b", line("two"))
+    with run:
+        wait_for(lambda: metrics(port) == {
+            "records_received_total": 2, "streams": 2, "lag_bytes": 0, "errors_total": 0, "lost_bytes_total": 0})
+        storage.put("a", line("new"))
+        wait_for(lambda: metrics(port) == {   # half a record was lost
+            "records_received_total": 3, "streams": 2, "lag_bytes": 0, "errors_total": 1, "lost_bytes_total": 6})
+        assert run.stop() == 0
 
 
 def memory(run, what):
