@@ -16,7 +16,7 @@ struct blob_mark {
     struct framer_place place;          /* of the content, unpacked if it is packed: where framing goes on */
     uint64_t            handed_to;      /* end of the last document handed out, in the content */
     uint64_t            size;           /* bytes of the blob that were read, packed if it is packed */
-    uint64_t            etag;           /* blob_etag_hash() of the version that was read to its end; 0: none was */
+    uint64_t            etag;           /* blob_etag_hash() of the version that was read last; 0: none */
     uint64_t            sample_from;    /* of the content: end of the last document, by which it is known again */
     uint32_t            sample_len;
     uint32_t            created, modified;   /* seconds since 1970, by the service; 0: not told */
@@ -24,7 +24,7 @@ struct blob_mark {
     uint8_t             stream[16];     /* for event ids; set with `named`, when the first document was handed out */
     uint8_t             named, packed;
     uint8_t             unfinished;     /* the version read ends in a document that may be going on */
-    uint8_t             unused;
+    uint8_t             whole;          /* that version was read to its end */
 };
 
 #define BLOB_MARK_VERSION 1

@@ -88,6 +88,13 @@ void blob_show(const struct blob_root *root, struct slice name, char *text, size
     else snprintf(text, room, "...%s", whole + len - (room - 4));
 }
 
+const char *blob_more(uint64_t left_out, char text[BLOB_MORE_BYTES])
+{
+    text[0] = '\0';
+    if (left_out > 0) snprintf(text, BLOB_MORE_BYTES, " (and %llu more since the last line like this)", (unsigned long long)left_out);
+    return text;
+}
+
 /* --- Failures --------------------------------------------------------------------------------------------------------------------- */
 
 static enum source_fill tell(struct source_blob *s, struct error *err)
@@ -130,7 +137,7 @@ static void open_next(struct source_blob *s)
     uint8_t                 key[BLOB_HASH_BYTES];
     blob_key(s, root, name, key);
     size_t at = blob_marks_find(&s->marks, key);
-    bool   unmarked = at == BLOB_UNKNOWN && s->marks.count >= s->most_old && blob_is_old(s, root, item->modified);
+    bool   unmarked = at == BLOB_UNKNOWN && s->marks.count >= s->most_old && !root->crowded && blob_is_old(s, root, item->modified);
     if (at == BLOB_UNKNOWN) at = blob_marks_add(&s->marks, key);
     s->marks.items[at].seen = s->pass;
     s->marks.items[at].place = (uint16_t)s->root;
@@ -151,7 +158,7 @@ static void close_session(struct source_blob *s)
     atomic_store(&s->base.counters.lag_bytes, lag > w->bytes ? lag - w->bytes : 0);
     if (s->session.unmarked) {
         blob_marks_drop_last(&s->marks);
-        s->overfull = true;
+        s->session.root->overfull = true;
     }
     blob_session_close(s);
     s->tries = 0;
@@ -173,21 +180,23 @@ static bool is_refused(const struct blob_answer *a)
 static void note_gone(struct source_blob *s, const char *shown)
 {
     const struct blob_mark *m = &s->marks.items[s->session.entry].mark;
+    char                    more[BLOB_MORE_BYTES];
     uint64_t                left_out, lost = s->session.item.size > m->size ? s->session.item.size - m->size : 0;
     atomic_fetch_add(&s->base.counters.errors, 1);
     atomic_fetch_add(&s->base.counters.lost_bytes, lost);
     if (log_passes(&s->gone_limit, BLOB_TELL_MS, &left_out))
-        log_line(LOG_WARNING, s->base.name, "'%s' was deleted before it was read to its end, and so were %llu more", shown, (unsigned long long)left_out);
+        log_line(LOG_WARNING, s->base.name, "'%s' was deleted before it was read to its end%s", shown, blob_more(left_out, more));
 }
 
 static void note_refused(struct source_blob *s, const char *shown)
 {
     uint64_t left_out;
+    char     more[BLOB_MORE_BYTES];
     s->marks.items[s->session.entry].again_s = (uint32_t)(clock_monotonic_ms() / 1000 + REFUSED_AGAIN_S);
     atomic_fetch_add(&s->base.counters.errors, 1);
     if (log_passes(&s->refused_limit, BLOB_TELL_MS, &left_out))
-        log_line(LOG_WARNING, s->base.name, "cannot read '%s': %s; trying it again later, and so for %llu more", shown, s->session.failure.text,
-                 (unsigned long long)left_out);
+        log_line(LOG_WARNING, s->base.name, "cannot read '%s': %s; it will be tried again later%s", shown, s->session.failure.text,
+                 blob_more(left_out, more));
 }
 
 static void cannot_read(struct source_blob *s, struct cargo *c)
@@ -227,12 +236,20 @@ static enum blob_work read_on(struct source_blob *s, struct cargo *c)
 
 /* --- Filling ----------------------------------------------------------------------------------------------------------------------- */
 
+static bool is_skipping(const struct source_blob *s) { return s->root < s->root_count && s->roots[s->root].skipping; }
+
+/* What was created since the first attempt to list is not passed over, however long listing takes to succeed. */
+static bool skips_next(const struct source_blob *s)
+{
+    return is_skipping(s) && s->page.items[s->wanted[s->wanted_at].item].created < s->roots[s->root].horizon;
+}
+
 static enum blob_work advance(struct source_blob *s, struct cargo *c)
 {
     if (retry_wait_ms(&s->retry) > 0) return BLOB_WORK_WAIT;
     if (s->session.open) return read_on(s, c);
-    if ((s->skipping || s->forgetting) && clock_monotonic_ms() < s->paced_until_ms) return BLOB_WORK_WAIT;
-    if (s->wanted_at < s->wanted_count && s->skipping) return blob_skip_next(s, c);
+    if ((is_skipping(s) || s->forgetting) && clock_monotonic_ms() < s->paced_until_ms) return BLOB_WORK_WAIT;
+    if (s->wanted_at < s->wanted_count && skips_next(s)) return blob_skip_next(s, c);
     if (s->wanted_at < s->wanted_count) {
         open_next(s);
         return BLOB_WORK_DONE;
@@ -261,7 +278,7 @@ static uint64_t until(uint64_t then_ms)
 
 static void wait_for_work(struct source_blob *s, int wait_ms)
 {
-    uint64_t pause = retry_wait_ms(&s->retry), paced = s->skipping || s->forgetting ? until(s->paced_until_ms) : 0;
+    uint64_t pause = retry_wait_ms(&s->retry), paced = is_skipping(s) || s->forgetting ? until(s->paced_until_ms) : 0;
     bool     idle = !s->session.open && !s->forgetting && s->wanted_at == s->wanted_count && s->family == s->family_count &&
                     s->root == s->root_count;
     uint64_t wait = idle ? until(s->next_pass_ms) : 0;
@@ -274,7 +291,7 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
 {
     struct source_blob *s = of(source);
     uint64_t            begun = clock_monotonic_ms();
-    enum blob_work           work = BLOB_WORK_DONE;
+    enum blob_work      work = BLOB_WORK_DONE;
     if (s->failed) return tell(s, err);
     batch_clear(&c->batch);
     c->origin_count = 0;
@@ -376,7 +393,7 @@ static bool add_root(struct source_blob *s, struct blob_root *roots, size_t *cou
 {
     struct blob_root *root = &roots[*count];
     struct error      why = {0};
-    *root = (struct blob_root){.address = *address};
+    *root = (struct blob_root){.address = *address, .skipping = s->first && s->start == START_END};
     ++*count;
     horizon_key(s, &root->address, root->key);
     for (size_t i = 0; i < s->horizon_count; i++)
@@ -393,6 +410,7 @@ bool blob_open_found(struct source_blob *s, const struct blob_root *family, cons
     CHECK(a.endpoint != NULL && a.account != NULL && a.container != NULL && a.prefix != NULL);
     bool opened = add_root(s, s->roots, &s->root_count, &a, err);
     s->roots[s->root_count - 1].found = true;
+    s->roots[s->root_count - 1].skipping = family->skipping;
     if (!opened) blob_address_release(&s->roots[--s->root_count].address);
     return opened;
 }
@@ -412,10 +430,10 @@ static void load_position(void *context, const struct position *p)
     struct blob_horizon h;
     uint8_t             key[BLOB_HASH_BYTES];
     if (blob_horizon_read(p, h.key, &h.second)) {
-        s->skipping = false;
+        s->first = false;
         if (s->horizon_count < BLOB_ROOTS) s->horizons[s->horizon_count++] = h;
     } else if (blob_mark_read(p, key, &mark)) {
-        s->skipping = false;
+        s->first = false;
         size_t at = blob_marks_add(&s->marks, key);
         s->marks.items[at].mark = mark;
     }
@@ -464,7 +482,7 @@ static bool open_source(struct source *source, struct error *err)
     struct source_blob *s = of(source);
     s->opened = true;
     s->wakeup.fd = -1;
-    s->skipping = s->start == START_END;
+    s->first = true;
     s->most_old = MOST_OLD;
     blob_page_init(&s->page);
     retry_init(&s->retry, &(struct retry_options){0}, retry_seed());

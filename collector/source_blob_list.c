@@ -54,6 +54,7 @@ enum blob_work blob_skip_next(struct source_blob *s, struct cargo *c)
     struct blob_entry *e = &s->marks.items[at];
     e->mark.place.offset = e->mark.size = item->size;
     e->mark.etag = blob_etag_hash(item->etag);
+    e->mark.whole = 1;
     e->mark.created = (uint32_t)item->created;
     e->mark.modified = (uint32_t)item->modified;
     e->seen = s->pass;
@@ -71,13 +72,13 @@ static uint64_t wants(struct source_blob *s, const struct blob_item *item, struc
     size_t at = blob_marks_find(&s->marks, key);
     if (at == BLOB_UNKNOWN) {
         bool read_long_ago = item->modified > 0 && item->modified < root->horizon;
-        return read_long_ago && !s->skipping ? 0 : item->size;
+        return read_long_ago && !root->skipping ? 0 : item->size;
     }
     struct blob_entry *e = &s->marks.items[at];
     const struct blob_mark *m = &e->mark;
     e->seen = s->pass;
     e->place = (uint16_t)s->root;
-    if (m->etag == blob_etag_hash(item->etag)) return m->unfinished && blob_has_rested(s, root, item) ? 1 : 0;
+    if (m->whole && m->etag == blob_etag_hash(item->etag)) return m->unfinished && blob_has_rested(s, root, item) ? 1 : 0;
     if (e->again_s > clock_monotonic_ms() / 1000) return 0;
     return item->size > m->size ? item->size - m->size : item->size;
 }
@@ -95,7 +96,7 @@ static void look_through(struct source_blob *s)
         s->wanted[s->wanted_count++] = (struct wanted){(uint32_t)i, bytes};
         lag += bytes;
     }
-    atomic_store(&s->base.counters.lag_bytes, s->skipping ? 0 : lag);
+    atomic_store(&s->base.counters.lag_bytes, s->roots[s->root].skipping ? 0 : lag);
 }
 
 /* --- Listing ----------------------------------------------------------------------------------------------------------------------- */
@@ -107,37 +108,38 @@ void blob_begin_pass(struct source_blob *s)
     s->whole = true;
     s->met = 0;
     s->next_pass_ms = clock_monotonic_ms() + s->poll_ms;
+    for (size_t i = 0; i < s->root_count; i++) s->roots[i].whole = false;
 }
 
 static bool is_forgettable(const struct source_blob *s, const struct blob_entry *e)
 {
     const struct blob_mark *m = &e->mark;
     if (s->pass - e->seen >= FORGET_PASSES) return true;
-    if (e->place == BLOB_PLACE_UNKNOWN || m->etag == 0 || m->unfinished) return false;
+    if (e->place == BLOB_PLACE_UNKNOWN || !m->whole || m->unfinished) return false;
     const struct blob_root *root = &s->roots[e->place];
     return blob_is_old(s, root, m->modified) && m->modified < root->horizon;
 }
 
-/* Moves the horizons to where they could be. */
-static void move_horizons(struct source_blob *s)
+/* After a pass in which all of it was listed, and so read or marked, the horizon moves to where it can be. True: it must be kept, since
+ * blobs were read that have no mark. */
+static bool close_root(const struct source_blob *s, struct blob_root *root)
 {
-    for (size_t i = 0; i < s->root_count; i++) {
-        struct blob_root *root = &s->roots[i];
-        uint64_t          remember = s->remember_ms / 1000;
-        if (root->begun > remember && root->begun - remember > root->horizon) root->horizon = root->begun - (uint32_t)remember;
-    }
+    uint64_t remember = s->remember_ms / 1000;
+    bool     overfull = root->overfull;
+    root->crowded = overfull && !root->whole;
+    if (!root->whole) return false;
+    if (root->begun > remember && root->begun - remember > root->horizon) root->horizon = root->begun - (uint32_t)remember;
+    root->overfull = root->skipping = false;
+    return overfull;
 }
 
 static void end_pass(struct source_blob *s, struct cargo *c)
 {
-    bool any = s->overfull;
+    bool any = false;
     atomic_store(&s->base.counters.streams, s->met);
-    if (!s->whole) return;
-    s->pass++;
-    s->skipping = false;
-    move_horizons(s);
+    if (s->whole) s->pass++;
+    for (size_t i = 0; i < s->root_count; i++) any = close_root(s, &s->roots[i]) || any;
     for (size_t i = 0; !any && i < s->marks.count; i++) any = is_forgettable(s, &s->marks.items[i]);
-    s->overfull = false;
     s->forgetting = any;
     for (size_t i = 0; any && i < s->root_count; i++) blob_horizon_write(s->roots[i].key, s->roots[i].horizon, blob_add_position(c));
 }
@@ -210,14 +212,18 @@ enum blob_work blob_meet_containers(struct source_blob *s, struct cargo *c)
     if (outcome == BLOB_DONE && s->page.next_marker.len > 0) return BLOB_WORK_DONE;
     s->page.count = 0;
     text_buffer_clear(&s->page.next_marker);
+    if (outcome == BLOB_DONE) family->skipping = false;   /* containers that come later are new */
     if (++s->family == s->family_count && s->root_count == 0) end_pass(s, c);
     return outcome == BLOB_DONE ? BLOB_WORK_DONE : BLOB_WORK_SEND;
 }
 
 /* --- Blobs ------------------------------------------------------------------------------------------------------------------------ */
 
-static void next_root(struct source_blob *s, struct cargo *c)
+/* `whole`: everything of this one was listed. */
+static void next_root(struct source_blob *s, struct cargo *c, bool whole)
 {
+    s->roots[s->root].whole = whole;
+    s->whole = s->whole && whole;
     blob_page_clear(&s->page);
     s->wanted_count = s->wanted_at = 0;
     s->listing = false;
@@ -229,7 +235,7 @@ static void begin_root(struct source_blob *s, struct cargo *c, struct blob_root 
 {
     s->listing = true;
     root->begun = (uint32_t)s->page.date;
-    if (!s->skipping) return;
+    if (!root->skipping || root->horizon != 0) return;
     root->horizon = root->begun;
     blob_horizon_write(root->key, root->horizon, blob_add_position(c));
 }
@@ -242,8 +248,7 @@ static enum blob_work cannot_list(struct source_blob *s, struct cargo *c, struct
     snprintf(shown, sizeof shown, "%.200s/%.64s", root->address.endpoint, root->address.container);
     bool enough = missing && root->found ? true : blob_pause_after(s, root, "list", shown, why);
     if (missing) blob_succeeded(s);
-    else if (enough) s->whole = false;
-    if (missing || enough) next_root(s, c);
+    if (missing || enough) next_root(s, c, missing);
     return BLOB_WORK_SEND;
 }
 
@@ -252,7 +257,7 @@ enum blob_work blob_list_on(struct source_blob *s, struct cargo *c)
     struct blob_root *root = &s->roots[s->root];
     struct error      why = {0};
     if (s->listing && s->page.next_marker.len == 0) {
-        next_root(s, c);
+        next_root(s, c, true);
         return BLOB_WORK_DONE;
     }
     enum blob_outcome outcome = blob_list(blob_place_client(root->place), root->address.container, slice_from(root->address.prefix), &s->page, &why);

@@ -21,6 +21,10 @@ struct blob_root {
     uint8_t             key[BLOB_HASH_BYTES];   /* of its horizon */
     uint32_t            horizon;                /* see blob_horizon_write(); 0: none */
     bool                found;                  /* by a family */
+    bool                skipping;               /* `start: end`, and it was not listed yet */
+    bool                whole;                  /* all of it was listed in this pass */
+    bool                overfull;               /* blobs were read that have no mark: the horizon must move */
+    bool                crowded;                /* it could not: all get a mark */
     uint32_t            begun;                  /* second in which the pass began here, by the service; 0: not told */
 };
 
@@ -75,9 +79,8 @@ struct source_blob {
     size_t           family, root;       /* being listed; both at their end: the pass is over */
     bool             listing;            /* its first page has come and its last has not */
     bool             whole;              /* everything could be listed in this pass */
-    bool             skipping;           /* the first pass of `start: end` */
+    bool             first;              /* start: nothing is known of earlier ones */
     size_t           most_old;           /* marks, beyond which old blobs get none */
-    bool             overfull;           /* blobs were read that are in no mark: the horizon must move */
     uint32_t         pass;
     uint64_t         next_pass_ms, met;
     uint64_t         paced_until_ms;  /* no more positions without documents before */
@@ -109,6 +112,10 @@ size_t           blob_positions_in(const struct cargo *);
 
 /* "container/name", shortened at its beginning. */
 void blob_show(const struct blob_root *, struct slice name, char *text, size_t room);
+
+/* What is said of lines that were left out. */
+#define BLOB_MORE_BYTES 80
+const char *blob_more(uint64_t left_out, char text[BLOB_MORE_BYTES]);
 
 /* One thing was not to be had: pauses. True: it was tried often enough for now. */
 bool blob_pause_after(struct source_blob *, struct blob_root *, const char *verb, const char *what, const struct error *why);

@@ -111,6 +111,7 @@ static bool unpack_to_place(struct source_blob *s, struct error *err)
     char                 bytes[4096];
     gunzip_free(b->gunzip);
     b->packed_to = b->read_to = 0;
+    b->cut = false;
     b->gunzip = gunzip_new((struct byte_source){read_packed, s}, b->name.data);
     CHECK(b->gunzip != NULL);
     while (b->read_to < place) {
@@ -129,11 +130,11 @@ static void begin_epoch(struct source_blob *s, bool reborn)
 {
     struct blob_session *b = &s->session;
     struct blob_mark    *m = mark_of(s);
-    char                 shown[200];
+    char                 shown[200], more[BLOB_MORE_BYTES];
     uint64_t             left_out;
     blob_show(b->root, b->name, shown, sizeof shown);
     if (log_passes(&s->replaced_limit, BLOB_TELL_MS, &left_out))
-        log_line(LOG_WARNING, s->base.name, "'%s' was replaced, and so were %llu more; reading from the beginning", shown, (unsigned long long)left_out);
+        log_line(LOG_WARNING, s->base.name, "'%s' was replaced; reading it from its beginning%s", shown, blob_more(left_out, more));
     atomic_fetch_add(&s->base.counters.errors, 1);
     if (!m->packed && m->size > m->place.offset && m->unfinished) atomic_fetch_add(&s->base.counters.lost_bytes, m->size - m->place.offset);
     *m = (struct blob_mark){.version = BLOB_MARK_VERSION, .epoch = reborn ? 0 : m->epoch + 1, .place = {.line = 1}};
@@ -168,7 +169,7 @@ static bool verify(struct source_blob *s)
 {
     struct blob_session *b = &s->session;
     struct blob_mark    *m = mark_of(s);
-    bool                 same_version = m->etag != 0 && m->etag == blob_etag_hash(b->item.etag), differs = false;
+    bool                 same_version = m->etag == blob_etag_hash(b->item.etag), differs = false;
     bool                 reborn = m->created != 0 && b->item.created != 0 && m->created != (uint32_t)b->item.created;
     if (m->size == 0) return true;
     bool replaced = reborn || b->item.size < m->size || (m->packed && !same_version && b->item.type != BLOB_APPEND);
@@ -282,6 +283,7 @@ static enum blob_step end_blob(struct source_blob *s, bool unfinished)
     m->etag = blob_etag_hash(b->item.etag);
     m->modified = (uint32_t)b->item.modified;
     m->unfinished = unfinished;
+    m->whole = 1;
     return BLOB_STEP_OVER;
 }
 
@@ -299,7 +301,8 @@ static void note_progress(struct source_blob *s)
     struct blob_session *b = &s->session;
     struct blob_mark    *m = mark_of(s);
     if (!b->finishing) m->place = framer_place(s->framer);
-    m->etag = 0;
+    m->etag = blob_etag_hash(b->item.etag);
+    m->whole = 0;
     m->size = m->packed ? b->packed_to : b->read_to;
 }
 

@@ -581,11 +581,11 @@ static void one_that_could_not_be_read_is_not_behind_the_horizon(void **state)
 static void after_a_kill_in_the_midst_of_a_blob_only_what_was_not_settled_comes_again(void **state)
 {
     (void)state;
-    for (int packed = 0; packed < 2; packed++) {
+    for (unsigned variant = 0; variant < 4; variant++) {
         forget_all(1);
         most_old = 200000;
         page_size = 2;
-        remake(0, BLOB_APPEND, packed, false);
+        remake(0, variant / 2 == 0 ? BLOB_APPEND : BLOB_BLOCK, variant % 2 == 1, false);
         write_lines(0, BURST, false);
         start();
         for (int i = 0; i < 10 && waiting_count < 2; i++) fill_once();
@@ -596,6 +596,7 @@ static void after_a_kill_in_the_midst_of_a_blob_only_what_was_not_settled_comes_
         pass(60000, 6);
         stop();
         for (unsigned i = 1; i < next_line; i++) assert_int_equal(lines[i].times, lines[i].may_repeat ? 2 : 1);
+        for (unsigned i = 1; i < next_line; i++) assert_false(lines[i].moved);
         assert_true(!lines[1].may_repeat && !lines[next_line - 1].may_repeat);
     }
 }
