@@ -27,11 +27,21 @@ static bool is_younger(int fd, const struct file_id *id)
     return fstat(fd, &status) == 0 && (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec >= id->born_ns;
 }
 
+/* A packed file that was written to after the last look of an earlier run: nobody can have read its end. One that was read before
+ * is known by its mark, or was forgotten after that look. */
+static bool is_unread_packed(const struct source_file *s, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0 || status.st_size == 0) return false;
+    uint64_t written_ms = (uint64_t)status.st_mtim.tv_sec * 1000 + (uint64_t)status.st_mtim.tv_nsec / 1000000;
+    return written_ms + (status.st_mtim.tv_nsec == 0 ? 1000 : 0) >= s->earlier_at_ms;
+}
+
 static bool may_be(struct source_file *s, const char *path, int fd, const struct file_mark *mark, bool read_before)
 {
     struct followed trial = {.path = (char *)path, .fd = fd, .packed = true};
     if (mark->packed_size > 0 || (mark->head.len > 0) != read_before || !same_family(path, mark->path)) return false;
-    if (!read_before) return mark->place.offset == 0 && is_younger(fd, &mark->id);
+    if (!read_before) return mark->place.offset == 0 && is_younger(fd, &mark->id) && !is_unread_packed(s, fd);   /* that is read anyway */
     bool fits = followed_start_gunzip(&trial) && followed_unpack_to(s, &trial, mark);
     if (trial.gunzip != NULL) gunzip_free(trial.gunzip);
     return fits;
@@ -292,19 +302,13 @@ static bool fits_without_ending(const struct source_file *s, const char *path)
     return false;
 }
 
-/* A packed file that was written to after the last look of an earlier run: nobody can have read its end. One that was read before
- * is known by its mark, or was forgotten after that look. */
-static bool is_unread_packed(const struct source_file *s, const char *path, const struct stat *status)
-{
-    struct stat now;
-    if (status->st_size == 0 || !followed_is_gzip(path) || stat(path, &now) != 0) return false;
-    return (uint64_t)now.st_mtim.tv_sec * 1000 + (uint64_t)now.st_mtim.tv_nsec / 1000000 + (now.st_mtim.tv_nsec == 0 ? 1000 : 0) >= s->earlier_at_ms;
-}
-
 static void meet_unmet(struct source_file *s, const char *path, const struct file_id *id, const struct stat *status)
 {
     struct file_mark mark = {.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
-    if (is_unread_packed(s, path, status)) files_follow_renamed(s, path, &mark, (uint64_t)status->st_size);
+    int              fd = followed_is_gzip(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    bool             unread = fd >= 0 && is_unread_packed(s, fd);
+    if (fd >= 0) close(fd);
+    if (unread) files_follow_renamed(s, path, &mark, (uint64_t)status->st_size);
     else files_meet_renamed(s, path);
 }
 
