@@ -94,7 +94,15 @@ const char *kafka_error_text(rd_kafka_resp_err_t error)
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: return "not there: create it";
     case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
-    case RD_KAFKA_RESP_ERR__WAIT_COORD: return "the broker that coordinates the group is not available";
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD: return "the broker that coordinates this is not available yet";
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+        return "brokers ended its transaction, which was open for too long, or another process writes under the same name";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        return "not allowed: this user lacks the right to transactional ids that begin with lethe-";
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT: return "brokers did not take it in time";
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED: return "left the group since it was not polled for too long; it joins again";
     default: return rd_kafka_err2str(error);
     }
@@ -164,10 +172,10 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 }
 
 /* What is told otherwise as well is left to that: through on_error() (FAIL, ERROR), and by the calls for transactions (GETPID,
- * ADD...). What it thinks of our choice of properties (CONFWARN) is for us to know. */
+ * ADD..., FATAL). What it thinks of our choice of properties (CONFWARN) is for us to know. */
 static bool is_told(const char *facility)
 {
-    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR"};
+    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR", "FATAL"};
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (strcmp(facility, told[i]) == 0) return true;
     return false;
