@@ -347,7 +347,7 @@ static bool set_all(struct kafka_client *c, rd_kafka_conf_t *conf, struct error 
         {"enable.ssl.certificate.verification", "true"}, {"ssl.endpoint.identification.algorithm", "https"},
         {"socket.keepalive.enable", "true"}, {"topic.metadata.refresh.interval.ms", "180000"}, {"metadata.max.age.ms", "180000"},
         {"connections.max.idle.ms", "180000"},   /* the service of Azure cuts idle connections after 240 s */
-        {"reconnect.backoff.max.ms", "10000"}, {"log_level", "4"}, {"log.connection.close", "false"}, {0}};
+        {"reconnect.backoff.max.ms", "5000"}, {"log_level", "4"}, {"log.connection.close", "false"}, {0}};
     char client_id[80];
     snprintf(client_id, sizeof client_id, "lethe-%s", c->name);
     kafka_conf_apply(conf, fixed);
