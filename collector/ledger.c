@@ -361,6 +361,8 @@ void ledger_free(struct ledger *l)
         if (l->entries[i].receipt != NULL) abandon(l->entries[i].source, l->entries[i].receipt);
         block_free(l->entries[i].block);
     }
+    for (size_t s = 0; l->desks != NULL && s < l->options.sink_count; s++)   /* what a sink had in hand when it was closed */
+        for (size_t i = 0; i < l->desks[s].held_count; i++) block_free(l->desks[s].held[i].loaded);
     for (size_t s = 0; l->lines != NULL && s < l->options.source_count; s++)
         for (size_t i = 0; i < SOURCE_PARKED; i++) {
             if (l->lines[s].parked[i].block == NULL) continue;

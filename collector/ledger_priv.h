@@ -38,11 +38,17 @@ struct line {
     struct parked parked[SOURCE_PARKED];
 };
 
+/* A block in a sink's hands. */
+struct held {
+    uint64_t      seq;
+    struct block *loaded;      /* from the store, for this sink alone; NULL: an entry has it */
+};
+
 /* Of each sink. */
 struct desk {
     struct sink  *sink;
     uint64_t      next;        /* blocks from this number on were not offered yet */
-    uint64_t      held[IN_HAND_MAX];
+    struct held   held[IN_HAND_MAX];
     size_t        held_count;
     uint64_t      committed;   /* cursor as it is in the store */
     uint64_t      latency[LATENCY_BUCKETS], latency_sum_ms;

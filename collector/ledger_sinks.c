@@ -9,9 +9,9 @@
 
 const unsigned latency_bounds_ms[LATENCY_BUCKETS] = {1, 2, 5, 10, 20, 50, 100, 250, 1000, 5000, 60000, UINT_MAX};
 
-static void hold(struct desk *d, uint64_t seq)
+static void hold(struct desk *d, uint64_t seq, struct block *loaded)
 {
-    d->held[d->held_count++] = seq;
+    d->held[d->held_count++] = (struct held){seq, loaded};
     d->next = seq + 1;
 }
 
@@ -19,7 +19,7 @@ uint64_t frontier(const struct desk *d)
 {
     uint64_t least = d->next;
     for (size_t i = 0; i < d->held_count; i++)
-        if (d->held[i] < least) least = d->held[i];
+        if (d->held[i].seq < least) least = d->held[i].seq;
     return least;
 }
 
@@ -70,7 +70,7 @@ static struct block *hand_out(const struct ledger *l, struct desk *d, struct ent
 {
     if (!may_have(l, d, e)) return NULL;
     e->in_hand |= (uint32_t)1 << d->sink->number;
-    hold(d, e->seq);
+    hold(d, e->seq, NULL);
     return e->block;
 }
 
@@ -89,7 +89,7 @@ static struct block *offer(struct ledger *l, struct desk *d)
     if (unreadable) return NULL;
     if (block != NULL) {
         sink_note_stored(d->sink, block);
-        hold(d, block->seq);
+        hold(d, block->seq, block);
         return block;
     }
     e = next_in_memory(l, d);
@@ -123,7 +123,7 @@ struct block *ledger_next(struct ledger *l, struct sink *sink, int wait_ms)
 static void let_go(struct ledger *l, struct desk *d, struct block *block, bool done)
 {
     size_t i = 0;
-    while (i < d->held_count && d->held[i] != block->seq) i++;
+    while (i < d->held_count && d->held[i].seq != block->seq) i++;
     CHECK(i < d->held_count);
     struct entry *e = find_entry(l, block->seq);
     uint32_t      bit = (uint32_t)1 << d->sink->number;
