@@ -357,9 +357,9 @@ def test_what_waits_for_a_receiver_that_is_not_there_survives_a_stop(deliver, pe
     wait_for(lambda: run.logged("cannot connect to"))
     run.config.write_text(run.config.read_text().replace(f"port: {nobody}", f"port: {receiver.port}"))
     assert run.stop() == 0
-    run.start(stdin=subprocess.PIPE).process.stdin.close()
-    ended(run)
-    assert told(receiver.messages()) == {"one", "two"}
+    run.start(stdin=subprocess.PIPE)
+    wait_for(lambda: told(receiver.messages()) == {"one", "two"})
+    assert run.stop() == 0
 
 
 # --- Receivers that must not get a byte -----------------------------------------------------------------------------------------
