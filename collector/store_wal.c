@@ -128,12 +128,13 @@ static uint64_t proven_end(const struct wal *w, uint64_t from, struct checksum w
     struct frame f;
     uint64_t     end = 0, doubtful = 0;
     bool         proven = false, clean = true;
-    for (uint64_t i = from; read_frame(w, i, &f) && (is_ours(w, &f) || i == from); i++) {
-        if (doubtful > 0) end = doubtful;
-        proven = proven || doubtful > 0;
-        clean = clean && equal(frame_sum(was, &f), stored_sum(&f));
+    for (uint64_t i = from; read_frame(w, i, &f); i++) {
+        bool ours = is_ours(w, &f);   /* otherwise damaged, or left of an earlier log: then nothing of ours follows */
+        if (ours && doubtful > 0) end = doubtful;
+        proven = proven || (ours && doubtful > 0);
+        clean = clean && ours && equal(frame_sum(was, &f), stored_sum(&f));
         was = stored_sum(&f);
-        if (!ends_commit(&f) || !is_ours(w, &f)) continue;
+        if (!ends_commit(&f) || !ours) continue;
         *pages = number_at(f.bytes + 4);
         if (clean) end = i + 1;
         doubtful = clean ? 0 : i + 1;

@@ -5,7 +5,7 @@ import shutil
 import struct
 import subprocess
 
-from parts import LeftOut
+from outcome import LeftOut
 
 SHUTDOWN = 0x8004587D   # FS_IOC_SHUTDOWN, linux/fs.h: _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2        # what is not in the journal on disk is gone

@@ -4,7 +4,7 @@ import mmap
 import struct
 
 import judge
-from parts import LeftOut
+from outcome import LeftOut
 from subject import wait_until
 
 LIBRARY = judge.BUILD / "tests/torture/libfaulty.so"

@@ -5,13 +5,13 @@ import re
 import shutil
 
 import judge
-from parts import Outcome, part
+from outcome import Outcome, part
 from subject import Subject, new_folder, wait_until
 
 REQUESTS, ITEMS = 12, 5   # each request is answered when its block is in the spool
 PAGE = 4096
 TOLD_LOST = re.compile(r"lost: (\d+) blocks")
-TOLD_SKIPPED = re.compile(r"block \d+ of the spool is damaged")
+TOLD_SKIPPED = re.compile(r"block \d+ in .* is damaged and lost")
 
 
 def make_images(context):
@@ -64,9 +64,10 @@ def damage(subject, images, chance):
     return f"{end}, {path.name}: {done}"
 
 
-def is_cut_log(what):
-    """A log without its end is a log of some moment before: nothing in it can tell."""
-    return "store.db-wal: cut" in what
+def is_end_of_log(what, lost):
+    """A log without its end is a log of some moment before, and a last commit that is damaged one that was never finished: nothing
+    in it can tell."""
+    return "store.db-wal: cut" in what or ("store.db-wal" in what and lost <= ITEMS)
 
 
 def is_idle(subject):
@@ -82,6 +83,7 @@ def recover(subject, number):
     web.touch()
     subject.web.path, subject.web.mode = web, "up"
     subject.start()
+    subject.post(1)   # it goes on
     idle = wait_until(lambda: (is_idle(subject), web.stat().st_size), 30)
     subject.kill()
     log = subject.last_words()
@@ -101,7 +103,7 @@ def run(context):
         lost = owed - count.copies.keys()
         noticed += told > 0 or "damaged" in log
         lost_records += len(lost)
-        if lost and "damaged" not in log and is_cut_log(what):
+        if lost and "damaged" not in log and is_end_of_log(what, len(lost)):
             cut_off += len(lost)
         elif lost and "damaged" not in log:
             wrong = wrong or f"{len(lost)} records are lost and nothing is said"

@@ -3,7 +3,7 @@ import random
 import time
 
 from disks import Disk
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from part_sync import time_until_accepted
 from subject import Subject, new_folder
 

@@ -8,7 +8,7 @@ import sqlite3
 import zlib
 
 import judge
-from parts import Outcome, part
+from outcome import Outcome, part
 from subject import Subject, new_folder
 
 WINDOW = 8

@@ -2,7 +2,7 @@
 import random
 import time
 
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from subject import Subject, new_folder
 
 DURING_START = 0.25     # share of kills before the process says that it is running

@@ -1,7 +1,7 @@
 """Ten times more waits than a receiver takes: sources wait, memory stays as it is, and all comes when the receiver recovers."""
 import time
 
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from subject import Subject, new_folder, wait_until
 
 SPOOL = "2M"          # soon full, so that sources have to wait

@@ -4,7 +4,7 @@ import random
 import time
 
 from faults import preload
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from subject import Subject, new_folder, wait_until
 
 LATER = 12            # hits

@@ -3,7 +3,7 @@ import random
 import time
 
 from disks import Disk
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from subject import Subject
 
 DISK_MB = 512

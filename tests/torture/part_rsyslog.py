@@ -8,7 +8,7 @@ import time
 import judge
 from disks import Disk
 from journal import Journal
-from parts import LeftOut, Outcome, part
+from outcome import LeftOut, Outcome, part
 from subject import wait_until
 
 CONFIG = """global(workDirectory="{work}" maxMessageSize="64k")

@@ -4,7 +4,7 @@ import random
 import time
 
 from faults import ALL_CALLS, CALLS, DISK, WHATS, Faults
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from subject import Subject, new_folder, wait_until
 
 # What can fail once: (what, calls, error).

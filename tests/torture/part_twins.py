@@ -1,7 +1,7 @@
 """Two instances on one store: the second refuses, and says why; the first does not notice."""
 import subprocess
 
-from parts import from_verdict, part
+from outcome import from_verdict, part
 from subject import BINARY, Subject, free_port, new_folder
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 
-from parts import PARTS, Context, LeftOut, Outcome
+from outcome import PARTS, Context, LeftOut, Outcome
 
 for path in sorted(pathlib.Path(__file__).parent.glob("part_*.py")):
     importlib.import_module(path.stem)

@@ -153,6 +153,29 @@ static void a_flipped_byte_of_the_log_costs_little(void **state)
     free(log.data);
 }
 
+/* A disk that lost a sector or a page takes the heads of frames along, not only their content. */
+static void a_page_of_the_log_that_became_zeros_costs_little(void **state)
+{
+    struct image database, log;
+    struct tally t = {0};
+    bool         has_position;
+    char         kept[4096];
+    (void)state;
+    make_images(BLOCKS - 2, &database, &log);
+    for (size_t at = 0; at + sizeof kept <= log.len; at += sizeof kept) {
+        memcpy(kept, log.data + at, sizeof kept);
+        memset(log.data + at, 0, sizeof kept);
+        lay_out(&database, &log);
+        unsigned found = blocks_found(&has_position);
+        count(&t, found, has_position);
+        memcpy(log.data + at, kept, sizeof kept);
+    }
+    tell("log with a page of zeros", &t);
+    assert_true(t.lost_more * 10 <= t.tried);
+    free(database.data);
+    free(log.data);
+}
+
 static void any_length_of_the_files_opens(void **state)
 {
     struct image database, log, none = {0};
@@ -394,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_flipped_byte_of_the_database_costs_little),
         IN_FOLDER(a_flipped_byte_of_the_log_costs_little),
+        IN_FOLDER(a_page_of_the_log_that_became_zeros_costs_little),
         IN_FOLDER(any_length_of_the_files_opens),
         IN_FOLDER(a_torn_end_of_the_log_takes_nothing_else_along),
         IN_FOLDER(a_damaged_position_is_dropped_and_its_stream_starts_over),
