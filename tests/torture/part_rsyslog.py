@@ -22,7 +22,8 @@ ruleset(name="all" queue.type="Disk" queue.filename="spool" queue.syncQueueFiles
 input(type="imfile" file="{feed}/*.log" tag="feed:" ruleset="all" persistStateInterval="1" freshStartTail="off")
 """
 LINES_EACH = 8
-SETTLE_SECONDS = 20   # without a new line: what has not come by then is missing
+FLOW_SECONDS = 10
+SETTLE_SECONDS = 60   # without a new line: what has not come by then is missing
 
 
 class Rsyslog:
@@ -41,6 +42,13 @@ class Rsyslog:
 
     def start(self):
         self.process = subprocess.Popen(["rsyslogd", "-n", "-f", self.config, "-i", "NONE"], stdout=self.log, stderr=self.log)
+
+    def start_and_flow(self):
+        """Returns when a line of this life has arrived, or nothing comes."""
+        before = len(self.copies())
+        self.start()
+        self.write_for(0.1)
+        wait_until(lambda: (len(self.copies()) > before, None), FLOW_SECONDS)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -83,8 +91,8 @@ def figures(name, count, counted):
 def kills(context, count, chance):
     rsyslog = Rsyslog(context, context.folder)
     for _ in range(count):
-        rsyslog.start()
-        rsyslog.write_for(chance.uniform(0.1, 0.9))
+        rsyslog.start_and_flow()
+        rsyslog.write_for(chance.uniform(0, 0.7))
         rsyslog.kill()
     return figures("kills", count, rsyslog.recount())
 
@@ -94,8 +102,8 @@ def power_cuts(context, count, chance):
     try:
         rsyslog = Rsyslog(context, disk.folder)
         for _ in range(count):
-            rsyslog.start()
-            rsyslog.write_for(chance.uniform(0.1, 0.9))
+            rsyslog.start_and_flow()
+            rsyslog.write_for(chance.uniform(0, 0.7))
             disk.cut_power()
             rsyslog.kill()
             disk.unmount()
