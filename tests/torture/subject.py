@@ -41,7 +41,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_until(condition, patience=PATIENCE):
+def wait_until(condition, patience=PATIENCE, pause=0.02):
     """Waits as long as the condition's value changes; True when it holds. It returns (holds, what progress is)."""
     deadline, last = time.monotonic() + patience, None
     while time.monotonic() < deadline:
@@ -50,7 +50,7 @@ def wait_until(condition, patience=PATIENCE):
             return True
         if progress != last:
             deadline, last = time.monotonic() + patience, progress
-        time.sleep(0.02)
+        time.sleep(pause)
     return False
 
 
@@ -280,7 +280,7 @@ class Subject:
         if self.process is None or self.process.poll() is not None:
             self.start()
         self.write_lines(1)
-        if not wait_until(self.delivered):
+        if not wait_until(self.delivered, pause=0.2):
             return f"stuck: missing {self.delivered()[1]} in disk, web"
         self.scrape()
         code = self.stop()
