@@ -310,7 +310,7 @@ static void find_without_literal(struct redactor *r)
     }
 }
 
-#define DIGIT_RUN 11   /* shortest run of digits, blanks and dashes that may be a card or personal number */
+#define DIGIT_RUN 11   /* shortest run of digits, blanks, dashes and plus signs that may be a card or personal number */
 
 /* The next digit of text[at, end), or end. */
 static uint32_t next_digit(struct slice text, size_t at, size_t end)
