@@ -21,7 +21,7 @@ static const struct setting run_table[] = {
      .help = "longest record; longer ones are withheld"},
     {"max_depth", SETTING_NUMBER, offsetof(struct run_settings, max_depth), "128", .least = 1, .most = 100000,
      .help = "deepest nesting; deeper records are withheld"},
-    {"blocks", SETTING_NUMBER, offsetof(struct run_settings, blocks), "16", .least = 4, .most = 4096,
+    {"blocks", SETTING_NUMBER, offsetof(struct run_settings, blocks), "12", .least = 4, .most = 4096,
      .help = "clean blocks held in memory at most; each has some hundred KiB"},
     {"drain_timeout", SETTING_DURATION, offsetof(struct run_settings, drain_ms), "10s", .most = 3600000,
      .help = "how long a stop may wait for sinks"},
