@@ -123,7 +123,10 @@ static bool replace(struct run *r, struct config *fresh)
     r->config = fresh;
     setup_log(fresh);
     if (r->asked > 0) return false;
-    if (start(r, &err)) return true;
+    if (start(r, &err)) {
+        log_line(LOG_INFO, "run", "running with the new configuration");
+        return true;
+    }
     log_line(LOG_ERROR, "run", "%s", err.text);
     if (r->stream != NULL) finish(r, 0);
     r->code = EXIT_USAGE;

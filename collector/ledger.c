@@ -324,6 +324,13 @@ static bool make_blocks(struct ledger *l)
     return l->free_count == l->options.blocks;
 }
 
+static bool all_are_replayable(const struct ledger_options *options)
+{
+    bool all = true;
+    for (size_t s = 0; s < options->source_count; s++) all = all && options->sources[s]->type->replayable;
+    return all;
+}
+
 struct ledger *ledger_new(const struct ledger_options *options, struct error *err)
 {
     struct ledger *l = calloc(1, sizeof *l);
@@ -334,6 +341,7 @@ struct ledger *ledger_new(const struct ledger_options *options, struct error *er
     cond_init(&l->published);
     cond_init(&l->keeper_wanted);
     cond_init(&l->settled);
+    l->all_for_one = options->sink_count == 1 && (options->store == NULL || all_are_replayable(options));
     for (size_t n = 0; n < options->sink_count; n++) {
         options->sinks[n]->owner = l;
         if (options->sinks[n]->required) l->required |= (uint32_t)1 << n;

@@ -19,7 +19,7 @@
  *     of it only then.
  * (5) Positions are committed together with the blocks that they speak of, or after them.
  * (6) Sinks that stand still never have all blocks of memory in hand: beyond half of them, a sink that has one gets only what
- *     another has in hand, too.
+ *     another has in hand, too. A single sink may have all, unless what it has not got yet could go to the store.
  * Thread: every function may be called from any thread; a sink is served by one. */
 #ifndef LETHE_COLLECTOR_LEDGER_H
 #define LETHE_COLLECTOR_LEDGER_H

@@ -68,6 +68,7 @@ struct kept_position {
 struct ledger {
     struct ledger_options options;
     uint32_t              required, every_block;   /* bits of the sinks that are, or want, so */
+    bool                  all_for_one;             /* memory may all be in hand: nobody else could go on without the only sink */
 
     pthread_mutex_t lock;                 /* guards all below */
     pthread_cond_t  block_free, published, keeper_wanted, settled;

@@ -62,7 +62,7 @@ static bool may_have(const struct ledger *l, const struct desk *d, const struct 
 {
     size_t in_hand = 0, most = d->held_count > 0 ? l->options.blocks / 2 : l->options.blocks * 7 / 8;
     for (size_t i = 0; i < l->entry_count; i++) in_hand += l->entries[i].in_hand != 0;
-    return l->options.sink_count == 1 || e->in_hand != 0 || in_hand < most;
+    return l->all_for_one || e->in_hand != 0 || in_hand < most;
 }
 
 /* NULL: not now. */
@@ -103,7 +103,7 @@ static struct block *offer(struct ledger *l, struct desk *d)
 /* Those that come from the store are memory beyond the fixed number of blocks. */
 static bool may_hold_more(const struct ledger *l, const struct desk *d)
 {
-    size_t most = l->options.sink_count == 1 ? IN_HAND_MAX : l->options.blocks / 2;
+    size_t most = l->all_for_one ? IN_HAND_MAX : l->options.blocks / 2;
     return !l->aborted && d->held_count < IN_HAND_MAX && (d->held_count == 0 || d->held_count < most);
 }
 

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 
 from conftest import BINARY, wait_for
 
@@ -76,3 +77,10 @@ def recount(path, expected):
     known = set(expected)
     twice = {m: i for m, i in ids.items() if len(i) > 1}
     return missing, twice, [m for m, i in twice.items() if len(set(i)) > 1], [m for m in ids if m not in known]
+
+
+def metric(port, name):
+    """One sample of a running program, by its name with labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        [value] = [line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")]
+    return int(value)

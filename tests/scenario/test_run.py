@@ -4,7 +4,8 @@ import signal
 import subprocess
 
 from conftest import wait_for
-from streaming import Run, messages, records
+from running import free_port
+from streaming import Run, messages, metric, records
 
 EMAIL = '{"resourceId":"/subscriptions/s/providers/Microsoft.MachineLearningServices/workspaces/%s","identity":{"claims":{"upn":"ines@fabrikam.example"}}}'
 
@@ -96,7 +97,7 @@ def test_a_reload_may_change_sources_and_sinks(tmp_path):
         wait_for(lambda: messages(tmp_path / "out.jsonl") == ["one"])
         run.config.write_text(config(tmp_path).replace("out.jsonl", "new.jsonl"))
         run.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: run.logged("starting again with the new one"))
+        wait_for(lambda: run.logged("running with the new configuration"))
         (tmp_path / "in/b.log").write_text("two\n")
         wait_for(lambda: messages(tmp_path / "new.jsonl") == ["two"])
         assert run.stop() == 0
@@ -121,6 +122,23 @@ def test_sinks_that_stand_still_hold_up_no_other_however_small_the_blocks(tmp_pa
             with open(tmp_path / "in/a.log", "a", encoding="utf-8") as file:
                 file.write(f"line {number}\n")
             wait_for(lambda: len(records(tmp_path / "out.jsonl")) == number + 1)
+        run.kill()
+
+
+def test_what_cannot_be_read_again_goes_to_the_spool_while_the_only_sink_stands_still(tmp_path):
+    text = f"""sources: [{{name: in, type: stdin}}]
+store: {tmp_path}/state
+sinks: [{{name: away, type: syslog, host: 127.0.0.1, port: 1, transport: tcp}}]
+admin: {{listen: "127.0.0.1:{(port := free_port())}"}}
+"""
+    run = Run(tmp_path, text)
+    run.start(stdin=subprocess.PIPE)
+    try:
+        for number in range(50):
+            run.process.stdin.write(b"line %d\n" % number)
+            run.process.stdin.flush()
+            wait_for(lambda: metric(port, 'lethe_source_records_received_total{source="in"}') == number + 1)
+    finally:
         run.kill()
 
 

@@ -2,13 +2,12 @@
 import json
 import os
 import subprocess
-import urllib.request
 
 import pytest
 
 from conftest import BINARY, wait_for
 from running import free_port
-from streaming import Run, messages
+from streaming import Run, messages, metric
 
 CONFIG = """sources:
   - {{name: logs, type: file, paths: ["{folder}/in/*.log"], poll: 20ms}}
@@ -34,12 +33,6 @@ def config(tmp_path):
         return CONFIG.format(folder=tmp_path, port=make.port, more=more)
     make.port = free_port()
     return make
-
-
-def metric(port, name):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
-        [value] = [line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")]
-    return int(value)
 
 
 def write(folder, *lines, name="a"):

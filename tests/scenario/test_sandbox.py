@@ -172,7 +172,7 @@ def test_a_reload_that_would_write_elsewhere_is_refused_and_the_run_goes_on(tmp_
         wait_for(lambda: messages(clean) == ["one", "two"])
         run.config.write_text(config % below)
         run.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: run.logged("starting again with the new one"))
+        wait_for(lambda: run.logged("running with the new configuration"))
         log.write_text("one\ntwo\nthree\n")
         wait_for(lambda: messages(below) == ["three"])
     assert not (tmp_path / "elsewhere").exists()
