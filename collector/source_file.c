@@ -205,14 +205,29 @@ static void add_origin(struct source_file *s, struct followed *f, struct cargo *
     cargo_add_origin(c, &origin);
 }
 
+static void count_held(struct source_file *s, struct followed *f)
+{
+    s->held += framer_held(f->framer) - f->held;
+    f->held = framer_held(f->framer);
+}
+
+/* A packed file that is cut off may still be being written: its last document is handed out as it is, and read again when there is
+ * more of the file. */
+static void take_back_last(struct followed *f, const struct batch *b)
+{
+    const struct document *last = b->count > 0 ? &b->documents[b->count - 1] : NULL;
+    if (last == NULL || last->form != DOCUMENT_REFUSED || last->refusal != REFUSAL_TRUNCATED) return;
+    f->mark.place = (struct framer_place){last->offset, last->line};
+}
+
 static void read_documents(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
 {
     bool waited = has_waited(s, f, clock_monotonic_ms());
-    s->held -= f->read_to - f->mark.place.offset;
     framer_end_text(f->framer, waited);
     enum fill filled = framer_fill(f->framer, &c->batch, err);
     bool      moved = update_mark(s, f);
-    s->held += f->read_to - f->mark.place.offset;
+    if (filled == FILL_FAILED && f->packed) take_back_last(f, &c->batch);
+    count_held(s, f);
     add_origin(s, f, c);
     if (filled == FILL_FAILED) {
         log_line(LOG_WARNING, s->base.name, "%s", err->text);
@@ -223,7 +238,8 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     if (filled == FILL_LATER) f->tried_size = f->read_to;
     if (filled == FILL_LATER && waited) f->ended_to = f->size;
     bool idle = filled == FILL_LATER && f->read_to == f->mark.place.offset;
-    bool crowded = s->held > MOST_HELD && f->handed_to <= f->mark.place.offset;   /* else documents would be handed out again */
+    bool all_held = f->read_to - f->mark.place.offset == f->held && f->handed_to <= f->mark.place.offset;   /* so that no work is done twice */
+    bool crowded = s->held > MOST_HELD && all_held;
     s->unpacking = f->packed && !ended ? f : NULL;
     if (moved || c->batch.count > 0 || (ended && f->packed)) c->receipt = make_receipt(s, &f->mark, false, &f->replaces);
     if (ended) end_file(s, f);

@@ -251,6 +251,7 @@ static void look(struct source_file *s, uint64_t now)
                 if (f->gone) f->gone_ms = now;
                 f->ended = false;
                 if (!f->formed) f->packed = followed_is_gzip(f->path);
+                if (!f->formed && f->packed) followed_drop_framer(s, f);   /* its first byte was taken for text */
                 f->formed = f->size >= 2;
             }
         }

@@ -24,7 +24,8 @@ void followed_tell(struct source_file *s, struct followed *f, const char *what)
 
 void followed_drop_framer(struct source_file *s, struct followed *f)
 {
-    if (f->framer != NULL) s->held -= f->read_to - f->mark.place.offset;
+    s->held -= f->held;
+    f->held = 0;
     framer_free(f->framer);
     f->framer = NULL;
     if (f->gunzip != NULL) gunzip_free(f->gunzip);

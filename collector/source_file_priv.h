@@ -45,6 +45,7 @@ struct followed {
     } earlier[EARLIER];
     size_t           earlier_count;
     uint64_t         checked_ms;     /* when a suspect was compared last */
+    size_t           held;           /* bytes of an unfinished document, counted in the source's */
     uint64_t         handed_to;      /* end of the last document handed out */
     uint32_t         touch;          /* bit of its name in `touched` */
     bool             packed, gone, listed, finishing, ended, forgotten, told;

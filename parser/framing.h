@@ -81,6 +81,9 @@ enum fill framer_fill(struct framer *, struct batch *, struct error *);
  * another. Set by who has waited long enough. False, as at first: it is held, since a line may come that belongs to it. */
 void framer_end_text(struct framer *, bool);
 
+/* Bytes of an unfinished document in memory. Less than what lies behind the place when that is passed over without being held. */
+size_t framer_held(const struct framer *);
+
 /* Bytes and lines taken from the source so far. */
 uint64_t framer_offset(const struct framer *);
 uint64_t framer_line(const struct framer *);

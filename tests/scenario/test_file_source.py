@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from conftest import wait_for
+from conftest import LONG, SANITIZER, wait_for
 from streaming import Run, messages, recount, records
 
 CONFIG = """sources:
@@ -199,6 +199,32 @@ def test_a_line_longer_than_the_limit_harms_no_other(run, tmp_path):
         run.stop()
     assert messages(tmp_path / "out.jsonl") == ["first", "last"]
     assert run.logged("record withheld: is longer than the limit")
+
+
+def peak_kilobytes(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+@pytest.mark.skipif("address" in SANITIZER, reason="the address sanitizer takes memory of its own")
+@pytest.mark.parametrize("what", ["hole", "line"])
+def test_what_has_no_end_of_line_takes_no_memory(run, tmp_path, what):
+    log, size = tmp_path / "logs/a.log", (10 << 30 if LONG else 128 << 20)
+    with run:
+        append(log, "first")
+        arrived(tmp_path, "first")
+        before = peak_kilobytes(run.process)
+        if what == "hole":
+            os.truncate(log, log.stat().st_size + size)
+        else:
+            with open(log, "ab") as file:
+                for _ in range(min(size, 1 << 30) >> 20):
+                    file.write(b"x" * (1 << 20))
+        append(log, "", "last")
+        arrived(tmp_path, "last")
+        assert peak_kilobytes(run.process) - before < 16 << 10
+        run.stop()
+    assert messages(tmp_path / "out.jsonl") == ["first", "last"]
 
 
 def test_a_thousand_files(run, tmp_path):

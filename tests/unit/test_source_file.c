@@ -18,19 +18,26 @@ static void expect_once(unsigned from, unsigned to)
 static void a_torn_line_waits_for_its_rest_wherever_it_is_torn(void **state)
 {
     (void)state;
-    static const char line[] = "1 torn.\n";
-    for (size_t cut = 1; cut < sizeof line - 1; cut++) {
-        begin(&world, "*.log", "");
-        start(&world);
-        put(&world, "a.log", line, cut);
-        pass(&world, 60000);
-        assert_int_equal(world.documents, 0);
-        put(&world, "a.log", line + cut, sizeof line - 1 - cut);
-        pass(&world, 1000);
-        assert_int_equal(world.documents, 1);
-        expect_once(1, 1);
-        finish(&world);
-    }
+    static const char *const lines[] = {"1 torn.\n", "1 torn.\r\n", "1 \xC3\xA5 \xE2\x82\xAC \xF0\x9F\x92\xA5.\r\n"};
+    static const char *const texts[] = {"1 torn.", "1 torn.", "1 \xC3\xA5 \xE2\x82\xAC \xF0\x9F\x92\xA5."};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        for (size_t cut = 1; cut < strlen(lines[i]); cut++) {
+            begin(&world, "*.log", "");
+            start(&world);
+            put(&world, "a.log", lines[i], cut);
+            pass(&world, 60000);
+            assert_int_equal(world.documents, 0);
+            if (cut % 2 == 0) {
+                crash(&world);
+                start(&world);
+                pass(&world, 1000);
+            }
+            put(&world, "a.log", lines[i] + cut, strlen(lines[i]) - cut);
+            pass(&world, 1000);
+            assert_int_equal(world.documents, 1);
+            assert_string_equal(world.last, texts[i]);
+            finish(&world);
+        }
 }
 
 static void a_document_over_several_lines_and_writes_is_one(void **state)
@@ -417,6 +424,50 @@ static void packed_files_are_read_once_and_a_packed_one_is_the_plain_one(void **
     finish(&world);
 }
 
+/* A packed file that is still being written looks cut off, wherever that is. */
+static void a_packed_file_that_grows_is_read_whole_wherever_it_was_cut(void **state)
+{
+    (void)state;
+    static char packed[4096];
+    begin(&world, "*", "");
+    write_lines("a.log", 1, 30);
+    pack(&world, "a.log");
+    size_t len = slurp(&world, "a.log.gz", packed, sizeof packed);
+    finish(&world);
+    for (size_t cut = 1; cut < len; cut++) {
+        begin(&world, "*", "");
+        start(&world);
+        put(&world, "b.gz", packed, cut);
+        pass(&world, 3000);
+        put(&world, "b.gz", packed + cut, len - cut);
+        pass(&world, 3000);
+        for (unsigned i = 1; i <= 30; i++)   /* what was torn at the cut is withheld, and read once more when it is whole */
+            if (world.seen[i].times != 1 || world.seen[i].moved) fail_msg("cut at %zu of %zu: line %u was seen %u times", cut, len, i, world.seen[i].times);
+        finish(&world);
+    }
+}
+
+static void events_that_were_lost_lose_no_line(void **state)
+{
+    (void)state;
+    char line[64];
+    begin(&world, "*.log", "");
+    start(&world);
+    puts_to(&world, "a.log", "1 x.\n");
+    puts_to(&world, "b.log", "2 x.\n");
+    pass(&world, 20000);   /* both are idle by now */
+    for (unsigned i = 3; i < 20003; i++) {   /* more than the queue of inotify holds, each time another name */
+        snprintf(line, sizeof line, "%u x.\n", i);
+        puts_to(&world, i % 2 == 0 ? "a.log" : "b.log", line);
+    }
+    move(&world, "a.log", "a.log.1");
+    puts_to(&world, "a.log", "20003 x.\n");
+    puts_to(&world, "c.log", "20004 x.\n");
+    pass(&world, 5000);
+    expect_once(1, 20004);
+    finish(&world);
+}
+
 static void lines_longer_than_a_record_are_withheld_without_being_held(void **state)
 {
     (void)state;
@@ -580,6 +631,8 @@ int main(void)
         cmocka_unit_test(what_is_no_file_is_left_alone),
         cmocka_unit_test(reading_may_begin_at_the_end_and_goes_on_there),
         cmocka_unit_test(packed_files_are_read_once_and_a_packed_one_is_the_plain_one),
+        cmocka_unit_test(a_packed_file_that_grows_is_read_whole_wherever_it_was_cut),
+        cmocka_unit_test(events_that_were_lost_lose_no_line),
         cmocka_unit_test(lines_longer_than_a_record_are_withheld_without_being_held),
         cmocka_unit_test(a_record_of_several_lines_is_held_until_nothing_came_for_long),
         cmocka_unit_test(a_record_of_several_lines_is_whole_over_a_crash_and_a_rotation),
