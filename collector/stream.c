@@ -305,9 +305,9 @@ static void stop_sources(struct stream *s)
     for (size_t i = 0; i < s->config->source_count; i++) {
         struct source *source = s->config->sources[i];
         atomic_store(&source->stopping, true);
-        if (source->type->wake != NULL) source->type->wake(source);
+        if (s->runners[i].started && source->type->wake != NULL) source->type->wake(source);
     }
-    for (size_t i = 0; s->runners != NULL && i < s->config->source_count; i++)
+    for (size_t i = 0; i < s->config->source_count; i++)
         if (s->runners[i].started) pthread_join(s->runners[i].thread, NULL);
 }
 
