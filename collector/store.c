@@ -270,7 +270,9 @@ enum trouble store_attach(struct store *s, struct error *err)
         error_set_errno(err, ERROR_OUTPUT, "cannot create 'store.db' in store '%s'", s->path);
         return TROUBLE_FAILED;
     }
-    s->wal_frames = wal_mend(s);
+    bool damaged;
+    s->wal_frames = wal_mend(s, &damaged);
+    if (damaged) s->cursors_lost = true;
     if (!has_lost_its_beginning(s)) result = connection_open(&s->writer, s->file, OPEN_OWNED);
     if (result == SQLITE_OK) {
         sqlite3_wal_hook(s->writer.db, note_frames, s);

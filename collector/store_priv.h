@@ -228,8 +228,9 @@ MUST_USE bool store_sync_folder(const struct store *);
 /* Leaves the first `frames` frames of the log. */
 MUST_USE bool wal_cut(const struct store *, uint64_t frames);
 
-/* Makes a log in whose middle bytes are damaged readable to its end again; see there. The number of committed frames. */
-uint64_t wal_mend(const struct store *);
+/* Makes a log in whose middle bytes are damaged readable to its end again; see there. The number of committed frames.
+ * *damaged: pages may have gone back to what they were before. */
+uint64_t wal_mend(const struct store *, bool *damaged);
 
 struct rescued {
     uint64_t blocks, lost_blocks, positions, cursors;

@@ -203,14 +203,23 @@ static uint64_t good_frames(const struct wal *w, uint64_t *committed, struct che
     return i;
 }
 
+/* Without a header: those of the first frame that has any. */
+static void find_salts(struct wal *w)
+{
+    static const uint8_t none[sizeof w->salts];
+    struct frame         f;
+    for (uint64_t i = 0; memcmp(w->salts, none, sizeof none) == 0 && read_frame(w, i, &f); i++)
+        memcpy(w->salts, f.bytes + 8, sizeof w->salts);
+}
+
 static uint64_t mend(struct wal *w, const char *path)
 {
-    uint8_t      header[LOG_HEADER];
-    struct frame first;
-    if (pread(w->fd, header, sizeof header, 0) != (ssize_t)sizeof header || !read_frame(w, 0, &first)) return 0;
+    uint8_t header[LOG_HEADER];
+    if (w->frames == 0 || pread(w->fd, header, sizeof header, 0) != (ssize_t)sizeof header) return 0;
     bool            whole = header_is_good(header);
     struct checksum was = {number_at(header + 24), number_at(header + 28)}, sum = was;
-    memcpy(w->salts, whole ? header + 16 : first.bytes + 8, sizeof w->salts);
+    if (whole) memcpy(w->salts, header + 16, sizeof w->salts);
+    else find_salts(w);
     uint64_t committed = 0, good = whole ? good_frames(w, &committed, &sum) : 0;
     if (whole) was = sum;
     uint32_t pages = 0;
@@ -228,17 +237,19 @@ static uint64_t mend(struct wal *w, const char *path)
     return mended ? end : committed;
 }
 
-uint64_t wal_mend(const struct store *s)
+uint64_t wal_mend(const struct store *s, bool *damaged)
 {
     char       *name = store_name(s, "-wal");
     struct wal  w = {.fd = open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC)};
     struct stat status;
     uint64_t    committed = 0;
     free(name);
+    *damaged = false;
     if (w.fd < 0) return 0;
     if (fstat(w.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > LOG_HEADER) {
         w.frames = ((uint64_t)status.st_size - LOG_HEADER) / FRAME_BYTES;
         committed = mend(&w, s->path);
+        *damaged = w.bad > 0;
     }
     close(w.fd);
     return committed;

@@ -65,9 +65,9 @@ def damage(subject, images, chance):
 
 
 def is_end_of_log(what, lost):
-    """A log without its end is a log of some moment before, and a last commit that is damaged one that was never finished: nothing
-    in it can tell."""
-    return "store.db-wal: cut" in what or ("store.db-wal" in what and lost <= ITEMS)
+    """A log without its end is a log of some moment before, and last commits whose border is damaged are one that was never
+    finished: nothing in it can tell."""
+    return "store.db-wal: cut" in what or ("store.db-wal" in what and lost <= 2 * ITEMS)
 
 
 def is_idle(subject):

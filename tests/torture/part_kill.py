@@ -9,7 +9,7 @@ DURING_START = 0.25     # share of kills before the process says that it is runn
 START_SECONDS = 0.6     # within which these fall
 RUN_SECONDS = 0.7       # after the first delivery of this life, within which the others fall
 MODES = ["up", "up", "busy", "mute"]
-IN_FLIGHT = 24 * 1000   # records in memory, whose positions are not written yet: so many may come twice at each sink
+IN_FLIGHT = 12 * 1000   # records in memory, whose positions are not written yet: so many may come twice at each sink
 
 
 def one_life(subject, chance):
