@@ -413,7 +413,9 @@ static bool restore_encodings(struct block *b, const struct block_scheme *scheme
         size_t n = 0;
         while (n < names->format_count && !slice_equal(kept[n].format, slice_from(format_text(scheme->formats[e])))) n++;
         if (n == names->format_count) b->refitted |= 1u << e;
-        if (n < names->format_count ? !restore_same(b, &b->encodings[e], &kept[n]) : !restore_refitted(b, &b->encodings[e], &kept[0], scheme->formats[e])) return false;
+        bool restored = n < names->format_count ? restore_same(b, &b->encodings[e], &kept[n])
+                                                : restore_refitted(b, &b->encodings[e], &kept[0], scheme->formats[e]);
+        if (!restored) return false;
     }
     return true;
 }

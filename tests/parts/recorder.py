@@ -42,7 +42,7 @@ class Request:
         self.raw = raw
         self.body = unpacked(raw, headers.get("Content-Encoding", ""))
         self.status = None   # of the answer; None for none
-        self.paused = False  # the answer asked for a pause
+        self.paused_at = None  # when it was answered with a pause asked for
 
     def json(self):
         return json.loads(self.body)
@@ -181,7 +181,7 @@ def _handler_of(recorder):
                 self.close_connection = True
                 return
             request.status, headers, body = answer
-            request.paused = "Retry-After" in headers
+            request.paused_at = time.monotonic() if "Retry-After" in headers else None
             self.send_response(request.status)
             for name, value in headers.items():
                 self.send_header(name, value)
