@@ -198,8 +198,9 @@ def test_a_receiver_that_stands_still_for_a_while_loses_nothing(deliver, server)
     run = deliver(tls(server) + ", format: original, timeout: 60s", lines[:100], end=False)
     server.wait(run.app, 100)
     with server.paused():
-        feed(run, lines[100:])
-        run.process.stdin.close()
+        feed(run, lines[100:2000])   # as much as the run has room for
+    feed(run, lines[2000:])
+    run.process.stdin.close()
     ended(run)
     assert sorted(set(texts(server.wait(run.app, len(lines))))) == sorted(golden(lines))
 
