@@ -128,7 +128,7 @@ static void find_packed(struct source_file *s, const struct file_mark mark)
 {
     char   pattern[SAVED_PATH + 8];
     glob_t found;
-    snprintf(pattern, sizeof pattern, "%s*.gz", mark.path);
+    snprintf(pattern, sizeof pattern, "%.*s*.gz", (int)family(mark.path), mark.path);   /* it was app.log.1 and is app.log.3.gz by now */
     if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
         for (size_t n = 0; n < found.gl_pathc; n++) {
             struct file_id   id;
@@ -141,7 +141,6 @@ static void find_packed(struct source_file *s, const struct file_mark mark)
             if (fd >= 0) close(fd);
             if (!fits) continue;
             files_follow_renamed(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size)->replaces = replaces;
-            break;
         }
     globfree(&found);
 }

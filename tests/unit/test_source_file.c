@@ -278,6 +278,37 @@ static void files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_fo
     }
 }
 
+/* Met under the name that it has after a rotation, not read, moved on and packed. */
+static void a_file_that_moved_on_before_it_was_packed_is_found(void **state)
+{
+    (void)state;
+    char name[32];
+    begin(&world, "*.log", "");
+    start(&world);
+    write_lines("a.log", 1, 10);
+    pass(&world, 2000);
+    stop(&world);
+    move(&world, "a.log", "a.log.2");
+    write_lines("a.log.1", 11, 20);
+    write_lines("a.log", 21, 30);
+    start(&world);
+    pass(&world, 250);   /* a.log.1 is met, and held */
+    assert_int_equal(world.seen[11].times, 0);
+    for (uint64_t met = clock_realtime_ms(); clock_realtime_ms() < met + 20;) continue;   /* times of files are that coarse */
+    puts_to(&world, "b.log", "31 of another.\n");
+    pass(&world, 250);
+    stop(&world);
+    for (unsigned n = 4; n > 2; n--) {
+        snprintf(name, sizeof name, "a.log.%u", n);
+        move(&world, n == 4 ? "a.log.2" : "a.log.1", name);
+        pack(&world, name);
+    }
+    start(&world);
+    pass(&world, 20000);
+    expect_once(1, 31);
+    finish(&world);
+}
+
 static void what_is_cut_without_a_copy_is_counted(void **state)
 {
     (void)state;
@@ -623,6 +654,7 @@ int main(void)
         cmocka_unit_test(a_packed_copy_has_the_rest_too),
         cmocka_unit_test(what_is_cut_while_the_reader_lags_is_read_from_the_copy),
         cmocka_unit_test(files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_found),
+        cmocka_unit_test(a_file_that_moved_on_before_it_was_packed_is_found),
         cmocka_unit_test(what_is_cut_without_a_copy_is_counted),
         cmocka_unit_test(another_file_with_such_a_name_is_read_from_its_beginning),
         cmocka_unit_test(a_file_that_was_rewritten_at_the_same_length_is_read_from_its_beginning),
