@@ -138,15 +138,23 @@ static bool is_random_value(struct slice v, bool announced)
     return looks_like_credential(v);
 }
 
+/* As text_unquoted_end(), but looks no further than where what begins at `at` is too long to be a credential: many names of services
+ * in one long run would otherwise each be followed to its end. */
+static uint32_t credential_end(struct slice text, uint32_t at)
+{
+    size_t limit = (size_t)at + MAX_CREDENTIAL_BYTES + 8;
+    return text_unquoted_end(slice_sub(text, 0, limit < text.len ? limit : text.len), at, EXTENT_CREDENTIAL);
+}
+
 /* `acme = 5f3a...`, `ACME_API_KEY: ...`, `"acme", "..."`: a service whose keys look like nothing in particular. */
 void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
 {
     bool announced;
-    uint32_t from = skip_key_words(t->text, end, &announced), to = text_unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    uint32_t from = skip_key_words(t->text, end, &announced), to = credential_end(t->text, from);
     uint32_t judged = from;
     if (to < t->text.len && (t->text.data[to] == ':' || t->text.data[to] == '|') && is_number(slice_sub(t->text, from, to))) {
         judged = to + 1;   /* behind the number of a bot or application */
-        to = text_unquoted_end(t->text, judged, EXTENT_CREDENTIAL);
+        to = credential_end(t->text, judged);
     }
     if (is_quoted(t->text, from)) {
         uint32_t close = text_quoted_end(t->text, to, t->text.data[from - 1]);
