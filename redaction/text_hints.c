@@ -150,8 +150,11 @@ static uint32_t credential_end(struct slice text, uint32_t at)
 void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
 {
     bool announced;
-    uint32_t from = skip_key_words(t->text, end, &announced), to = credential_end(t->text, from);
-    uint32_t judged = from;
+    uint32_t from = skip_key_words(t->text, end, &announced);
+    struct slice between = slice_sub(t->text, end, from);
+    bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
+    if (!apart) return;
+    uint32_t to = credential_end(t->text, from), judged = from;
     if (to < t->text.len && (t->text.data[to] == ':' || t->text.data[to] == '|') && is_number(slice_sub(t->text, from, to))) {
         judged = to + 1;   /* behind the number of a bot or application */
         to = credential_end(t->text, judged);
@@ -160,8 +163,6 @@ void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
         uint32_t close = text_quoted_end(t->text, to, t->text.data[from - 1]);
         if (close - to < MAX_VARIABLE_BYTES && memchr(t->text.data + to, ' ', close - to) == NULL) to = close;
     }
-    struct slice between = slice_sub(t->text, end, from);
-    bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
-    if (!apart || to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
+    if (to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
     text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }

@@ -248,6 +248,12 @@ static bool read_source(struct yaml_document *document, struct error *err)
     return ok;
 }
 
+/* Settings need none, and libfyaml 0.7.12 never comes back from one it does not know before bytes that are not UTF-8. */
+static bool has_directive(struct slice text)
+{
+    return (text.len > 0 && text.data[0] == '%') || memmem(text.data, text.len, "\n%", 2) != NULL || memmem(text.data, text.len, "\r%", 2) != NULL;
+}
+
 static struct yaml_document *read_text(const char *name, struct slice text, bool discreet, struct error *err)
 {
     struct error local = {0};
@@ -262,6 +268,8 @@ static struct yaml_document *read_text(const char *name, struct slice text, bool
     }
     if (!ok)
         out_of_memory(&local);
+    else if (has_directive(text))
+        ok = error_set(&local, ERROR_USAGE, "%s: a line begins with '%%': directives are not allowed", name);
     else
         ok = text.len <= YAML_MAX_BYTES ? read_source(document, &local)
                                         : error_set(&local, ERROR_USAGE, "%s: larger than %u bytes", name, YAML_MAX_BYTES);
