@@ -298,6 +298,7 @@ bool block_serialize(const struct block *b, const struct block_scheme *scheme, u
 /* Bytes being read: what has been taken is behind `at`. */
 struct reading {
     const char *at, *end;
+    bool        no_memory;   /* it was given up for want of memory: the bytes may be sound */
 };
 
 static const void *take(struct reading *r, uint64_t bytes)
@@ -340,7 +341,9 @@ static bool label_fits(const struct block *b, struct label label)
 static bool restore_records(struct block *b, const struct block_scheme *scheme, const struct names *names, const struct header *h, struct reading *r)
 {
     const char *records = take(r, h->count * sizeof *b->records), *labels = take(r, h->labels);
-    if (records == NULL || labels == NULL || !reserve_records(b, scheme, h->count) || !encoded_append(&b->labels, slice_of(labels, h->labels))) return false;
+    if (records == NULL || labels == NULL) return false;
+    r->no_memory = !reserve_records(b, scheme, h->count) || !encoded_append(&b->labels, slice_of(labels, h->labels));
+    if (r->no_memory) return false;
     for (size_t i = 0; i < h->count; i++) {
         struct block_record *to = &b->records[i];
         memcpy(to, records + i * sizeof *to, sizeof *to);
@@ -415,29 +418,32 @@ static bool restore_encodings(struct block *b, const struct block_scheme *scheme
         if (n == names->format_count) b->refitted |= 1u << e;
         bool restored = n < names->format_count ? restore_same(b, &b->encodings[e], &kept[n])
                                                 : restore_refitted(b, &b->encodings[e], &kept[0], scheme->formats[e]);
-        if (!restored) return false;
+        if (!restored) {
+            r->no_memory = true;
+            return false;
+        }
     }
     return true;
 }
 
-bool block_restore(struct block *b, const struct block_scheme *scheme, struct slice bytes)
+enum block_restored block_restore(struct block *b, const struct block_scheme *scheme, struct slice bytes)
 {
-    struct reading r = {bytes.data, bytes.data + bytes.len};
+    struct reading r = {.at = bytes.data, .end = bytes.data + bytes.len};
     struct header  h;
     struct names   names = {.format_count = 0};
     const void    *head = take(&r, sizeof h);
-    if (head == NULL) return false;
+    if (head == NULL) return BLOCK_DAMAGED;
     memcpy(&h, head, sizeof h);
-    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS || h.record_bytes != sizeof *b->records) return false;
-    if (h.count > bytes.len || h.labels > bytes.len) return false;
+    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS || h.record_bytes != sizeof *b->records) return BLOCK_DAMAGED;
+    if (h.count > bytes.len || h.labels > bytes.len) return BLOCK_DAMAGED;
     for (; names.format_count < h.formats; names.format_count++)
-        if (!take_name(&r, &names.formats[names.format_count])) return false;
+        if (!take_name(&r, &names.formats[names.format_count])) return BLOCK_DAMAGED;
     for (; names.sink_count < h.sinks; names.sink_count++)
-        if (!take_name(&r, &names.sinks[names.sink_count])) return false;
+        if (!take_name(&r, &names.sinks[names.sink_count])) return BLOCK_DAMAGED;
     bool restored = restore_records(b, scheme, &names, &h, &r) && restore_encodings(b, scheme, &names, &r);
     if (!restored || r.at != r.end) {
         block_clear(b);
-        return false;
+        return r.no_memory ? BLOCK_NO_MEMORY : BLOCK_DAMAGED;
     }
-    return true;
+    return BLOCK_RESTORED;
 }

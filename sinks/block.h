@@ -92,8 +92,9 @@ MUST_USE bool block_fill(struct block_filler *, struct block *, const struct cle
 MUST_USE bool block_serialize(const struct block *, const struct block_scheme *, uint32_t sinks, struct encoded *out);
 
 /* Fills a cleared block from such bytes. A format that they do not have, since the sink had another when they were kept, is made
- * of one that they have (sinks/refit.h): no sink sees another format than its own. False: the bytes are no block, or no memory. */
-MUST_USE bool block_restore(struct block *, const struct block_scheme *, struct slice bytes);
+ * of one that they have (sinks/refit.h): no sink sees another format than its own. Unless restored, the block is cleared. */
+enum block_restored { BLOCK_RESTORED, BLOCK_DAMAGED, BLOCK_NO_MEMORY };
+MUST_USE enum block_restored block_restore(struct block *, const struct block_scheme *, struct slice bytes);
 
 MUST_USE struct block *block_new(void);   /* NULL: no memory */
 void block_free(struct block *);
