@@ -41,19 +41,19 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
         size_t          len = 0;
         struct block   *block = NULL;
         enum store_load loaded = store_load(l->options.store, seq, &data, &len, &err);
-        enum block_restored restored = BLOCK_DAMAGED;
+        enum block_restored restored = RESTORE_DAMAGED;
         if (loaded == STORE_FOUND)
-            restored = (block = block_new()) != NULL ? block_restore(block, l->options.scheme, slice_of(data, len)) : BLOCK_NO_MEMORY;
+            restored = (block = block_new()) != NULL ? block_restore(block, l->options.scheme, slice_of(data, len)) : RESTORE_NO_MEMORY;
         free(data);
-        if (loaded == STORE_UNREADABLE || restored == BLOCK_NO_MEMORY) {
+        if (loaded == STORE_UNREADABLE || restored == RESTORE_NO_MEMORY) {
             sink_trouble(d->sink, "cannot read the spool: %s", loaded == STORE_FOUND ? "no memory" : err.text);
             block_free(block);
             *unreadable = true;
             return NULL;
         }
-        if (restored == BLOCK_RESTORED) block->seq = seq;
+        if (restored == RESTORE_DONE) block->seq = seq;
         else if (block != NULL) log_line(LOG_ERROR, "store", "block %" PRIu64 " of the spool is damaged: stepped over", seq);
-        if (restored == BLOCK_RESTORED && (sinks_needed(block) >> d->sink->number & 1) != 0) return block;
+        if (restored == RESTORE_DONE && (sinks_needed(block) >> d->sink->number & 1) != 0) return block;
         block_free(block);
     }
     return NULL;

@@ -432,18 +432,18 @@ enum block_restored block_restore(struct block *b, const struct block_scheme *sc
     struct header  h;
     struct names   names = {.format_count = 0};
     const void    *head = take(&r, sizeof h);
-    if (head == NULL) return BLOCK_DAMAGED;
+    if (head == NULL) return RESTORE_DAMAGED;
     memcpy(&h, head, sizeof h);
-    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS || h.record_bytes != sizeof *b->records) return BLOCK_DAMAGED;
-    if (h.count > bytes.len || h.labels > bytes.len) return BLOCK_DAMAGED;
+    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS || h.record_bytes != sizeof *b->records) return RESTORE_DAMAGED;
+    if (h.count > bytes.len || h.labels > bytes.len) return RESTORE_DAMAGED;
     for (; names.format_count < h.formats; names.format_count++)
-        if (!take_name(&r, &names.formats[names.format_count])) return BLOCK_DAMAGED;
+        if (!take_name(&r, &names.formats[names.format_count])) return RESTORE_DAMAGED;
     for (; names.sink_count < h.sinks; names.sink_count++)
-        if (!take_name(&r, &names.sinks[names.sink_count])) return BLOCK_DAMAGED;
+        if (!take_name(&r, &names.sinks[names.sink_count])) return RESTORE_DAMAGED;
     bool restored = restore_records(b, scheme, &names, &h, &r) && restore_encodings(b, scheme, &names, &r);
     if (!restored || r.at != r.end) {
         block_clear(b);
-        return r.no_memory ? BLOCK_NO_MEMORY : BLOCK_DAMAGED;
+        return r.no_memory ? RESTORE_NO_MEMORY : RESTORE_DAMAGED;
     }
-    return BLOCK_RESTORED;
+    return RESTORE_DONE;
 }

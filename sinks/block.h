@@ -93,7 +93,7 @@ MUST_USE bool block_serialize(const struct block *, const struct block_scheme *,
 
 /* Fills a cleared block from such bytes. A format that they do not have, since the sink had another when they were kept, is made
  * of one that they have (sinks/refit.h): no sink sees another format than its own. Unless restored, the block is cleared. */
-enum block_restored { BLOCK_RESTORED, BLOCK_DAMAGED, BLOCK_NO_MEMORY };
+enum block_restored { RESTORE_DONE, RESTORE_DAMAGED, RESTORE_NO_MEMORY };
 MUST_USE enum block_restored block_restore(struct block *, const struct block_scheme *, struct slice bytes);
 
 MUST_USE struct block *block_new(void);   /* NULL: no memory */

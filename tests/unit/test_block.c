@@ -149,7 +149,7 @@ static void a_block_comes_back_from_its_bytes(void **state)
     open_blocks(&b, NULL, NULL);
     redacting_text(&b.redacting, slice_from(three));
     assert_true(block_serialize(b.block, &b.scheme, 5, &bytes));
-    assert_int_equal(block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)), BLOCK_RESTORED);
+    assert_int_equal(block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
     assert_int_equal(back->count, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));
@@ -178,7 +178,7 @@ static void sinks_are_known_by_name_when_a_block_comes_back(void **state)
     redacting_text(&b.redacting, slice_from(three));
     assert_true(block_serialize(b.block, &b.scheme, 5, &bytes));
     block_scheme_init(&scheme, sinks, 3);
-    assert_int_equal(block_restore(back, &scheme, slice_of(bytes.data, bytes.len)), BLOCK_RESTORED);
+    assert_int_equal(block_restore(back, &scheme, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(back->records[i].sinks, 6);
         assert_true(slice_equal(block_bytes(back, 1, i), block_bytes(b.block, 0, i)));
@@ -207,7 +207,7 @@ static void assert_refitted(enum format kept, enum format now, const char *line,
     block->encodings[0].starts = starts;
     assert_true(encoded_append(&block->encodings[0].bytes, slice_from(line)) && encoded_append(&block->encodings[0].bytes, SLICE("\n")));
     assert_true(block_serialize(block, &written, 1, &bytes));
-    assert_int_equal(block_restore(back, &read, slice_of(bytes.data, bytes.len)), BLOCK_RESTORED);
+    assert_int_equal(block_restore(back, &read, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
     struct slice got = block_bytes(back, 0, 0);
     assert_int_equal(got.len, strlen(expected));
     assert_memory_equal(got.data, expected, got.len);
@@ -254,7 +254,7 @@ static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
         char *cut = malloc(len + 1);   /* so that a sanitizer sees a byte too many */
         memcpy(cut, bytes.data, len);
         block_clear(back);
-        assert_int_equal(block_restore(back, &b.scheme, slice_of(cut, len)), BLOCK_DAMAGED);
+        assert_int_equal(block_restore(back, &b.scheme, slice_of(cut, len)), RESTORE_DAMAGED);
         free(cut);
     }
     for (size_t i = 0; i < bytes.len; i++) {
@@ -262,7 +262,7 @@ static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
             size_t seen = 0;
             bytes.data[i] ^= (char)(1 << bit);
             block_clear(back);
-            if (block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)) == BLOCK_RESTORED)
+            if (block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)) == RESTORE_DONE)
                 for (size_t r = 0; r < back->count; r++) seen += block_bytes(back, 0, r).len + block_label(back, back->records[r].resource).len;
             assert_true(seen < 2 * bytes.len);
             bytes.data[i] ^= (char)(1 << bit);
