@@ -233,6 +233,7 @@ struct reading {
     } kept[MAX_KEPT];                 /* except for these: variables that keep their values */
     uint32_t     kept_count;
     uint32_t     variables_done;      /* as far as lists of variables were read */
+    uint32_t     run_from, run_end;   /* the run of a credential's bytes that was met last: it is followed once */
 };
 
 /* A match of a text pattern that ends at `end` of the text. */

@@ -75,6 +75,16 @@ uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent)
     return end;
 }
 
+/* Many names in one long run would otherwise each be followed to its end. */
+uint32_t text_credential_end(struct reading *t, uint32_t at)
+{
+    if (at < t->run_from || at >= t->run_end) {
+        t->run_from = t->run_end = at;
+        while (t->run_end < t->text.len && is_credential_byte(t->text.data[t->run_end])) t->run_end++;
+    }
+    return text_unquoted_end(t->text, t->run_end, EXTENT_CREDENTIAL);
+}
+
 #define MAX_BLANKS 64   /* between a sign and a value on the next line */
 
 /* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and

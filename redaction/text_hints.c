@@ -87,7 +87,7 @@ void text_read_beside(struct redactor *r, struct reading *t, uint32_t end)
     if (t->text.data[end - 2] == '-' && bare && at - name < 8) return;   /* key-0ff1a4: an id */
     if (ends_by_chance(slice_sub(t->text, name, at))) return;
     if (text_is_plain_key(t->text, name) || pseudonym_at_start(r->pseudonymiser, slice_sub(t->text, name, t->text.len)) > 0) return;
-    to = text_unquoted_end(t->text, from, EXTENT_CREDENTIAL);
+    to = text_credential_end(t, from);
     struct slice value = slice_sub(t->text, from, to);
     if (value.len >= MIN_BESIDE && looks_like_credential(value)) text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
@@ -138,14 +138,6 @@ static bool is_random_value(struct slice v, bool announced)
     return looks_like_credential(v);
 }
 
-/* As text_unquoted_end(), but looks no further than where what begins at `at` is too long to be a credential: many names of services
- * in one long run would otherwise each be followed to its end. */
-static uint32_t credential_end(struct slice text, uint32_t at)
-{
-    size_t limit = (size_t)at + MAX_CREDENTIAL_BYTES + 8;
-    return text_unquoted_end(slice_sub(text, 0, limit < text.len ? limit : text.len), at, EXTENT_CREDENTIAL);
-}
-
 /* `acme = 5f3a...`, `ACME_API_KEY: ...`, `"acme", "..."`: a service whose keys look like nothing in particular. */
 void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
 {
@@ -154,10 +146,10 @@ void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
     struct slice between = slice_sub(t->text, end, from);
     bool apart = announced || (between.len > 0 && memchr("=: \"'", between.data[between.len - 1], 5) != NULL && between.len < 8);
     if (!apart) return;
-    uint32_t to = credential_end(t->text, from), judged = from;
+    uint32_t to = text_credential_end(t, from), judged = from;
     if (to < t->text.len && (t->text.data[to] == ':' || t->text.data[to] == '|') && is_number(slice_sub(t->text, from, to))) {
         judged = to + 1;   /* behind the number of a bot or application */
-        to = credential_end(t->text, judged);
+        to = text_credential_end(t, judged);
     }
     if (is_quoted(t->text, from)) {
         uint32_t close = text_quoted_end(t->text, to, t->text.data[from - 1]);

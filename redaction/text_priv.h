@@ -36,6 +36,9 @@ uint32_t text_quoted_end(struct slice text, uint32_t at, char quote);
 
 uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent);
 
+/* The same with EXTENT_CREDENTIAL. */
+uint32_t text_credential_end(struct reading *t, uint32_t at);
+
 /* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and
  * what languages write before a quote (`u"`, `["`, `\"`). */
 uint32_t text_value_start(struct slice text, uint32_t at);

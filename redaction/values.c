@@ -26,8 +26,9 @@ static unsigned cut_into_words(const char *letters, size_t len)
     for (size_t at = 0; at < len; at++) {
         if (fewest[at] == 0) continue;
         for (const char *const *w = known_words; *w != NULL; w++) {
+            if (letters[at] != **w) continue;
             size_t word = strlen(*w);
-            if (at + word > len || letters[at] != **w || memcmp(letters + at, *w, word) != 0) continue;
+            if (at + word > len || memcmp(letters + at, *w, word) != 0) continue;
             if (fewest[at + word] == 0 || fewest[at] + 1 < fewest[at + word]) fewest[at + word] = (uint8_t)(fewest[at] + 1);
         }
     }
