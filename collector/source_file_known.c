@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <unistd.h>
@@ -18,7 +17,42 @@ static size_t family(const char *path)
     return len;
 }
 
-static bool same_family(const char *a, const char *b) { return slice_equal(slice_of(a, family(a)), slice_of(b, family(b))); }
+static bool is_between(char c) { return c == '.' || c == '-' || c == '_'; }
+
+/* Whether rotation makes such a name of `live`: app.log.1 and app.log-20260131.gz of app.log, and app-20260131.log. */
+static bool is_rotated_name(const char *live, const char *name)
+{
+    size_t      len = strlen(live), n = strlen(name);
+    const char *dot = strrchr(live + files_folder_len(live), '.');
+    if (strncmp(name, live, len) == 0) return is_between(name[len]);
+    if (dot == NULL) return false;
+    size_t stem = (size_t)(dot - live), ending = len - stem;
+    if (n > 3 && strcmp(name + n - 3, ".gz") == 0) n -= 3;
+    if (n <= len || memcmp(name, live, stem) != 0 || !is_between(name[stem]) || memcmp(name + n - ending, dot, ending) != 0) return false;
+    for (size_t i = stem; i < n - ending; i++)
+        if (!ascii_is_digit(name[i]) && !is_between(name[i])) return false;
+    return true;
+}
+
+/* Whether a file of this name may be the one that was met as `met`. */
+static bool same_family(const char *name, const char *met)
+{
+    return slice_equal(slice_of(name, family(name)), slice_of(met, family(met))) || is_rotated_name(met, name);
+}
+
+/* app.log of app-20260131.log and of app-20260131.log.gz. False: it is no such name. */
+static bool name_without_date(const char *path, char base[SAVED_PATH])
+{
+    size_t len = strlen(path), folder = files_folder_len(path);
+    if (len > 3 && strcmp(path + len - 3, ".gz") == 0) len -= 3;
+    size_t dot = len;
+    while (dot > folder && path[dot - 1] != '.') dot--;
+    size_t stem = dot > folder ? dot - 1 : folder;
+    while (stem > folder && (ascii_is_digit(path[stem - 1]) || is_between(path[stem - 1]))) stem--;
+    if (len >= SAVED_PATH || dot <= folder || stem + 1 >= dot || stem == folder || !is_between(path[stem])) return false;
+    snprintf(base, SAVED_PATH, "%.*s%.*s", (int)stem, path, (int)(len - dot + 1), path + dot - 1);
+    return true;
+}
 
 /* Of a file of which nothing was read yet only the time tells: packing keeps that of the last writing. */
 static bool is_younger(int fd, const struct file_id *id)
@@ -123,46 +157,37 @@ void files_find_lost(struct source_file *s)
     }
 }
 
+/* Goes on in the packed file, if it is one that is gone. */
+static void try_packed(struct source_file *s, const char *path)
+{
+    struct file_id id;
+    struct stat    status;
+    if (!file_id_at(path, &id, &status) || files_find(s, &id) != NULL || !followed_is_gzip(path)) return;
+    struct file_id   replaces = {0};
+    struct file_mark adopted = {.id = id};
+    int              fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool             fits = fd >= 0 && files_adopt(s, path, fd, &adopted, &replaces);
+    if (fd >= 0) close(fd);
+    if (fits) files_follow_renamed(s, path, &adopted, (uint64_t)status.st_size)->replaces = replaces;
+}
+
 /* A packed one of a name that no pattern has: the same. */
 static void find_packed(struct source_file *s, const struct file_mark mark)
 {
-    char   pattern[SAVED_PATH + 8];
-    glob_t found;
-    snprintf(pattern, sizeof pattern, "%.*s*.gz", (int)family(mark.path), mark.path);   /* it was app.log.1 and is app.log.3.gz by now */
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-        for (size_t n = 0; n < found.gl_pathc; n++) {
-            struct file_id   id;
-            struct stat      status;
-            if (!file_id_at(found.gl_pathv[n], &id, &status) || files_find(s, &id) != NULL || !followed_is_gzip(found.gl_pathv[n])) continue;
-            struct file_id   replaces = {0};
-            struct file_mark adopted = {.id = id};
-            int              fd = open(found.gl_pathv[n], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-            bool             fits = fd >= 0 && files_adopt(s, found.gl_pathv[n], fd, &adopted, &replaces);
-            if (fd >= 0) close(fd);
-            if (!fits) continue;
-            files_follow_renamed(s, found.gl_pathv[n], &adopted, (uint64_t)status.st_size)->replaces = replaces;
-        }
-    globfree(&found);
+    char           folder[SAVED_PATH];
+    struct dirent *entry;
+    snprintf(folder, sizeof folder, "%.*s", (int)files_folder_len(mark.path), mark.path);
+    DIR *open = opendir(folder[0] == '\0' ? "." : folder);
+    while (open != NULL && (entry = readdir(open)) != NULL) {
+        char   path[SAVED_PATH + NAME_MAX + 2];
+        size_t len = strlen(entry->d_name);
+        snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
+        if (len > 3 && strcmp(entry->d_name + len - 3, ".gz") == 0 && same_family(path, mark.path)) try_packed(s, path);
+    }
+    if (open != NULL) closedir(open);
 }
 
 /* --- Copies --------------------------------------------------------------------------------------------------------------------- */
-
-static bool is_between(char c) { return c == '.' || c == '-' || c == '_'; }
-
-/* Whether rotation makes such a name of `live`: app.log.1 and app.log-20260131.gz of app.log, and app-20260131.log. */
-static bool is_rotated_name(const char *live, const char *name)
-{
-    size_t      len = strlen(live), n = strlen(name);
-    const char *dot = strrchr(live + files_folder_len(live), '.');
-    if (strncmp(name, live, len) == 0) return is_between(name[len]);
-    if (dot == NULL) return false;
-    size_t stem = (size_t)(dot - live), ending = len - stem;
-    if (n > 3 && strcmp(name + n - 3, ".gz") == 0) n -= 3;
-    if (n <= len || memcmp(name, live, stem) != 0 || !is_between(name[stem]) || memcmp(name + n - ending, dot, ending) != 0) return false;
-    for (size_t i = stem; i < n - ending; i++)
-        if (!ascii_is_digit(name[i]) && !is_between(name[i])) return false;
-    return true;
-}
 
 static struct followed *followed_at(const struct source_file *s, const char *path)
 {
@@ -182,12 +207,7 @@ struct followed *files_original(const struct source_file *s, const char *path)
         snprintf(base, sizeof base, "%.*s", (int)at, path);
         f = followed_at(s, base);
     }
-    size_t dot = len;   /* app.log of app-20260131.log */
-    while (dot > folder && path[dot - 1] != '.') dot--;
-    size_t stem = dot > folder ? dot - 1 : folder;
-    while (stem > folder && (ascii_is_digit(path[stem - 1]) || is_between(path[stem - 1]))) stem--;
-    if (f != NULL || dot <= folder || stem + 1 >= dot || stem == folder) return f;
-    snprintf(base, sizeof base, "%.*s%s", (int)stem, path, path + dot - 1);
+    if (f != NULL || !name_without_date(path, base)) return f;
     return followed_at(s, base);
 }
 
@@ -287,11 +307,12 @@ bool files_is_copy(struct source_file *s, struct followed *f)
 
 /* --- At the start --------------------------------------------------------------------------------------------------------------- */
 
-/* The name without its last parts, as far as what is left fits: x.log of x.log.1, x.log-20260314 and x.log.1.gz. */
+/* The name without its last parts, as far as what is left fits: x.log of x.log.1, x.log-20260314, x.log.1.gz and x-20260314.log. */
 static bool fits_without_ending(const struct source_file *s, const char *path)
 {
     char base[SAVED_PATH];
     if (strlen(path) >= SAVED_PATH) return false;
+    if (name_without_date(path, base) && files_fit(s, base)) return true;
     strcpy(base, path);
     for (char *p = base + strlen(base); p > base && *p != '/'; p--) {
         if (*p != '.' && *p != '-') continue;

@@ -156,6 +156,11 @@ def test_a_run_writes_below_the_folders_of_its_store_and_sinks_only(intrude, tmp
     assert run_in_stream(intrude, tmp_path, *allowed, *denied) == (0, 3 * [WORKED] + 3 * [DENIED])
 
 
+def append(path, text):
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
 @landlock
 def test_a_reload_that_would_write_elsewhere_is_refused_and_the_run_goes_on(tmp_path):
     config = "sources: [{name: in, type: file, paths: [in.log], poll: 50ms}]\nsinks: [{name: out, type: file, path: '%s'}]\nstore: store\n"
@@ -168,11 +173,11 @@ def test_a_reload_that_would_write_elsewhere_is_refused_and_the_run_goes_on(tmp_
         run.process.send_signal(signal.SIGHUP)
         wait_for(lambda: run.logged("out would write below"))
         assert run.logged("restart it to take this configuration; going on as before")
-        log.write_text("one\ntwo\n")
+        append(log, "two\n")
         wait_for(lambda: messages(clean) == ["one", "two"])
         run.config.write_text(config % below)
         run.process.send_signal(signal.SIGHUP)
         wait_for(lambda: run.logged("running with the new configuration"))
-        log.write_text("one\ntwo\nthree\n")
+        append(log, "three\n")
         wait_for(lambda: messages(below) == ["three"])
     assert not (tmp_path / "elsewhere").exists()

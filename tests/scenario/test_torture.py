@@ -11,7 +11,8 @@ import torture   # noqa: E402, F401 -- finds the parts
 from outcome import PARTS, Context, LeftOut   # noqa: E402
 
 
-NOT_SAMPLED = ("rsyslog", "pairs", "overload")   # a comparison; the same as points, for longer; depends on speed
+# A comparison; the same as points, for longer; depends on speed; unit tests, which run by themselves.
+NOT_SAMPLED = ("rsyslog", "pairs", "overload", "allocation", "valgrind", "threads")
 
 
 @pytest.mark.parametrize("name", [name for name in PARTS if name not in NOT_SAMPLED])
