@@ -116,6 +116,8 @@ struct confinement *confine_run(const struct config *config, struct error *err)
     struct confinement   *c = calloc(1, sizeof *c);
     struct sandbox_files *f = sandbox_files_new(false);
     CHECK(c != NULL);
+    for (size_t i = 0; i < config->sink_count; i++)
+        if (config->sinks[i]->type->make_folders != NULL) config->sinks[i]->type->make_folders(config->sinks[i]);
     CHECK(f == NULL || visit_all(config, add_folder, c, err));
     for (size_t i = 0; i < c->count; i++) sandbox_may_write_below(f, c->folders[i]);
     if (sandbox_confine(f, err)) return c;

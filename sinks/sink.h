@@ -74,6 +74,8 @@ struct sink_type {
     bool (*check)(struct sink *, struct error *);         /* may be NULL; ERROR_USAGE */
     bool (*pair)(struct sink *, const struct sink_company *, struct error *);   /* after all were checked; may be NULL; ERROR_USAGE */
     const char           *paired_by;  /* the setting that pair() is about */
+    void (*make_folders)(const struct sink *);            /* before open(), while the process may still write anywhere; may be NULL.
+                                                             What fails is told by who writes there */
     bool (*open)(struct sink *, struct error *);          /* checks all it can without the receiver being there */
     enum sink_take (*take)(struct sink *, struct block *);
     bool (*poll)(struct sink *, int wait_ms, struct error *);   /* lets input and output progress, waits at most so long for it;

@@ -112,6 +112,16 @@ static mode_t octal(uint64_t digits) { return (mode_t)(digits / 100 * 64 + digit
 /* Who may read the files may look into the folders that are made for them. */
 static mode_t folder_mode(mode_t mode) { return 0700 | (mode & 0044) | (mode & 0044) >> 2; }
 
+/* Those before the first part of the path that a record decides. */
+static void make_folders(const struct sink *sink)
+{
+    const struct sink_file *s = (const struct sink_file *)sink;
+    struct error            err = {0};
+    char                   *fixed = strndup(s->path, strcspn(s->path, "{"));
+    if (fixed != NULL) (void)!output_make_folders_as(fixed, folder_mode(octal(s->mode)), &err);
+    free(fixed);
+}
+
 static bool create(const struct sink_file *s, struct open_file *f)
 {
     mode_t mode = octal(s->mode);
@@ -441,6 +451,7 @@ const struct sink_type sink_file = {
     .settings = settings,
     .formats = "original flat ecs ocsf cef appinsights",
     .check = check,
+    .make_folders = make_folders,
     .open = open_sink,
     .take = take,
     .poll = poll_file,
