@@ -247,8 +247,8 @@ def whole_prefix(path, packed, lines):
         data = gzip.decompress(data) if packed else data
     except (EOFError, OSError):
         return False
-    part = [json.loads(line)["message"] for line in data.splitlines()] if data.endswith(b"\n") else None
-    return part == lines[:len(part or [])] and part
+    part = [json.loads(line)["message"] for line in data.splitlines()] if not data or data.endswith(b"\n") else None   # none: one block of all
+    return part is not None and part == lines[:len(part)]
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
