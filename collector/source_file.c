@@ -89,9 +89,17 @@ static void put_position(struct source_file *s, struct file_receipt *r, const st
     memcpy(p->value, mark, sizeof *mark);
 }
 
+static bool any_unsaved(const struct source_file *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->files[i]->unsaved) return true;
+    return false;
+}
+
+/* Not before the marks of all that was met then: a later start takes a packed file without a mark that is older for one that was read. */
 static void put_listed(struct source_file *s, struct file_receipt *r)
 {
-    if (s->kept_at_ms == s->listed_at_ms) return;
+    if (s->kept_at_ms == s->listed_at_ms || any_unsaved(s)) return;
     struct position *p = &r->positions[r->base.position_count++];
     p->key_len = sizeof LISTED_KEY - 1;
     memcpy(p->key, LISTED_KEY, sizeof LISTED_KEY - 1);
