@@ -1,5 +1,7 @@
 #include "sealed_log.h"
 
+#include "base/write.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,17 +16,6 @@ void sealed_log_init(struct sealed_log *l, const char *path, uint64_t max_bytes)
 }
 
 void sealed_log_release(struct sealed_log *l) { pthread_mutex_destroy(&l->lock); }
-
-static bool write_all(int fd, struct slice bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t written = write(fd, bytes.data, bytes.len);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return false;
-        bytes = slice_sub(bytes, (size_t)written, bytes.len);
-    }
-    return true;
-}
 
 static bool fail(const struct sealed_log *l, struct error *err)
 {

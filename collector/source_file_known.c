@@ -7,12 +7,19 @@
 #include <limits.h>
 #include <unistd.h>
 
+/* Without the ending of a packed file. */
+static size_t plain_len(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 3 && strcmp(path + len - 3, ".gz") == 0 ? len - 3 : len;
+}
+
 /* The length of what a name has in common with the names that rotation makes of it: app.log in app.log.1, app.log-20260131.gz. */
 static size_t family(const char *path)
 {
     const char *slash = strrchr(path, '/');
     size_t      least = slash != NULL ? (size_t)(slash - path) + 2 : 1, len = strlen(path);
-    if (len > least + 3 && strcmp(path + len - 3, ".gz") == 0) len -= 3;
+    if (plain_len(path) > least) len = plain_len(path);
     while (len > least && (ascii_is_digit(path[len - 1]) || strchr(".-_:", path[len - 1]) != NULL)) len--;
     return len;
 }
@@ -22,12 +29,11 @@ static bool is_between(char c) { return c == '.' || c == '-' || c == '_'; }
 /* Whether rotation makes such a name of `live`: app.log.1 and app.log-20260131.gz of app.log, and app-20260131.log. */
 static bool is_rotated_name(const char *live, const char *name)
 {
-    size_t      len = strlen(live), n = strlen(name);
+    size_t      len = strlen(live), n = plain_len(name);
     const char *dot = strrchr(live + files_folder_len(live), '.');
     if (strncmp(name, live, len) == 0) return is_between(name[len]);
     if (dot == NULL) return false;
     size_t stem = (size_t)(dot - live), ending = len - stem;
-    if (n > 3 && strcmp(name + n - 3, ".gz") == 0) n -= 3;
     if (n <= len || memcmp(name, live, stem) != 0 || !is_between(name[stem]) || memcmp(name + n - ending, dot, ending) != 0) return false;
     for (size_t i = stem; i < n - ending; i++)
         if (!ascii_is_digit(name[i]) && !is_between(name[i])) return false;
@@ -43,8 +49,7 @@ static bool same_family(const char *name, const char *met)
 /* app.log of app-20260131.log and of app-20260131.log.gz. False: it is no such name. */
 static bool name_without_date(const char *path, char base[SAVED_PATH])
 {
-    size_t len = strlen(path), folder = files_folder_len(path);
-    if (len > 3 && strcmp(path + len - 3, ".gz") == 0) len -= 3;
+    size_t len = plain_len(path), folder = files_folder_len(path);
     size_t dot = len;
     while (dot > folder && path[dot - 1] != '.') dot--;
     size_t stem = dot > folder ? dot - 1 : folder;
@@ -179,10 +184,9 @@ static void find_packed(struct source_file *s, const struct file_mark mark)
     snprintf(folder, sizeof folder, "%.*s", (int)files_folder_len(mark.path), mark.path);
     DIR *open = opendir(folder[0] == '\0' ? "." : folder);
     while (open != NULL && (entry = readdir(open)) != NULL) {
-        char   path[SAVED_PATH + NAME_MAX + 2];
-        size_t len = strlen(entry->d_name);
+        char path[SAVED_PATH + NAME_MAX + 2];
         snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
-        if (len > 3 && strcmp(entry->d_name + len - 3, ".gz") == 0 && same_family(path, mark.path)) try_packed(s, path);
+        if (plain_len(entry->d_name) < strlen(entry->d_name) && same_family(path, mark.path)) try_packed(s, path);
     }
     if (open != NULL) closedir(open);
 }

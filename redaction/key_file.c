@@ -1,5 +1,7 @@
 #include "redaction/key_file.h"
 
+#include "base/write.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -87,18 +89,6 @@ bool key_file_read_public(const char *path, char *text, size_t *len, struct erro
 
 /* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        text += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* Makes the file's name durable. Some file systems cannot sync a directory and say EINVAL; there is no more to do. */
 static bool sync_directory(const char *path)
 {
@@ -116,7 +106,7 @@ static bool sync_directory(const char *path)
 /* Fills a new file and closes it; errno on failure. */
 static bool fill(int fd, const char *text, mode_t mode)
 {
-    bool stored = fchmod(fd, mode) == 0 && write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+    bool stored = fchmod(fd, mode) == 0 && write_all(fd, slice_from(text)) && fsync(fd) == 0;
     int reason = errno;
     bool closed = close(fd) == 0;
     if (!stored) errno = reason;

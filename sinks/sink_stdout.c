@@ -1,9 +1,9 @@
 /* Standard output: for pipes, and for trying out. Written in order and at once; when nobody reads any more, the run ends. */
 #include "base/wakeup.h"
+#include "base/write.h"
 #include "sinks/metadata.h"
 #include "sinks/sink.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 struct sink_stdout {
@@ -17,16 +17,6 @@ static const struct setting settings[] = {{.name = NULL}};
 
 static bool open_stdout(struct sink *sink, struct error *err) { return wakeup_init(&((struct sink_stdout *)sink)->wakeup, err); }
 
-static bool write_all(struct slice bytes, struct error *err)
-{
-    for (size_t done = 0; done < bytes.len;) {
-        ssize_t n = write(STDOUT_FILENO, bytes.data + done, bytes.len - done);
-        if (n > 0) done += (size_t)n;
-        else if (errno != EINTR) return error_set_errno(err, ERROR_OUTPUT, "cannot write to standard output");
-    }
-    return true;
-}
-
 static enum sink_take take(struct sink *sink, struct block *b)
 {
     struct sink_stdout *s = (struct sink_stdout *)sink;
@@ -36,7 +26,8 @@ static enum sink_take take(struct sink *sink, struct block *b)
     for (size_t i = 0; gathered && i < b->count; i++)
         if (sink_wants(sink, b, i)) gathered = metadata_append(sink, b, i, &s->bytes);
     if (!gathered) error_set(&s->failure, ERROR_MEMORY, "no memory to write to standard output");
-    if (!gathered || !write_all(slice_of(s->bytes.data, s->bytes.len), &s->failure)) return SINK_FULL;
+    else if (!write_all(STDOUT_FILENO, slice_of(s->bytes.data, s->bytes.len))) error_set_errno(&s->failure, ERROR_OUTPUT, "cannot write to standard output");
+    if (s->failure.code != ERROR_NONE) return SINK_FULL;
     sink_done(sink, b, NULL, 0);
     return SINK_TOOK;
 }

@@ -93,3 +93,23 @@ class Storage:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+
+# --- Answers that break off -------------------------------------------------------------------------------------------------
+
+
+def cut(handler):
+    handler.send_response(206)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"message":"s3cret')
+    handler.close_connection = True
+
+
+def garbage(handler):
+    handler.wfile.write(b"s3cret garbage\r\n\r\n")
+    handler.close_connection = True
+
+
+def silence(handler):
+    handler.close_connection = True

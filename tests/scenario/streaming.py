@@ -1,7 +1,9 @@
 """A streaming run under the tests' control: started, killed, started again, and its output read back."""
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import urllib.request
 
@@ -84,3 +86,17 @@ def metric(port, name):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         [value] = [line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")]
     return int(value)
+
+
+def arrived(folder, *texts):
+    """Waits until the messages are in the output."""
+    wait_for(lambda: set(texts) <= set(messages(folder / "out.jsonl")))
+
+
+def positions(folder):
+    """How many of them are in the store; -1: it is busy."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{folder}/state/store.db?mode=ro", uri=True)) as db:
+            return db.execute("select count(*) from position").fetchone()[0]
+    except sqlite3.OperationalError:
+        return -1

@@ -5,7 +5,7 @@ import urllib.parse
 
 import pytest
 
-from blob_storage import Storage
+from blob_storage import Storage, cut, garbage, silence
 from conftest import files_below
 
 KEY = "bm90IGEga2V5LCBidXQgaW52ZW50ZWQgZm9yIHRlc3Rz"
@@ -44,23 +44,6 @@ def test_a_busy_service_gets_the_time_that_it_asks_for(lethe, storage, logs):
     assert (run.returncode, run.stdout) == (0, CLEAN), run.stderr
     first, second = storage.requests[-2:]
     assert second.received - first.received >= 1
-
-
-def cut(handler):
-    handler.send_response(206)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"half":')
-    handler.close_connection = True
-
-
-def garbage(handler):
-    handler.wfile.write(b"s3cret garbage\r\n\r\n")
-    handler.close_connection = True
-
-
-def silence(handler):
-    handler.close_connection = True
 
 
 @pytest.mark.parametrize("fault", [cut, garbage, silence])

@@ -1,17 +1,15 @@
 """Exported blobs as a streaming source, from Azurite, the emulator of Azure storage: through a whole run, with kills."""
-import contextlib
 import gzip
 import http.server
 import json
 import random
-import sqlite3
 import threading
 import uuid
 
 import pytest
 
 from conftest import LONG, wait_for
-from streaming import Run, messages, recount, records
+from streaming import Run, arrived, messages, positions, recount, records
 
 HOUR = "resourceId=/SUBSCRIPTIONS/X/RESOURCEGROUPS/R/y=2026/m=11/d=26/h={:02}/m=00/PT1H.json"
 CONFIG = """sources:
@@ -42,19 +40,6 @@ def run(tmp_path, container):
     run = runner(tmp_path, container)
     yield run
     run.__exit__()
-
-
-def arrived(folder, *texts):
-    wait_for(lambda: set(texts) <= set(messages(folder / "out.jsonl")))
-
-
-def positions(folder):
-    """How many of them are in the store."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{folder}/state/store.db?mode=ro", uri=True)) as db:
-            return db.execute("select count(*) from position").fetchone()[0]
-    except sqlite3.OperationalError:
-        return -1   # busy
 
 
 def test_what_is_appended_arrives_once_and_clean(run, container, tmp_path):

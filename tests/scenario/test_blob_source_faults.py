@@ -1,17 +1,15 @@
 """Exported blobs as a streaming source, from a storage service of our own that does what it is told; and very many blobs."""
-import contextlib
 import email.utils
 import re
 import socket
-import sqlite3
 import time
 import urllib.request
 
 import pytest
 
-from blob_storage import Storage
+from blob_storage import Storage, cut, garbage, silence
 from conftest import LONG, SANITIZER, wait_for
-from streaming import Run, messages
+from streaming import Run, arrived, messages, positions
 
 KEY = "bm90IGEga2V5LCBidXQgaW52ZW50ZWQgZm9yIHRlc3Rz"
 CONFIG = """sources:
@@ -45,24 +43,12 @@ def run(tmp_path, storage):
     run.__exit__()
 
 
-def arrived(folder, *texts):
-    wait_for(lambda: set(texts) <= set(messages(folder / "out.jsonl")))
-
-
 def listings(storage):
     return sum("comp=list" in request.path for request in storage.requests)
 
 
 def reads(storage):
     return [request.path.rsplit("/", 1)[1] for request in storage.requests if "x-ms-range" in request.headers]
-
-
-def positions(folder):
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{folder}/state/store.db?mode=ro", uri=True)) as db:
-            return db.execute("select count(*) from position").fetchone()[0]
-    except sqlite3.OperationalError:
-        return -1   # busy
 
 
 def test_a_busy_service_gets_the_time_that_it_asks_for(run, storage, tmp_path):
@@ -76,23 +62,6 @@ def test_a_busy_service_gets_the_time_that_it_asks_for(run, storage, tmp_path):
     assert received[1] - received[0] >= 1 and received[3] - received[2] >= 1
     assert run.logged("answered 503 ServerBusy")
     assert messages(tmp_path / "out.jsonl") == ["one"]
-
-
-def cut(handler):
-    handler.send_response(206)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"message":"s3cret')
-    handler.close_connection = True
-
-
-def garbage(handler):
-    handler.wfile.write(b"s3cret garbage\r\n\r\n")
-    handler.close_connection = True
-
-
-def silence(handler):
-    handler.close_connection = True
 
 
 @pytest.mark.parametrize("fault", [cut, garbage, silence])

@@ -1,7 +1,6 @@
 """Records on their way to receivers of syslog: real ones, and some that must not get a byte."""
 import contextlib
 import json
-import os
 import socket
 import ssl
 import struct
@@ -11,11 +10,10 @@ import uuid
 
 import pytest
 
-from conftest import ROOT, wait_for
+from conftest import LONG, ROOT, wait_for
 from running import free_port
 from streaming import Run
 
-LONG = os.environ.get("LETHE_LONG") == "1"
 MANY = 100_000 if LONG else 3_000
 CONFIG = """sources:
   - {{name: in, type: stdin}}

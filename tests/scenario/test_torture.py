@@ -1,11 +1,11 @@
 """A sample of the torture: a few faults of every kind. `scripts/torture` has all of them."""
-import os
 import pathlib
 import sys
 
 import pytest
 
-LONG = os.environ.get("LETHE_LONG") == "1"
+from conftest import LONG
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "torture"))
 import torture   # noqa: E402, F401 -- finds the parts
 from outcome import PARTS, Context, LeftOut   # noqa: E402
