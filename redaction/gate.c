@@ -21,6 +21,8 @@ static bool takes_part(const void *context, const char *id, enum rule_class clas
     return false;
 }
 
+struct rules *gate_rules(const struct plan *plan, struct error *err) { return rules_load(takes_part, plan, NULL, 0, err); }
+
 struct gate *gate_new(const struct plan *plan, struct error *err)
 {
     struct gate *g = calloc(1, sizeof *g);
@@ -29,7 +31,7 @@ struct gate *gate_new(const struct plan *plan, struct error *err)
         return NULL;
     }
     g->plan = plan;
-    g->rules = rules_load(takes_part, plan, NULL, 0, err);
+    g->rules = gate_rules(plan, err);
     if (g->rules != NULL) g->scratch = rules_scratch_new(g->rules);
     if (g->scratch != NULL) return g;
     error_set(err, ERROR_MEMORY, "no memory for the second gate");

@@ -10,6 +10,10 @@
 #include "redaction/redaction.h"
 
 struct gate;
+struct rules;
+
+/* The rules that take part under the policy of the plan, to be freed with rules_free(). */
+MUST_USE struct rules *gate_rules(const struct plan *, struct error *);
 
 MUST_USE struct gate *gate_new(const struct plan *, struct error *);
 void gate_free(struct gate *);

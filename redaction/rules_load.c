@@ -458,34 +458,35 @@ bool rules_read(struct rules *set, const struct rule_source *source, struct erro
     return ok;
 }
 
-static bool compile(struct rules *set, const struct extra_pattern *extra, size_t extra_count, struct error *err)
+static bool gather_patterns(struct rules *set, const struct extra_pattern *extra, size_t extra_count)
 {
-    size_t most = set->count + extra_count, count = 0;
-    const char **patterns = calloc(most + 1, sizeof *patterns);
-    unsigned *flags = calloc(most + 1, sizeof *flags), *numbers = calloc(most + 1, sizeof *numbers);
-    hs_compile_error_t *fault = NULL;
-    bool ok = patterns && flags && numbers;
-    for (size_t i = 0; ok && i < most; i++) {
+    struct pattern_set *to = &set->compiled;
+    size_t              most = set->count + extra_count, room = most + 1;
+    to->patterns = arena_take(&set->arena, room * sizeof *to->patterns);
+    to->flags = arena_take(&set->arena, room * sizeof *to->flags);
+    to->numbers = arena_take(&set->arena, room * sizeof *to->numbers);
+    if (to->patterns == NULL || to->flags == NULL || to->numbers == NULL) return false;
+    for (size_t i = 0; i < most; i++) {
         const struct rule *rule = i < set->count ? &set->all[i] : NULL;
         if (rule && (!rule->enabled || !rule->pattern)) continue;
-        patterns[count] = rule ? rule->pattern : extra[i - set->count].pattern;
-        flags[count] = flags_of(rule ? rule->caseless : extra[i - set->count].caseless);
-        numbers[count++] = (unsigned)i;
+        to->patterns[to->count] = rule ? rule->pattern : extra[i - set->count].pattern;
+        to->flags[to->count] = flags_of(rule ? rule->caseless : extra[i - set->count].caseless);
+        to->numbers[to->count++] = (unsigned)i;
     }
-    if (!ok) {
-        error_set(err, ERROR_MEMORY, "no memory for the rule catalogue");
-    } else if (count > 0 && hs_compile_multi(patterns, flags, numbers, (unsigned)count, HS_MODE_BLOCK, NULL, &set->database,
-                                             &fault) != HS_SUCCESS) {
-        int at = fault ? fault->expression : -1;
-        const struct rule *rule = at >= 0 && numbers[at] < set->count ? &set->all[numbers[at]] : NULL;
-        ok = error_set(err, ERROR_USAGE, "%s:%d: the rules do not compile: %s", rule ? rule->view.file : "rules",
-                       rule ? rule->view.line : 0, fault ? fault->message : "no memory");
-    }
+    return true;
+}
+
+static bool compile(struct rules *set, const struct extra_pattern *extra, size_t extra_count, struct error *err)
+{
+    hs_compile_error_t *fault;
+    if (!gather_patterns(set, extra, extra_count)) return error_set(err, ERROR_MEMORY, "no memory for the rule catalogue");
+    if (set->compiled.count == 0 || (set->database = database_of(&set->compiled, &fault)) != NULL) return true;
+    int at = fault ? fault->expression : -1;
+    const struct rule *rule = at >= 0 && set->compiled.numbers[at] < set->count ? &set->all[set->compiled.numbers[at]] : NULL;
+    error_set(err, ERROR_USAGE, "%s:%d: the rules do not compile: %s", rule ? rule->view.file : "rules", rule ? rule->view.line : 0,
+              fault ? fault->message : "no memory");
     hs_free_compile_error(fault);
-    free(patterns);
-    free(flags);
-    free(numbers);
-    return ok;
+    return false;
 }
 
 struct rules *rules_load_sources(const struct rule_source *sources, rule_enabled_function *enabled, const void *context,

@@ -3,11 +3,10 @@
 #define LETHE_REDACTION_RULES_PRIV_H
 
 #include "base/arena.h"
+#include "redaction/databases.h"
 #include "redaction/finders.h"
 #include "redaction/rules.h"
 #include "redaction/verify.h"
-
-#include <hs.h>
 
 #define RULES_MAX          1000
 #define RULE_MAX_VERIFIERS 6
@@ -50,7 +49,8 @@ struct rules {
     struct arena   arena;
     struct rule   *all;
     size_t         count;
-    hs_database_t *database;     /* NULL: no pattern takes part */
+    struct pattern_set compiled; /* the patterns that take part, by number */
+    hs_database_t *database;     /* of them; NULL: none takes part */
     uint32_t       by_finder[FINDER_MAX];   /* number + 1 of the enabled rule that uses the finder; 0: none */
 };
 
