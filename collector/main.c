@@ -207,6 +207,7 @@ static int run_filtered(const struct command *c, const struct options *options)
 {
     struct error   err = {0};
     struct console console;
+    if (option_given(options, OPTION_USER) && !sandbox_become(option_text(options, OPTION_USER), &err)) return command_failed(&err);
     console_init(&console, false, false);
     if (!sandbox_filter_calls(kind_of(c, options), &err)) console_message(&console, "%s; going on without", err.text);
     return c->run(options);

@@ -24,6 +24,9 @@ enum sandbox_kind {
     SANDBOX_NETWORK,   /* sockets, too */
 };
 
+/* Gives up root for good: this user, the user's groups, no capability. Nothing is changed if the process is that user already. */
+MUST_USE bool sandbox_become(const char *user, struct error *);
+
 /* Core files off, no debugger of another process of the same user, no new privileges by programs it might run. */
 void sandbox_protect_memory(void);
 

@@ -19,6 +19,7 @@ class Run:
         self.config.write_text(config)
         self.log = folder / "run.log"
         self.environment = {**os.environ, **environment}
+        self.options = []
         self.process = None
         self.starts = 0
 
@@ -26,7 +27,7 @@ class Run:
         self.starts += 1
         before = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config)], cwd=self.folder, stdin=stdin,
+            self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config), *self.options], cwd=self.folder, stdin=stdin,
                                             stdout=subprocess.PIPE if stdin == subprocess.PIPE else subprocess.DEVNULL,
                                             stderr=log, env=self.environment)
         wait_for(lambda: self.process.poll() is not None or '"running"' in self.log.read_text()[before:])

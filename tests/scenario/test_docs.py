@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
-COMMANDS = ["redact", "scan", "explain", "test", "rules", "check", "keygen", "unseal"]
+COMMANDS = ["redact", "scan", "explain", "test", "rules", "check", "keygen", "unseal", "run"]
 FOREIGN = {"--preset", "--build", "--quick", "--save", "--head", "--details", "--hostile", "--corpus", "--peers"}   # of cmake and of bench/
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 PSEUDONYM = re.compile(r"(run|user|name|ikey)-[A-Z2-7]{4}-[a-z2-7]{26}")
@@ -37,8 +37,9 @@ def test_every_option_that_is_mentioned_exists(lethe, page):
     assert set(OPTION.findall(page.read_text())) - FOREIGN - known == set()
 
 
-def test_every_option_of_redact_is_explained(lethe):
-    assert options_of(lethe, "redact") - set(OPTION.findall((ROOT / "docs/redact.md").read_text())) == set()
+@pytest.mark.parametrize("command", ["redact", "run"])
+def test_every_option_is_explained(lethe, command):
+    assert options_of(lethe, command) - set(OPTION.findall((ROOT / f"docs/{command}.md").read_text())) == set()
 
 
 def test_the_exit_codes_are_those_of_the_help(lethe):

@@ -2,10 +2,13 @@
 tries something forbidden as soon as the program syncs its output, when all of its input has been read."""
 import ctypes
 import os
+import pathlib
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -51,6 +54,50 @@ static void intrude(void)
 int fsync(int fd) { intrude(); return (int)syscall(SYS_fsync, fd); }
 int fdatasync(int fd) { intrude(); return (int)syscall(SYS_fdatasync, fd); }
 """
+
+
+def status(process, name):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as lines:
+        return next(line.split()[1:] for line in lines if line.startswith(name + ":"))
+
+
+@pytest.fixture
+def open_folder():
+    """Where everybody may look, unlike in pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_run_gives_up_root_for_good(open_folder):
+    nobody = pwd.getpwnam("nobody")
+    (open_folder / "in.log").write_text('{"message":"one"}\n')
+    (open_folder / "out").mkdir()
+    os.chown(open_folder / "out", nobody.pw_uid, nobody.pw_gid)
+    run = Run(open_folder, "sources:\n  - {name: in, type: file, paths: [in.log]}\nstore: out/state\n"
+                        "sinks:\n  - {name: out, type: file, path: out/out.jsonl}\n")
+    run.options = ["--user", "nobody"]
+    with run:
+        wait_for(lambda: messages(open_folder / "out/out.jsonl") == ["one"])
+        assert status(run.process, "Uid") == [str(nobody.pw_uid)] * 4
+        assert status(run.process, "Gid") == [str(nobody.pw_gid)] * 4
+        assert status(run.process, "Groups") == [str(nobody.pw_gid)]
+        assert {status(run.process, which)[0] for which in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+        assert os.stat(f"/proc/{run.process.pid}/environ").st_uid == 0   # not dumpable
+        assert run.stop() == 0
+    assert (open_folder / "out/out.jsonl").stat().st_uid == nobody.pw_uid
+
+
+def test_a_user_that_cannot_be_become_ends_the_run_before_it_begins(lethe):
+    done = lethe.run("run", "--user", "no-such-user")
+    assert (done.returncode, done.stderr) == (2, b"lethe: there is no user 'no-such-user'\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start as another user")
+def test_who_is_not_root_cannot_become_another(lethe):
+    done = lethe.run("run", "--user", "root", user="nobody")
+    assert (done.returncode, b"only root can become the user 'root'" in done.stderr) == (2, True)
 
 
 @pytest.fixture(scope="module")
