@@ -13,12 +13,9 @@ struct gate {
 static bool takes_part(const void *context, const char *id, enum rule_class class_)
 {
     const struct plan *plan = context;
-    for (size_t i = 0; i < rules_count(plan->rules); i++) {
-        struct rule_view rule = rules_get(plan->rules, i);
-        if (strcmp(rule.id, id) == 0)
-            return rule.high_confidence && class_ == RULE_CLASS_SECRET && !name_list_has(&plan->policy.disabled_rules, slice_from(id));
-    }
-    return false;
+    size_t             i = 0;
+    while (strcmp(rules_get(plan->rules, i).id, id) != 0) i++;   /* both have the whole catalogue */
+    return rules_get(plan->rules, i).high_confidence && class_ == RULE_CLASS_SECRET && !name_list_has(&plan->policy.disabled_rules, slice_from(id));
 }
 
 struct rules *gate_rules(const struct plan *plan, struct error *err) { return rules_load(takes_part, plan, NULL, 0, err); }
@@ -70,8 +67,8 @@ static bool visit_lines(struct gate *g, struct slice data, visit_line *visit, vo
         end = feed == NULL ? data.len : (size_t)(feed - data.data) + 1;
         bool     secret = false;
         uint32_t rule = 0;
-        for (; next < count && hits[next].end <= end; next++) {
-            if (secret || hits[next].end <= start) continue;
+        for (; next < count && hits[next].end <= end; next++) {   /* those of the lines before are behind us */
+            if (secret) continue;
             rule = hits[next].number;
             secret = is_secret(g, slice_sub(data, start, end), rule, (uint32_t)(hits[next].end - start));
         }

@@ -6,6 +6,12 @@
 
 #include "redaction/gate.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
+#define GITHUB "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+#define JWT    "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln"
+
 static struct keyring *keyring;
 static struct plan    *plan;
 static struct gate    *gate;
@@ -19,29 +25,121 @@ static void note_cut(void *context, size_t line, uint32_t rule)
     cut_lines[cut_count++] = line;
 }
 
+/* What is left of the text, in a buffer of its own. */
+static const char *filtered(struct gate *g, const char *text)
+{
+    static char data[1024];
+    size_t      len = strlen(text);
+    memcpy(data, text, len + 1);
+    cut_count = 0;
+    assert_true(gate_filter(g, data, &len, note_cut, NULL));
+    data[len] = '\0';
+    return data;
+}
+
 static void lines_with_a_proven_secret_are_cut_out_and_told(void **state)
 {
     (void)state;
-    char data[] = "{\"a\":1}\n{\"b\":\"ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8\"}\n{\"c\":3}\n"
-                  "{\"d\":\"https://x.example/?sv=1&sig=[redacted:azure-sas-signature]\"}\n";
-    size_t len = sizeof data - 1;
-    cut_count = 0;
-    assert_true(gate_filter(gate, data, &len, note_cut, NULL));
+    assert_string_equal(filtered(gate, "{\"a\":1}\n{\"b\":\"" GITHUB "\"}\n{\"c\":3}\n"
+                                       "{\"d\":\"https://x.example/?sv=1&sig=[redacted:azure-sas-signature]\"}\n"),
+                        "{\"a\":1}\n{\"c\":3}\n{\"d\":\"https://x.example/?sv=1&sig=[redacted:azure-sas-signature]\"}\n");
     assert_int_equal(cut_count, 1);
     assert_int_equal(cut_lines[0], 1);
-    data[len] = '\0';
-    assert_string_equal(data, "{\"a\":1}\n{\"c\":3}\n{\"d\":\"https://x.example/?sv=1&sig=[redacted:azure-sas-signature]\"}\n");
 }
 
 static void clean_bytes_pass_as_they_are(void **state)
 {
+    static const char *const texts[] = {"{\"token_type\":\"Bearer\",\"id\":\"448325ee-0763-4067-aecd-ee4149f3cddc\"}\nlast line without an end", "\n", ""};
     (void)state;
-    char data[] = "{\"token_type\":\"Bearer\",\"id\":\"448325ee-0763-4067-aecd-ee4149f3cddc\"}\nlast line without an end";
-    size_t len = sizeof data - 1;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_string_equal(filtered(gate, texts[i]), texts[i]);
+        assert_int_equal(cut_count, 0);
+    }
+}
+
+static void a_line_with_several_secrets_is_told_once(void **state)
+{
+    (void)state;
+    assert_string_equal(filtered(gate, GITHUB " " JWT " " GITHUB "\nb\n" JWT "\n"), "b\n");
+    assert_int_equal(cut_count, 2);
+    assert_int_equal(cut_lines[0], 0);
+    assert_int_equal(cut_lines[1], 2);
+}
+
+static void a_last_line_without_an_end_is_looked_at(void **state)
+{
+    (void)state;
+    assert_string_equal(filtered(gate, "a\n{\"b\":\"" GITHUB "\"}"), "a\n");
+    assert_int_equal(cut_lines[0], 1);
+}
+
+/* Its first part decodes to no header, so it is no token; the line behind has one all the same. */
+static void a_hit_that_proves_nothing_takes_no_line_with_it(void **state)
+{
+    (void)state;
+    assert_string_equal(filtered(gate, "eyJub3Rqc29uYXRhbGw.eyJhIjoiYmNkZWYifQ\n" JWT "\nc\n"), "eyJub3Rqc29uYXRhbGw.eyJhIjoiYmNkZWYifQ\nc\n");
+    assert_int_equal(cut_count, 1);
+    assert_int_equal(cut_lines[0], 1);
+}
+
+/* The second line holds both a hit that proves nothing and a secret. */
+static void a_hit_that_proves_nothing_hides_no_secret_beside_it(void **state)
+{
+    (void)state;
+    assert_string_equal(filtered(gate, "eyJub3Rqc29uYXRhbGw.eyJhIjoiYmNkZWYifQ " JWT "\nb\n"), "b\n");
+    assert_string_equal(filtered(gate, JWT " eyJub3Rqc29uYXRhbGw.eyJhIjoiYmNkZWYifQ\nb\n"), "b\n");
+}
+
+/* A shape that only its context makes a secret is redaction's business: the gate would cut out too much. */
+static void what_only_context_makes_a_secret_passes(void **state)
+{
+    (void)state;
+    assert_string_equal(filtered(gate, "password=hunter2 4111111111111111 maja@contoso.example\n"), "password=hunter2 4111111111111111 maja@contoso.example\n");
+}
+
+static void what_is_found_is_told_and_stays_when_only_asked(void **state)
+{
+    (void)state;
     cut_count = 0;
-    assert_true(gate_filter(gate, data, &len, note_cut, NULL));
-    assert_int_equal(cut_count, 0);
-    assert_int_equal(len, sizeof data - 1);
+    assert_true(gate_find(gate, SLICE("a\n" GITHUB "\n"), note_cut, NULL));
+    assert_int_equal(cut_count, 1);
+    assert_int_equal(cut_lines[0], 1);
+}
+
+/* A gate of a policy file with these lines, which extends standard. */
+static struct gate *gate_of(const char *lines, struct plan **of)
+{
+    char         path[] = "/tmp/lethe-gate-XXXXXX";
+    struct error err = {0};
+    int          fd = mkstemp(path);
+    FILE        *f = fdopen(fd, "w");
+    assert_true(f != NULL && fprintf(f, "extends: standard\n%s\n", lines) > 0 && fclose(f) == 0);
+    *of = plan_new(path, keyring, &err);
+    unlink(path);
+    assert_non_null(*of);
+    struct gate *g = gate_new(*of, &err);
+    assert_non_null(g);
+    return g;
+}
+
+static void what_the_policy_allows_or_does_not_look_for_passes(void **state)
+{
+    static const struct {
+        const char *lines, *left;
+    } cases[] = {
+        {"rules: {disable: [jwt]}", JWT "\n"},
+        {"allow: [" GITHUB "]", GITHUB "\n"},
+        {"allow: [ghp_]", ""},   /* a value is allowed as a whole */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan *of;
+        struct gate *g = gate_of(cases[i].lines, &of);
+        assert_string_equal(filtered(g, GITHUB "\n" JWT "\n"), cases[i].left);
+        gate_free(g);
+        plan_free(of);
+    }
+    gate_free(NULL);
 }
 
 static int open_gate(void **state)
@@ -68,6 +166,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_with_a_proven_secret_are_cut_out_and_told),
         cmocka_unit_test(clean_bytes_pass_as_they_are),
+        cmocka_unit_test(a_line_with_several_secrets_is_told_once),
+        cmocka_unit_test(a_last_line_without_an_end_is_looked_at),
+        cmocka_unit_test(a_hit_that_proves_nothing_takes_no_line_with_it),
+        cmocka_unit_test(a_hit_that_proves_nothing_hides_no_secret_beside_it),
+        cmocka_unit_test(what_only_context_makes_a_secret_passes),
+        cmocka_unit_test(what_is_found_is_told_and_stays_when_only_asked),
+        cmocka_unit_test(what_the_policy_allows_or_does_not_look_for_passes),
     };
     return cmocka_run_group_tests(tests, open_gate, close_gate);
 }
