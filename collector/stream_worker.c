@@ -12,7 +12,7 @@
 
 static void drop_redactor(struct worker *w)
 {
-    if (w->redactor != NULL) redactor_free(w->redactor);
+    redactor_free(w->redactor);
     w->redactor = NULL;
     sealer_free(w->sealer);
     w->sealer = NULL;
@@ -44,7 +44,7 @@ static bool make_redactor(struct worker *w, struct error *err)
            error_set(err, ERROR_MEMORY, "no memory for a worker");
 }
 
-/* Takes the newest policies up, if there are newer ones. */
+/* Takes the newest policies up, if there are newer ones. What cannot be made whole is not there at all: the next batch fails, too. */
 static bool renew_redactor(struct worker *w, struct error *err)
 {
     struct stream *s = w->stream;
@@ -53,7 +53,9 @@ static bool renew_redactor(struct worker *w, struct error *err)
     pthread_mutex_lock(&s->policies_lock);
     w->policies = policies_hold(s->policies);
     pthread_mutex_unlock(&s->policies_lock);
-    return make_redactor(w, err);
+    if (make_redactor(w, err)) return true;
+    drop_redactor(w);
+    return false;
 }
 
 /* --- What is taken out behind the redactor's back: by the second gate, or for lack of memory ---------------------------------- */
@@ -204,10 +206,7 @@ static void give_verdicts(struct taking *t, struct receipt *receipt, size_t orig
     t->verdicts = NULL;
 }
 
-static void abandon(struct cargo *c)
-{
-    if (c->source->type->abandoned != NULL) c->source->type->abandoned(c->source, c->receipt);
-}
+static void abandon(struct cargo *c) { c->source->type->abandoned(c->source, c->receipt); }
 
 static bool process(struct worker *w, struct cargo *c, struct error *err)
 {

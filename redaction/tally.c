@@ -9,7 +9,11 @@ bool tally_init(struct tally *t, const struct plan *plan)
     return t->redactions != NULL;
 }
 
-void tally_release(struct tally *t) { free(t->redactions); }
+void tally_release(struct tally *t)
+{
+    free(t->redactions);
+    t->redactions = NULL;
+}
 
 void tally_add(struct tally *total, const struct tally *part)
 {

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define GITHUB "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
-#define JWT    "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln"
+#define GITHUB       "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+#define OTHER_GITHUB "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"
+#define JWT          "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln"
 
 static struct keyring *keyring;
 static struct plan    *plan;
@@ -122,23 +123,15 @@ static struct gate *gate_of(const char *lines, struct plan **of)
     return g;
 }
 
+/* A value is allowed as a whole: not for a part of it. */
 static void what_the_policy_allows_or_does_not_look_for_passes(void **state)
 {
-    static const struct {
-        const char *lines, *left;
-    } cases[] = {
-        {"rules: {disable: [jwt]}", JWT "\n"},
-        {"allow: [" GITHUB "]", GITHUB "\n"},
-        {"allow: [ghp_]", ""},   /* a value is allowed as a whole */
-    };
+    struct plan *of;
+    struct gate *g = gate_of("rules: {disable: [jwt]}\nallow: [" GITHUB ", ghp_]", &of);
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct plan *of;
-        struct gate *g = gate_of(cases[i].lines, &of);
-        assert_string_equal(filtered(g, GITHUB "\n" JWT "\n"), cases[i].left);
-        gate_free(g);
-        plan_free(of);
-    }
+    assert_string_equal(filtered(g, GITHUB "\n" JWT "\n" OTHER_GITHUB "\n"), GITHUB "\n" JWT "\n");
+    gate_free(g);
+    plan_free(of);
     gate_free(NULL);
 }
 
