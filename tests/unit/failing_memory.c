@@ -4,12 +4,15 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <hs.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_bool          armed, every_later;
 static atomic_uint_fast64_t requests, first_refused;
@@ -31,9 +34,51 @@ uint64_t failing_memory_disarm(void)
 void failing_memory_hold(void) { atomic_store(&armed, false); }
 void failing_memory_go_on(void) { atomic_store(&armed, true); }
 
+/* --- Who asks --------------------------------------------------------------------------------------------------------------- */
+
+#define CALLERS 5   /* functions above the one that asks that make a way to ask */
+#define IGNORED 2   /* refuses() and the function around it */
+
+struct ways {
+    uint64_t hashes[FAILING_MEMORY_WAYS], numbers[FAILING_MEMORY_WAYS];
+    size_t   count, told;
+};
+
+static struct ways *ways;   /* shared with the children of the test */
+
+/* Notes a request that is asked for on a way that was not met before. */
+static void note_way(uint64_t number)
+{
+    void    *callers[IGNORED + CALLERS];
+    int      count = backtrace(callers, IGNORED + CALLERS);
+    uint64_t hash = 1;
+    size_t   i = 0;
+    for (int c = IGNORED; c < count; c++) hash = (hash ^ (uint64_t)(uintptr_t)callers[c]) * UINT64_C(0x9e3779b97f4a7c15);
+    while (i < ways->count && ways->hashes[i] != hash) i++;
+    if (i < ways->count || i == FAILING_MEMORY_WAYS) return;
+    ways->hashes[i] = hash;
+    ways->numbers[i] = number;
+    ways->count++;
+}
+
+size_t failing_memory_new_ways(uint64_t numbers[FAILING_MEMORY_WAYS])
+{
+    size_t count = ways->count - ways->told;
+    memcpy(numbers, ways->numbers + ways->told, count * sizeof *numbers);
+    ways->told = ways->count;
+    return count;
+}
+
+static pthread_mutex_t ways_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static bool refuses(void)
 {
     if (!atomic_load(&armed)) return false;
+    if (atomic_load(&first_refused) == 0) {
+        pthread_mutex_lock(&ways_lock);
+        note_way(atomic_load(&requests) + 1);
+        pthread_mutex_unlock(&ways_lock);
+    }
     uint64_t number = atomic_fetch_add(&requests, 1) + 1, first = atomic_load(&first_refused);
     bool     refuse = first > 0 && (number == first || (number > first && atomic_load(&every_later)));
     if (refuse) errno = ENOMEM;
@@ -105,5 +150,7 @@ void failing_memory_start(void)
     cJSON_Hooks         hooks = {__wrap_malloc, free};
     cJSON_InitHooks(&hooks);
     CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &sized) == SQLITE_OK);
+    ways = mmap(NULL, sizeof *ways, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(ways != MAP_FAILED && backtrace((void *[1]){NULL}, 1) >= 0);   /* its first call asks for memory itself */
     CHECK(hs_set_scratch_allocator(__wrap_malloc, free) == HS_SUCCESS);
 }

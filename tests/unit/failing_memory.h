@@ -5,6 +5,7 @@
 #define LETHE_TESTS_FAILING_MEMORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Before any library is used. */
@@ -15,6 +16,11 @@ void failing_memory_arm(uint64_t first, bool all_later);
 
 /* Ends it; returns how many requests there were since. */
 uint64_t failing_memory_disarm(void);
+
+/* The numbers of requests, counted while none was refused, of which each was the first on its way through the program's functions:
+ * those that are new since the last call, also when a child of the process counted. */
+#define FAILING_MEMORY_WAYS 4096
+size_t failing_memory_new_ways(uint64_t numbers[FAILING_MEMORY_WAYS]);
 
 /* Between these, requests are neither counted nor refused. */
 void failing_memory_hold(void);

@@ -2,8 +2,8 @@
  * not examined for lack of memory is withheld, never passed; what a store holds is there afterwards.
  *
  * Each refusal is tried in a process of its own. What may come of it: all as without it; less, and told; or a stop by a CHECK,
- * where a record could not even be counted. Of the requests SAMPLE are tried; with LETHE_LONG=1 all, but of the many equal ones that
- * a worker makes when it begins LONG_SAMPLE. */
+ * where a record could not even be counted. Tried are one request of each way on which the program asks, and SAMPLE of all; with
+ * LETHE_LONG=1 all, but of the many equal ones that a worker makes when it begins LONG_SAMPLE. */
 #include "storing.h"
 
 #include "failing_memory.h"
@@ -18,12 +18,15 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define SAMPLE   40
+#define SAMPLE   12
 #define LONG_SAMPLE 4000
 #define PATIENCE 60   /* seconds for one attempt */
 #define CANARY   "Tr0ub4dorZq9xK"
 
 enum ending { WHOLE = 10, TOLD = 11, PASSED = 12, LOST = 13 };   /* exit codes of an attempt; the last two are faults */
+
+void __gcov_dump(void) __attribute__((weak));    /* there when coverage is counted */
+void __gcov_reset(void) __attribute__((weak));
 
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "exitcode=99:allocator_may_return_null=1"; }
@@ -68,9 +71,11 @@ static void try(const struct scene *s, uint64_t number, bool all_later, struct c
         signal(SIGBUS, SIG_DFL);
         alarm(PATIENCE);
         dup2(log_fd, STDERR_FILENO);
+        if (__gcov_reset != NULL) __gcov_reset();
         failing_memory_arm(number, all_later);
         enum ending ending = s->attempt();
         *requests_seen = failing_memory_disarm();
+        if (__gcov_dump != NULL) __gcov_dump();
         _exit(ending);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -96,18 +101,21 @@ static void play(const struct scene *s)
     const char   *wish = getenv("LETHE_LONG");
     requests_seen = mmap(NULL, sizeof *requests_seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(requests_seen != MAP_FAILED);
+    static uint64_t ways[FAILING_MEMORY_WAYS];
     try(s, 0, false, &c);
     assert_int_equal(c.whole, 1);
     c = (struct counts){.requests = *requests_seen};
     assert_true(c.requests > 0);
+    size_t way_count = failing_memory_new_ways(ways);
+    for (size_t i = 0; i < way_count; i++) try(s, ways[i], false, &c);
     uint64_t step = c.requests / (wish != NULL && *wish == '1' ? LONG_SAMPLE : SAMPLE) + 1;
     for (uint64_t i = 1; i <= c.requests; i += step) {
         try(s, i, false, &c);
         try(s, i, true, &c);
     }
     assert_true(c.told + c.stopped > 0);
-    print_message("           %s: %" PRIu64 " requests, %" PRIu64 " refusals: %" PRIu64 " made no difference, %" PRIu64 " told, %" PRIu64 " stopped, 0 passed on\n",
-                  s->name, c.requests, c.tried, c.whole, c.told, c.stopped);
+    print_message("           %s: %" PRIu64 " requests on %zu new ways, %" PRIu64 " refusals: %" PRIu64 " made no difference, %" PRIu64 " told, %" PRIu64 " stopped, 0 passed on\n",
+                  s->name, c.requests, way_count, c.tried, c.whole, c.told, c.stopped);
     munmap(requests_seen, sizeof *requests_seen);
 }
 
