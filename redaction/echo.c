@@ -47,7 +47,7 @@ static bool inside_string(const struct tape *t, uint32_t from, uint32_t to)
         else high = middle;
     }
     const struct node *n = &t->nodes[low];
-    return (n->type == NODE_KEY || n->type == NODE_STRING) && from >= n->start && to <= n->end && !(n->facts & FACT_ESCAPE);
+    return (n->type == NODE_KEY || n->type == NODE_STRING) && to <= n->end && !(n->facts & FACT_ESCAPE);
 }
 
 static bool touches_word(struct slice text, size_t from, size_t to)

@@ -248,7 +248,6 @@ struct finding {
     uint32_t         rule;            /* plan_rule() number */
     enum rule_class  class_;
     enum rule_action action;
-    bool             echo;            /* look for the value in the rest of the record */
 };
 
 /* The finding of an engine rule under the policy. */
@@ -257,7 +256,7 @@ struct finding engine_finding(const struct redactor *, enum engine_rule);
 /* How the value of an environment variable with these traits of its name is treated. walk.c */
 struct finding variable_finding(const struct redactor *, uint32_t traits);
 
-/* Replaces view.text[from, to) inside a string. Nothing happens when the policy keeps the class, when the value is
+/* Replaces view.text[from, to) inside a string, and has the value looked for in the rest of the record. Nothing happens when the policy keeps the class, when the value is
  * allowed, or when it is a marker or a pseudonym of ours already. Returns whether it was replaced. */
 bool replace_text(struct redactor *, uint32_t view, uint32_t from, uint32_t to, struct finding);
 

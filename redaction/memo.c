@@ -5,9 +5,9 @@
 struct memo *memo_new(void)
 {
     struct memo *m = calloc(1, sizeof *m);
-    if (m != NULL && getrandom(m->seeds, sizeof m->seeds, 0) == (ssize_t)sizeof m->seeds) return m;
-    free(m);
-    return NULL;
+    if (m == NULL) return NULL;
+    CHECK(getrandom(m->seeds, sizeof m->seeds, 0) == (ssize_t)sizeof m->seeds);
+    return m;
 }
 
 void memo_free(struct memo *m) { free(m); }
@@ -46,7 +46,7 @@ struct memo_key memo_key(const struct memo *m, struct slice text)
 bool memo_has(const struct memo *m, struct memo_key key)
 {
     const struct memo_key *slot = &m->slots[key.a % MEMO_SLOTS];
-    return slot->a == key.a && slot->b == key.b;
+    return ((slot->a ^ key.a) | (slot->b ^ key.b)) == 0;
 }
 
 void memo_add(struct memo *m, struct memo_key key) { m->slots[key.a % MEMO_SLOTS] = key; }

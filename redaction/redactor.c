@@ -146,23 +146,25 @@ static void walk_record(struct redactor *r, uint32_t job)
 static struct finding rule_finding(const struct redactor *r, uint32_t rule)
 {
     struct rule_view v = rules_get(r->plan->rules, rule);
-    return (struct finding){.rule = rule, .class_ = v.class_, .action = r->plan->policy.actions[v.class_], .echo = true};
+    return (struct finding){.rule = rule, .class_ = v.class_, .action = r->plan->policy.actions[v.class_]};
 }
 
-/* A line of a private key that was logged line by line: its last word, if that is base64. */
+#define LEAST_KEY_WORD 4   /* what three bytes of a key give */
+
+/* A line of a private key that was logged line by line: the base64 at its end, whatever the logger put before it. */
 static void mask_key_line(struct redactor *r, uint32_t job)
 {
     const struct job *j = &r->jobs[job];
     if (j->refusal != REFUSAL_NONE) return;
     uint32_t from, to, view = string_view(r, j->view, &j->source.tape->nodes[2], &from, &to);   /* {"message":"..."} */
-    if (view == NO_VIEW || to == from) return;
+    if (view == NO_VIEW) return;
     static const struct byte_class base64 = BYTE_CLASS_BASE64;
     struct slice text = r->views[view].text;
+    CHECK(to > from);
     if (text.data[to - 1] == '-') return;   /* the frame */
     uint32_t word = to;
     while (word > from && (byte_class_has(&base64, text.data[word - 1]) || text.data[word - 1] == '=')) word--;
-    bool whole = word == from || text.data[word - 1] == ' ' || text.data[word - 1] == '\t';
-    if (whole && to - word >= 4) replace_text(r, view, word, to, rule_finding(r, r->plan->key_rule));
+    if (to - word >= LEAST_KEY_WORD) replace_text(r, view, word, to, rule_finding(r, r->plan->key_rule));
 }
 
 /* The members of a container that are not its records, for keep_container. */
@@ -274,11 +276,12 @@ static bool scan_texts(struct redactor *r)
     struct reading t = {.view = NO_VIEW};
     for (size_t i = 0; i < count; i++) {
         while (hits[i].end > leaf_end(r, leaf)) {
-            if (++leaf == r->leaf_count) return true;
+            leaf++;
+            CHECK(leaf < r->leaf_count);
             t.view = NO_VIEW;
         }
         struct leaf *l = &r->leaves[leaf];
-        if (hits[i].end <= l->at) continue;   /* ends on a separator */
+        CHECK(hits[i].end > l->at);   /* no pattern takes a separator */
         if (t.view == NO_VIEW)
             t = (struct reading){.text = slice_of(r->scan + l->at, leaf_end(r, leaf) - l->at), .view = l->view, .from = l->from};
         read_hit(r, leaf, &t, hits[i]);
@@ -286,7 +289,7 @@ static bool scan_texts(struct redactor *r)
     return true;
 }
 
-/* The leaf that holds scan[from, to), or leaf_count. */
+/* The leaf that holds scan[from, to). */
 static size_t leaf_of(const struct redactor *r, uint32_t from, uint32_t to)
 {
     size_t low = 0, high = r->leaf_count;
@@ -295,7 +298,8 @@ static size_t leaf_of(const struct redactor *r, uint32_t from, uint32_t to)
         if (r->leaves[middle].at <= from) low = middle;
         else high = middle;
     }
-    return to <= leaf_end(r, low) ? low : r->leaf_count;
+    CHECK(to <= leaf_end(r, low));
+    return low;
 }
 
 /* Formats that no literal announces, found in the whole buffer at once: the separators are in none of their alphabets. */
@@ -304,10 +308,7 @@ static void find_without_literal(struct redactor *r)
     struct slice text = slice_of(r->scan, r->scan_len);
     struct rules_cursor cursor = {0};
     uint32_t rule, from, to;
-    while (rules_next(r->plan->rules, text, &cursor, &rule, &from, &to)) {
-        size_t leaf = leaf_of(r, from, to);
-        if (leaf < r->leaf_count) found(r, leaf, rule, from, to);
-    }
+    while (rules_next(r->plan->rules, text, &cursor, &rule, &from, &to)) found(r, leaf_of(r, from, to), rule, from, to);
 }
 
 #define DIGIT_RUN 11   /* shortest run of digits, blanks, dashes and plus signs that may be a card or personal number */
@@ -327,8 +328,7 @@ static void find_digits(struct redactor *r)
         uint32_t rule, first, end;
         uint32_t at = next_digit(text, from, to);
         while (to - at >= DIGIT_RUN - 1 && rules_digits(r->plan->rules, text, at, &rule, &first, &end)) {
-            size_t leaf = leaf_of(r, first, end);
-            if (leaf < r->leaf_count) found(r, leaf, rule, first, end);
+            found(r, leaf_of(r, first, end), rule, first, end);
             at = next_digit(text, end, to);
         }
     }
@@ -460,7 +460,8 @@ void finish_record(struct redactor *r, uint32_t job)
                                            .span_count = count, .details = details, .kind = j->kind, .element = j->element, .offset = j->source.offset,
                                            .line = j->source.line, .origin = j->origin, .index = j->index, .policy = r->plan->policy.name};
     /* The clean batch has one cache for all keys. They are in it since the lane was chosen. */
-    if (r != r->front) CHECK(resolve_record(r->front, &j->source));
+    if (r == r->front) return;
+    CHECK(resolve_record(r->front, &j->source));
 }
 
 static void finish_glue(struct redactor *r, const struct job *j)

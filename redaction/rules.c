@@ -98,7 +98,8 @@ static bool accepted(const struct rule *rule, struct slice text, uint32_t *from,
 /* Walks from the end of the match to where the secret begins; *start is where the match (and what goes before) begins. */
 static bool find_start(const struct rule *rule, struct slice text, uint32_t end, uint32_t *start, uint32_t *from)
 {
-    if (end < rule->width || end > text.len) return false;
+    CHECK(end <= text.len);
+    if (end < rule->width) return false;
     *start = end - rule->width;
     if (rule->keep == RULE_KEEP_ALL) {
         for (*from = end; *from < text.len && *from - end < rule->gap_max && charset_has(&rule->gap, text.data[*from]);) ++*from;

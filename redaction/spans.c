@@ -1,5 +1,6 @@
 #include "redaction/engine.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 /* --- What stands in place of a value --------------------------------------------------------------------------------------- */
@@ -34,7 +35,7 @@ static struct slice canonical(struct slice value, char *out, size_t capacity)
 /* The address in `value`, which may have a port ("1.2.3.4:80", "[::1]:80"). */
 static struct slice address_part(struct slice value)
 {
-    if (value.len > 0 && value.data[0] == '[') {
+    if (value.data[0] == '[') {
         const char *close = memchr(value.data, ']', value.len);
         if (close != NULL) return slice_of(value.data + 1, (size_t)(close - value.data) - 1);
     }
@@ -53,20 +54,18 @@ static enum pseudonym_kind pseudonym_kind(enum rule_class class_)
     }
 }
 
-/* Keeps the network part of an address: 24 bits of IPv4, 48 of IPv6. */
-static struct slice truncated_address(struct redactor *r, struct slice address)
+/* Keeps the network part of an address: 24 bits of IPv4, 48 of IPv6. Of what is no address nothing. */
+static struct slice truncated_address(struct redactor *r, struct slice value)
 {
-    size_t groups = 0;
-    bool v6 = memchr(address.data, ':', address.len) != NULL;
-    for (size_t i = 0; i < address.len; i++) {
-        if (address.data[i] != (v6 ? ':' : '.') || ++groups < 3) continue;
-        char out[PSEUDONYM_MAX];
-        if (i + 2 > sizeof out) break;
-        memcpy(out, address.data, i + 1);
-        out[i + 1] = v6 ? ':' : '0';
-        return keep_copy(r, out, i + 2);
-    }
-    return SLICE("0.0.0.0");
+    char text[INET6_ADDRSTRLEN] = "";
+    uint8_t address[sizeof(struct in6_addr)];
+    if (value.len < sizeof text) memcpy(text, value.data, value.len);
+    bool v4 = inet_pton(AF_INET, text, address) == 1;
+    if (!v4 && inet_pton(AF_INET6, text, address) != 1) return SLICE("0.0.0.0");
+    size_t kept = v4 ? 3 : 6;
+    memset(address + kept, 0, sizeof address - kept);
+    CHECK(inet_ntop(v4 ? AF_INET : AF_INET6, address, text, sizeof text) != NULL);
+    return keep_copy(r, text, strlen(text));
 }
 
 static struct slice replacement_for(struct redactor *r, struct slice value, struct finding f)
@@ -87,7 +86,7 @@ static struct slice replacement_for(struct redactor *r, struct slice value, stru
 
 /* --- Quotes around a whole node ----------------------------------------------------------------------------------------------- */
 
-/* Writes `text` as it must stand in the text around an encoding. Returns the new length, 0 if there is no room. */
+/* Writes `text` as it must stand in the text around an encoding. Returns the new length. */
 static size_t encode_quotes(enum encoding e, const char *text, size_t len, char *out, size_t capacity)
 {
     size_t n = 0;
@@ -97,7 +96,7 @@ static size_t encode_quotes(enum encoding e, const char *text, size_t len, char 
         else if (text[i] == '"') as = e == ENCODING_PERCENT ? "%22" : e == ENCODING_HTML ? "&quot;" : "\\\"";
         else if (text[i] == '\\') as = e == ENCODING_PERCENT ? "%5C" : e == ENCODING_HTML ? "\\" : "\\\\";
         size_t as_len = as != NULL ? strlen(as) : 1;
-        if (n + as_len > capacity) return 0;
+        CHECK(n + as_len <= capacity);
         memcpy(out + n, as != NULL ? as : text + i, as_len);
         n += as_len;
     }
@@ -110,11 +109,11 @@ static size_t encode_quotes(enum encoding e, const char *text, size_t len, char 
 static struct slice quoted_for(struct redactor *r, uint32_t view, struct slice replacement)
 {
     char one[MAX_QUOTED], two[MAX_QUOTED];
+    if (replacement.data == NULL) return replacement;   /* no memory */
     size_t len = (size_t)snprintf(one, sizeof one, "\"%.*s\"", (int)replacement.len, replacement.data);
     for (const struct view *v = &r->views[view]; v->parent != NO_VIEW; v = &r->views[v->parent]) {
         if (v->encoding == ENCODING_BASE64) return replacement;
         len = encode_quotes((enum encoding)v->encoding, one, len, two, sizeof two);
-        if (len == 0) return (struct slice){0};
         memcpy(one, two, len);
     }
     return keep_copy(r, one, len);
@@ -152,7 +151,7 @@ static void add_span(struct redactor *r, uint32_t view, uint32_t from, uint32_t 
     while (first > 0 && inside_character(document, first)) first--;
     while (inside_character(document, end)) end++;
     struct span_item *item = arena_take(&r->arena, sizeof *item);
-    if (item == NULL || (replacement.data == NULL)) {
+    if (item == NULL || replacement.data == NULL) {
         job_refuse(r, job, REFUSAL_MEMORY);
         return;
     }
@@ -169,7 +168,7 @@ struct finding engine_finding(const struct redactor *r, enum engine_rule rule)
 #include "redaction/engine_rules.def"
     };
     return (struct finding){.rule = plan_engine_rule(r->plan, rule), .class_ = classes[rule],
-                            .action = r->plan->policy.actions[classes[rule]], .echo = true};
+                            .action = r->plan->policy.actions[classes[rule]]};
 }
 
 /* Words and numbers are too common to be looked for elsewhere. */
@@ -230,7 +229,7 @@ bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to,
     struct slice replacement = replacement_for(r, text, f);
     if (slice_equal(replacement, text)) return false;
     add_span(r, view, from, to, f, replacement, false);
-    if (f.echo && worth_an_echo(text, f.class_)) add_needles(r, &r->jobs[r->views[view].job], text, replacement, f);
+    if (worth_an_echo(text, f.class_)) add_needles(r, &r->jobs[r->views[view].job], text, replacement, f);
     return true;
 }
 

@@ -128,8 +128,9 @@ static bool examine_json(struct redactor *r, uint32_t view, uint32_t from, uint3
         return true;
     }
     enum parse_status status = parser_parse(&r->parser, text, &r->arena, tape, &at);
-    if (status == PARSE_DEPTH || status == PARSE_MEMORY || status == PARSE_TOO_LONG) {
-        job_refuse(r, v.job, status == PARSE_DEPTH ? REFUSAL_DEPTH : status == PARSE_MEMORY ? REFUSAL_MEMORY : REFUSAL_LENGTH);
+    CHECK(status != PARSE_TOO_LONG);   /* no longer than the record, which was parsed */
+    if (status == PARSE_DEPTH || status == PARSE_MEMORY) {
+        job_refuse(r, v.job, status == PARSE_DEPTH ? REFUSAL_DEPTH : REFUSAL_MEMORY);
         return true;
     }
     if (status != PARSE_OK) return false;
@@ -160,7 +161,7 @@ static void examine_run(struct redactor *r, uint32_t view, uint32_t from, uint32
     size_t len = encoding_decode(ENCODING_BASE64, view_piece(&v, from, to), out);
     memset(out + len, 0, PARSER_PADDING);
     arena_trim(&r->arena, out, len + PARSER_PADDING);
-    if (len == 0) return;
+    CHECK(len > 0);   /* its first letters are text */
     uint32_t decoded = view_add(r, (struct view){.text = slice_of(out, len), .parent = view, .from = from, .to = to, .job = v.job,
                                                  .encoding = ENCODING_BASE64, .depth = (uint8_t)(v.depth + 1)});
     if (decoded == NO_VIEW) return;

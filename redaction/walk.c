@@ -114,7 +114,7 @@ static void walk_string(struct redactor *r, struct value v, const struct place *
 static struct slice without_zeros(struct slice number)
 {
     size_t len = number.len;
-    while (len > 1 && number.data[len - 1] == '0') len--;
+    while (number.data[len - 1] == '0') len--;   /* no number of JSON is nothing but zeros, if it is long */
     return number.data[len - 1] == '.' ? slice_sub(number, 0, len - 1) : number;
 }
 
@@ -324,8 +324,7 @@ static void walk_container(struct redactor *r, struct value v, const struct plac
 static void walk_value(struct redactor *r, struct value v, const struct context *c, bool element)
 {
     const struct place *place = places_find(r->plan->policy.places, c->state);
-    if (place == NULL) place = c->inherited;
-    if (place != NULL && place->action == ACTION_KEEP) place = NULL;
+    if (place == NULL) place = c->inherited;   /* what is kept has no place */
     switch (node_of(r, v.view, v.node)->type) {
     case NODE_STRING: walk_string(r, v, place, c, element); break;
     case NODE_NUMBER: walk_number(r, v, place, c); break;
