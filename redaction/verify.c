@@ -225,16 +225,18 @@ static uint32_t part_end(struct slice text, uint32_t at)
     return at;
 }
 
-/* The first part decodes to a JSON object: `{`, white space, a quote, ..., and `}` at the end. */
+/* The first part decodes to a JSON object: `{`, white space, a quote, ..., and `}` at the end. Of a long one, as with certificates
+ * in it, the beginning must do. */
 static bool is_jwt_header(struct slice part)
 {
     unsigned char bytes[3072];
-    size_t len = part.len <= 4096 ? base64_decode(part, bytes, sizeof bytes) : 0;
+    size_t len = base64_decode(part, bytes, sizeof bytes);
+    bool cut = part.len > 4096;
     size_t at = 1;
     if (len < 7 || bytes[0] != '{') return false;
     while (at < len && (bytes[at] == ' ' || bytes[at] == '\n' || bytes[at] == '\r' || bytes[at] == '\t')) at++;
     while (len > at && (bytes[len - 1] == '\n' || bytes[len - 1] == ' ')) len--;
-    return at < len && bytes[at] == '"' && bytes[len - 1] == '}';
+    return at < len && bytes[at] == '"' && (cut || bytes[len - 1] == '}');
 }
 
 /* Takes the whole token whatever span was proposed: header.payload, header.payload.signature, or the five parts of an

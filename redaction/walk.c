@@ -278,15 +278,19 @@ static void walk_object(struct redactor *r, uint32_t view, uint32_t object, cons
     }
 }
 
+#define MAX_HEADER 64   /* bytes of a header's name */
+
 /* ["Authorization", "Bearer x"], ["Host", "x", "Cookie", "y"]: in an array of texts, what the element before says of this one if
  * it is spelt as a header's name. A list of such names is no list of headers. */
 static uint32_t named_before(const struct redactor *r, const struct tape *t, uint32_t array, uint32_t element)
 {
     uint32_t count = element - array - 1;   /* texts take one node each */
     const struct node *name = &t->nodes[element - 1], *value = &t->nodes[element];
-    if (count % 2 == 0 || name->type != NODE_STRING || value->type != NODE_STRING || (name->facts & FACT_ESCAPE)) return 0;
+    if (count % 2 == 0 || name->type != NODE_STRING || value->type != NODE_STRING || name->end - name->start > 6 * MAX_HEADER) return 0;
+    char decoded[6 * MAX_HEADER + PARSER_PADDING];
     struct slice spelt = slice_of(t->text.data + name->start, name->end - name->start);
-    if (spelt.len < 3 || spelt.len > 64 || is_known_words(slice_of(t->text.data + value->start, value->end - value->start))) return 0;
+    if (name->facts & FACT_ESCAPE) spelt = slice_of(decoded, string_decode(spelt, decoded));
+    if (spelt.len < 3 || spelt.len > MAX_HEADER || is_known_words(slice_of(t->text.data + value->start, value->end - value->start))) return 0;
     for (size_t i = 0; i < spelt.len; i++)
         if (!ascii_is_alnum(spelt.data[i]) && spelt.data[i] != '-' && spelt.data[i] != '_') return 0;
     return plan_traits(r->plan, spelt) & TRAIT_STRONG;

@@ -163,6 +163,27 @@ static void verifiers_judge_the_span(void **state)
         {"basic-credentials", "bWFqYTpwdw==", 0, true}, {"basic-credentials", "authentication", 0, false},
         {"user-password", "maja:hunter2", 0, true}, {"user-password", "maja", 0, false}, {"user-password", "maja:$PW", 0, false},
         {"run-id", "search", 0, false},           {"run-id", "nightly-4", 0, true}, {"run-id", "4711", 0, false},
+        {"run-id", "a1", 0, false},               {"run-id", "<run-id>", 0, false}, {"run-id", "RUN", 0, true},
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c10", 0, false},                                           /* 40: SHA-1 */
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c1093bd4f6ea1c80d4b", 0, false},                           /* 56 */
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c1093bd4f6ea1c80d4b7f3e9a25", 0, false},                   /* 64 */
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c1093bd4f6ea1c80d4b7f3e9a25", 0, false},   /* 96 */
+        {"not-hash", "5e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c1093bd4f6ea1c80d4b7f3e9a25"
+                     "5e2a7c1093bd4f6ea1c80d4b7f3e9a255e2a7c1093bd4f6ea1c80d4b7f3e9a25", 0, false},                   /* 128 */
+        {"mixed", "AB3", 0, false},               {"mixed", "aBc", 0, false},
+        {"mixed-or-hex", "aB3", 0, true},         {"mixed-or-hex", "AB3", 0, false}, {"mixed-or-hex", "abc", 0, false},
+        {"mixed-or-hex", "5E2A7C1093BD4F6EA1C80D4B7F3E9A25", 0, false}, {"mixed-or-hex", "5e2a7c1093bd4f6ea1c80d4b7f3e9a2", 0, false},
+        {"mixed-or-hex", "5e2a7c1093bd4f6ea1c80d4b7f3e9a25", 0, true},
+        {"one-case", "OY2ABC", 0, true},          {"one-case", "123", 0, true},
+        {"credential", "", 0, false},             {"credential", "xxxx", 0, false}, {"credential", "123456789012", 0, true},
+        {"credential", "12345678901", 0, false},  {"credential", "REQUIRED", 0, false}, {"credential", "Q", 0, false},
+        {"base64", "Zg==", 0, true},              {"base64", "!", 0, false},       {"base64", "Z", 0, false},
+        {"basic-credentials", "Og==", 0, false},  {"basic-credentials", "YTo=", 0, true}, {"basic-credentials", "YWI=", 0, false},
+        {"user-password", "maja:", 0, false},     {"user-password", "$maja:hunter2", 0, false}, {"user-password", "maja:<password>", 0, false},
+        {"after-curl", "abc", 0, false},          {"not-placeholder", "<key>", 0, false}, {"not-placeholder", "key", 0, true},
+        {"not-words", "my_secret", 0, false},     {"not-words", "mx7secret", 0, true},
+        {"devops-checksum", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga", 0, true},
+        {"devops-checksum", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcnga", 0, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct verifier *verifier = verifier_find(slice_from(cases[i].verifier));
@@ -201,6 +222,44 @@ static void verifiers_move_the_span(void **state)
         {"workspace-job", "/workspaces/ws/jobs/j1", "j1", "j1"},
         {"workspace-job", "/batch/ws/jobs/j1", "j1", NULL},
         {"workspace-job", "/jobs/j1", "j1", NULL},
+        {"workspace-job", "obs/j1", "j1", NULL},
+        {"workspace-job", "ws/jobs/j1", "j1", NULL},
+        {"workspace-job", "/workspaces//jobs/j1", "j1", NULL},
+        {"workspace-job", "xworkspaces/ws/jobs/j1", "j1", NULL},
+        {"workspace-job", "/workspaces/ws-0123456789012345678901234567890123456789012345678901234567890123456789/jobs/j1", "j1", NULL},
+        {"after-colon", "SharedKey st:", "st:", NULL},
+        {"after-colon", "SharedKey st", "st", NULL},
+        {"jwt", "t=eyJhbGciOiJub25lIn0", "eyJhbGciOiJub25lIn0", NULL},
+        {"jwt", "eyJhbGciOiJub25lIn0;eyJhIjoiYmNkZWYifQ", "eyJh", NULL},
+        {"jwt", "eyJhIjox.eyJhIjoiYmNkZWYifQ", "eyJh", NULL},                         /* a first part too short for a header */
+        {"jwt", "WyJhbGciOiJub25lIl0.eyJhIjoiYmNkZWYifQ", "WyJh", NULL},              /* ["alg":"none"] */
+        {"jwt", "eyJhbGciOiJub25l.eyJhIjoiYmNkZWYifQ", "eyJh", NULL},                 /* {"alg":"none */
+        {"jwt", "e2FsZzogMX0xMjM0NX0.eyJhIjoiYmNkZWYifQ", "e2Fs", NULL},              /* {alg: 1}12345} */
+        {"jwt", "ewogICAgIA0JICAgICAg.eyJhIjoiYmNkZWYifQ", "ewog", NULL},             /* a brace and white space */
+        {"jwt", "ewoNCSAiYWxnIjoxCn0KIA.eyJhIjoiYmNkZWYifQ", "ewoN", "ewoNCSAiYWxnIjoxCn0KIA.eyJhIjoiYmNkZWYifQ"},   /* white space of every sort */
+        {"jwt", "eyJhbGciOiJub25lIn0.abcdefghi", "eyJh", NULL},                       /* nine characters of a payload */
+        {"jwt", "eyJhbGciOiJub25lIn0.abcdefghij", "eyJh", "eyJhbGciOiJub25lIn0.abcdefghij"},
+        {"jwt", "eyJhbGciOiJub25lIn0.a.b", "eyJh", "eyJhbGciOiJub25lIn0.a.b"},
+        {"pem", "-----BEGIN PGP PRIVATE KEY BLOCK-----\nQUJD\n-----END PGP PRIVATE KEY BLOCK-----x", "PRIVATE KEY",
+         "-----BEGIN PGP PRIVATE KEY BLOCK-----\nQUJD\n-----END PGP PRIVATE KEY BLOCK-----"},
+        {"pem", "-----BEGIN PRIVATE KEY QUJD\n-----END PRIVATE KEY", "PRIVATE KEY", "-----BEGIN PRIVATE KEY QUJD\n-----END PRIVATE KEY"},
+        {"pem", "-----BEGIN PRIVATE KEY-----\nQUJD\n----- that was it", "PRIVATE KEY", "-----BEGIN PRIVATE KEY-----\nQUJD\n-----"},
+        {"pem", "-----BEGIN A KEY WHOSE NAME IS MUCH LONGER THAN THE NAME OF ANY THAT IS KNOWN PRIVATE KEY-----\nQ", "PRIVATE KEY", NULL},
+        {"pem", "-----BEGIN \nPRIVATE KEY-----", "PRIVATE KEY", NULL},
+        {"entra-token", "A.Agbbbb", ".Agbbbb", NULL},
+        {"entra-token", "Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", NULL},
+        {"entra-token", "t=0.Baaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", NULL},
+        {"entra-token", "t=0,Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", NULL},
+        {"entra-token", "t=2.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", NULL},
+        {"entra-token", "x0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", NULL},
+        {"entra-token", "0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb", ".Agbbbb", "0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.Agbbbb"},
+        {"entra-token", "0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaa5.Agbbbb", ".Agbbbb", "0.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaa5.Agbbbb"},
+        {"entra-token", "5.Agbbbb", ".Agbbbb", NULL},
+        {"sk-before", "sk-aT3BlbkFJbbbb", "T3BlbkFJbbbb", NULL},
+        {"sk-before", "sk-aaaaaaaaaaaaaaaaaaaaT3BlbkFJbbbb", "T3BlbkFJbbbb", "sk-aaaaaaaaaaaaaaaaaaaaT3BlbkFJbbbb"},
+        {"whole-url", "see https://hooks.example/services/T1", "services/T1", "https://hooks.example/services/T1"},
+        {"whole-url", "services/T1", "services/T1", "services/T1"},
+        {"after-curl", "curl -u maja:hunter2", "maja:hunter2", "maja:hunter2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct slice text = slice_from(cases[i].text);
@@ -210,6 +269,25 @@ static void verifiers_move_the_span(void **state)
         if (stands != (cases[i].result != NULL) ||
             (stands && !slice_equal(slice_sub(text, from, to), slice_from(cases[i].result))))
             fail_msg("case %zu (%s): [%u, %u)", i, cases[i].verifier, from, to);
+    }
+}
+
+/* Certificates in a header make it long: its beginning must do. */
+static void a_token_may_have_a_header_of_any_length(void **state)
+{
+    static const char start[] = "eyJ4NWMiOlsi";   /* {"x5c":[" */
+    (void)state;
+    for (size_t middle = 4000; middle <= 12000; middle += 4000) {
+        char     text[16384];
+        size_t   len = (size_t)sprintf(text, "%s", start);
+        uint32_t from = 0, to = 4;
+        memset(text + len, 'Q', middle);
+        len += middle;
+        len += (size_t)sprintf(text + len, "Il19.eyJhIjoiYmNkZWYifQ.c2ln;");   /* "]} */
+        assert_true(verifier_find(SLICE("jwt"))->check(slice_of(text, len), &from, &to, 0));
+        assert_int_equal(to, len - 1);
+        text[1] = 'z';
+        assert_false(verifier_find(SLICE("jwt"))->check(slice_of(text, len), &from, &to, 0));
     }
 }
 
@@ -305,6 +383,7 @@ int main(void)
         cmocka_unit_test(placeholders_are_told_from_secrets),
         cmocka_unit_test(verifiers_judge_the_span),
         cmocka_unit_test(verifiers_move_the_span),
+        cmocka_unit_test(a_token_may_have_a_header_of_any_length),
         cmocka_unit_test(finders_judge_a_place),
         cmocka_unit_test(a_run_of_52_is_found_wherever_it_stands),
     };
