@@ -26,6 +26,7 @@ struct run {
     struct admin   *admin;     /* NULL: no listener */
     struct confinement *confinement;
     const sigset_t *signals;
+    bool            replacing; /* what stops makes room for what starts */
     unsigned        asked;     /* so often to stop */
     int             code;      /* of the exit, as far as it is known */
 };
@@ -64,7 +65,7 @@ static void release(struct run *r, uint64_t lost)
     r->code = EXIT_INCOMPLETE;
 }
 
-static void finish(struct run *r, uint64_t drain_ms) { release(r, stream_stop(r->stream, drain_ms)); }
+static void finish(struct run *r, uint64_t drain_ms) { release(r, stream_stop(r->stream, drain_ms, !r->replacing)); }
 
 /* Stopping waits in a thread of its own, so that this one can hear signals and tell the watchdog that all is well. */
 struct stopping {
@@ -77,7 +78,7 @@ struct stopping {
 static void *stop(void *argument)
 {
     struct stopping *s = argument;
-    uint64_t         lost = stream_stop(s->run->stream, s->run->config->run.drain_ms);
+    uint64_t         lost = stream_stop(s->run->stream, s->run->config->run.drain_ms, !s->run->replacing);
     pthread_mutex_lock(&s->lock);
     s->stopped = true;
     pthread_mutex_unlock(&s->lock);
@@ -118,7 +119,9 @@ static void stop_in_order(struct run *r)
 static bool replace(struct run *r, struct config *fresh)
 {
     struct error err = {0};
+    r->replacing = true;
     stop_in_order(r);
+    r->replacing = false;
     config_free(r->config);
     r->config = fresh;
     setup_log(fresh);

@@ -36,12 +36,13 @@ struct source {
     const struct source_type *type;
     const char               *name;
     const char               *policy;        /* as configured, or NULL */
-    size_t                    max_record;    /* bytes: longest document; a cargo has room for it */
+    size_t                    max_record;    /* bytes: longest document; a cargo has room for it. open() may raise it */
     const struct keyring     *keys;          /* for keyed hashes, see source_stream_id() */
     struct store             *store;         /* positions of earlier runs; NULL: none are kept */
     uint64_t                  store_born_ns; /* when its folder was made, since 1970: before the first run with it */
     struct kafka_feed        *feed;          /* for a sink that is exactly once with it, set by check(); NULL: there is no such thing */
     atomic_bool               stopping;      /* fill() should come back soon, with FILL_IDLE if it has nothing */
+    atomic_bool               ending;        /* set before `stopping`: the process is to end, nobody takes over what was read */
     struct source_counters    counters;
 };
 
@@ -58,6 +59,7 @@ struct source_type {
     size_t                bytes;             /* of the instance */
     const struct setting *settings;
     bool                  replayable;        /* what was not settled can be read again after a crash */
+    bool                  finishes;          /* when the process is to end, fill() is called until SOURCE_END, for some seconds at most */
     bool                  wants_verdicts;
     unsigned              cargoes;           /* how many batches may be under way */
     bool (*check)(struct source *, struct error *);                    /* may be NULL; ERROR_USAGE */

@@ -13,6 +13,7 @@
 #define IDLE_WAIT_MS     200            /* how long a thread waits before it looks whether it should stop */
 #define LEAST_PAUSE_MS   100            /* after a source failed */
 #define MOST_PAUSE_MS    30000
+#define FINISH_MS        3000           /* for sources that read to the end of what they have begun */
 
 /* --- Failure ---------------------------------------------------------------------------------------------------------------- */
 
@@ -64,13 +65,22 @@ static void tell_failure(struct runner *r, const struct error *err)
     if (log_passes(&r->failure_limit, MOST_PAUSE_MS, &left_out)) log_line(LOG_WARNING, r->source->name, "%s; will be tried again", err->text);
 }
 
+/* Whether the source is to be asked for more. */
+static bool goes_on(const struct runner *r)
+{
+    const struct stream *s = r->stream;
+    const struct source *source = r->source;
+    if (!atomic_load(&source->stopping)) return true;
+    return source->type->finishes && atomic_load(&source->ending) && !atomic_load(&s->hurry) && clock_monotonic_ms() < s->finish_until_ms;
+}
+
 static void *run_source(void *runner)
 {
     struct runner *r = runner;
     struct cargo  *c = NULL;
     uint64_t       number = 0, pause_ms = LEAST_PAUSE_MS;
     bool           more = true;
-    while (more && !atomic_load(&r->source->stopping)) {
+    while (more && goes_on(r)) {
         struct error err = {0};
         if (c == NULL && (c = queue_take(&r->home, IDLE_WAIT_MS)) == NULL) {
             be_idle(r);
@@ -102,12 +112,17 @@ static uint64_t born_ns(const char *path)
     return (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec;
 }
 
+/* The source is opened before it has cargoes: it may need them larger. */
 static bool runner_init(struct runner *r, struct stream *s, struct source *source, struct error *err)
 {
     unsigned count = source->type->cargoes;
     *r = (struct runner){.stream = s, .source = source};
     r->cargoes = calloc(count, sizeof *r->cargoes);
     if (r->cargoes == NULL || !queue_init(&r->home, count)) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
+    source->store = s->store;
+    source->store_born_ns = s->store != NULL ? born_ns(s->config->store.path) : UINT64_MAX;
+    source->keys = s->first->keys;
+    if (!source->type->open(source, err)) return false;
     for (unsigned i = 0; i < count; i++) {
         r->cargoes[i].source = source;
         r->cargoes[i].home = &r->home;
@@ -115,10 +130,7 @@ static bool runner_init(struct runner *r, struct stream *s, struct source *sourc
             return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
         queue_push(&r->home, &r->cargoes[i]);
     }
-    source->store = s->store;
-    source->store_born_ns = s->store != NULL ? born_ns(s->config->store.path) : UINT64_MAX;
-    source->keys = s->first->keys;
-    return source->type->open(source, err);
+    return true;
 }
 
 static void runner_release(struct runner *r)
@@ -300,10 +312,11 @@ bool stream_renew_policy(struct stream *s, const struct config *config, struct e
 
 void stream_hurry(struct stream *s) { atomic_store(&s->hurry, true); }
 
-static void stop_sources(struct stream *s)
+static void stop_sources(struct stream *s, bool ends)
 {
     for (size_t i = 0; i < s->config->source_count; i++) {
         struct source *source = s->config->sources[i];
+        atomic_store(&source->ending, ends);
         atomic_store(&source->stopping, true);
         if (s->runners[i].started && source->type->wake != NULL) source->type->wake(source);
     }
@@ -311,11 +324,12 @@ static void stop_sources(struct stream *s)
         if (s->runners[i].started) pthread_join(s->runners[i].thread, NULL);
 }
 
-uint64_t stream_stop(struct stream *s, uint64_t drain_ms)
+uint64_t stream_stop(struct stream *s, uint64_t drain_ms, bool ends)
 {
     uint64_t deadline = clock_monotonic_ms() + drain_ms;
     atomic_store(&s->ready, false);
-    stop_sources(s);
+    s->finish_until_ms = clock_monotonic_ms() + (drain_ms < FINISH_MS ? drain_ms : FINISH_MS);
+    stop_sources(s, ends);
     queue_close(&s->work);
     while (!all_is_settled(s, deadline) && clock_monotonic_ms() < deadline && !atomic_load(&s->hurry)) continue;
     ledger_abort(s->ledger);

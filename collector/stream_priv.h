@@ -70,6 +70,7 @@ struct stream {
     atomic_uint_fast64_t generation;     /* of `policies` */
 
     atomic_bool     sinks_stop, ready, hurry;
+    uint64_t        finish_until_ms;     /* set before sources are stopped */
     atomic_size_t   under_way;           /* batches in the work queue or with a worker */
     pthread_mutex_t failure_lock;
     struct error    failure;

@@ -146,6 +146,8 @@ void framer_resume(struct framer *f, struct byte_source source, struct framer_pl
     framing_enter_line(f, place.offset);
 }
 
+void framer_read_from(struct framer *f, struct byte_source source) { f->source = source; }
+
 struct framer_place framer_place(const struct framer *f)
 {
     if (f->key_lines > 0) return f->key;

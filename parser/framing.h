@@ -51,6 +51,9 @@ void framer_free(struct framer *);
 /* Starts over for another input. */
 void framer_reset(struct framer *, struct byte_source);
 
+/* Goes on as it is, with what it holds; only the bytes come from elsewhere. */
+void framer_read_from(struct framer *, struct byte_source);
+
 /* A place at which a fresh framer finds the same documents as one that has read up to there. */
 struct framer_place {
     uint64_t offset, line;

@@ -1,10 +1,13 @@
 """A streaming run under the tests' control: started, killed, started again, and its output read back."""
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 import urllib.request
 
 from conftest import BINARY, wait_for
@@ -87,6 +90,11 @@ def metric(port, name):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         [value] = [line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")]
     return int(value)
+
+
+def in_pipe(read_end):
+    """Bytes in a pipe that were not read yet."""
+    return struct.unpack("i", fcntl.ioctl(read_end, termios.FIONREAD, b"    "))[0]
 
 
 def arrived(folder, *texts):
