@@ -61,29 +61,6 @@ static bool is_over(const struct entry *e) { return e->receipt == NULL && !e->st
 
 /* --- Settling --------------------------------------------------------------------------------------------------------------- */
 
-struct kept_position *find_kept(struct ledger *l, size_t source, const struct position *position)
-{
-    for (size_t i = 0; i < l->position_count; i++) {
-        struct kept_position *k = &l->positions[i];
-        if (k->source == source && k->position.key_len == position->key_len && memcmp(k->position.key, position->key, position->key_len) == 0) return k;
-    }
-    return NULL;
-}
-
-void keep_position(struct ledger *l, size_t source, const struct position *position, bool written)
-{
-    struct kept_position *older = find_kept(l, source, position);
-    if (older != NULL) older->position = *position;
-    if (older != NULL || written) return;
-    if (l->position_count == l->position_capacity) {
-        l->position_capacity = 2 * l->position_capacity + 16;
-        l->positions = reallocarray(l->positions, l->position_capacity, sizeof *l->positions);
-        CHECK(l->positions != NULL);
-    }
-    if (l->position_count == 0) l->positions_since_ms = clock_monotonic_ms();
-    l->positions[l->position_count++] = (struct kept_position){source, *position};
-}
-
 static void free_results(struct receipt *receipt)
 {
     free(receipt->record_counts);
@@ -386,6 +363,7 @@ void ledger_free(struct ledger *l)
     free(l->free_blocks);
     free(l->entries);
     free(l->positions);
+    free(l->position_heads);
     free(l->news);
     free(l->spare_news);
     free(l->lines);

@@ -88,7 +88,7 @@ static void choose_positions(struct ledger *l, struct keeping *k)
         k->old_sources[i] = l->positions[i].source;
         add_position(l, k, l->positions[i].source, &l->positions[i].position);
     }
-    l->position_count = 0;
+    forget_positions(l);
     for (size_t i = 0; i < l->entry_count; i++) {
         struct entry *e = &l->entries[i];
         size_t        source = source_index(l, e->source);

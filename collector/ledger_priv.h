@@ -1,5 +1,5 @@
 /* What the files of the ledger share. ledger.c has the blocks and their settling, ledger_sinks.c what sinks get and give back,
- * ledger_keeper.c what goes to the store. The laws are in ledger.h. Functions that are not told otherwise want the lock. */
+ * ledger_positions.c and ledger_keeper.c what goes to the store. The laws are in ledger.h. Functions that are not told otherwise want the lock. */
 #ifndef LETHE_COLLECTOR_LEDGER_PRIV_H
 #define LETHE_COLLECTOR_LEDGER_PRIV_H
 
@@ -62,6 +62,7 @@ struct news {
 
 struct kept_position {
     size_t          source;
+    uint32_t        next;      /* one more than the number of the next one with the same head; 0: none */
     struct position position;
 };
 
@@ -87,6 +88,7 @@ struct ledger {
     bool         telling;                 /* a thread does, without the lock */
 
     struct kept_position *positions;      /* settled, not committed */
+    uint32_t             *position_heads; /* as many as there is room for positions: one more than a number; 0: none */
     size_t                position_count, position_capacity;
     uint64_t              positions_since_ms, positions_committed;
     pthread_t             keeper;
@@ -110,11 +112,14 @@ void settle_all(struct ledger *);
 /* Tells sources what is settled. The lock is let go meanwhile, so nothing that was looked up before holds afterwards. */
 void tell_settled(struct ledger *);
 
+void ledger_wait(pthread_cond_t *, pthread_mutex_t *, uint64_t wait_ms);
+
+/* --- ledger_positions.c --- */
+
 /* Takes a settled position up to be committed. `written`: it is in the store already, unless an older one still waits. */
 void keep_position(struct ledger *, size_t source, const struct position *, bool written);
 struct kept_position *find_kept(struct ledger *, size_t source, const struct position *);
-
-void ledger_wait(pthread_cond_t *, pthread_mutex_t *, uint64_t wait_ms);
+void forget_positions(struct ledger *);
 
 /* --- ledger_sinks.c --- */
 

@@ -96,8 +96,8 @@ static struct block *offer(struct ledger *l, struct desk *d)
         return block;
     }
     e = next_in_memory(l, d);
-    if (e == NULL || e->seq != limit) {   /* it has left memory meanwhile, or others have come: look again */
-        d->next = limit < l->next_seq ? limit : d->next;
+    if (e == NULL || e->seq != limit) {   /* what is before the limit is nothing for the sink, or cannot be had any more */
+        d->next = limit;
         return NULL;
     }
     return hand_out(l, d, e);

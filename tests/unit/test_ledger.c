@@ -8,9 +8,9 @@
 #include "ledger.h"
 #include "store_priv.h"
 #include "storing.h"
-#include "storing.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -118,16 +118,22 @@ static struct receipt *make_receipt(int number)
     return &r->base;
 }
 
-/* One block with one record, "0" to "63". */
-static void publish(struct miniature *m, int source, int number, uint32_t sinks)
+/* One block with one record. */
+static void publish_text(struct miniature *m, int source, int number, const char *text, uint32_t sinks)
 {
-    char          text[16];
     struct block *b = ledger_take_block(m->ledger);
     assert_non_null(b);
     b->born_ms = clock_monotonic_ms();
-    snprintf(text, sizeof text, "%d", number);
     if (sinks != 0) add_record(b, text, sinks);
     ledger_publish(m->ledger, b, m->sources[source], (uint64_t)number, make_receipt(number));
+}
+
+/* The record is "0" to "63". */
+static void publish(struct miniature *m, int source, int number, uint32_t sinks)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", number);
+    publish_text(m, source, number, text, sinks);
 }
 
 /* What the sink is offered next, held. */
@@ -295,6 +301,91 @@ static void positions_that_went_with_a_block_are_not_written_again(void **state)
     remove_folder(folder);
 }
 
+#define STREAMS 3000
+
+static void count_position(void *context, const struct position *p)
+{
+    unsigned stream, value;
+    uint8_t *seen = context;
+    assert_int_equal(sscanf(p->key, "stream %u", &stream), 1);
+    assert_int_equal(sscanf(p->value, "%u", &value), 1);
+    assert_int_equal(value, 7 * stream + 2);
+    seen[stream]++;
+}
+
+static void of_each_of_very_many_streams_the_last_position_is_kept(void **state)
+{
+    static struct position positions[STREAMS];
+    static uint8_t         seen[STREAMS];
+    struct miniature       m;
+    (void)state;
+    miniature_init(&m, false);
+    m.store = opened("spool");
+    open_ledger(&m, 8);
+    for (unsigned round = 0; round < 3; round++) {
+        struct test_receipt *r = calloc(1, sizeof *r);
+        for (unsigned i = 0; i < STREAMS; i++) {
+            struct position *p = &positions[i];
+            p->key_len = (uint16_t)sprintf(p->key, "stream %u", i);
+            p->value_len = (uint16_t)sprintf(p->value, "%u", 7 * i + round);
+        }
+        r->base.positions = positions;
+        r->base.position_count = STREAMS;
+        ledger_publish(m.ledger, ledger_take_block(m.ledger), m.sources[0], round, &r->base);   /* without records: settled at once */
+    }
+    miniature_close(&m);
+    store_each_position(m.store, "a", count_position, seen);
+    for (unsigned i = 0; i < STREAMS; i++) assert_int_equal(seen[i], 1);
+    store_close(m.store);
+}
+
+static uint64_t bytes_behind(struct miniature *m, int sink) { return ledger_sink_figures(m->ledger, m->sinks[sink]).behind_bytes; }
+
+/* Blocks of the source that cannot read again, into the store; then a run that has them in the store only. */
+static void keep_and_start_again(struct miniature *m, const char *text, int count)
+{
+    m->store = opened("spool");
+    open_ledger(m, 8);
+    for (int n = 0; n < count; n++) publish_text(m, 1, n, text, 1);
+    assert_true(ledger_drain(m->ledger, clock_monotonic_ms() + 30000));
+    ledger_free(m->ledger);
+    store_close(m->store);
+}
+
+static void open_again(struct miniature *m)
+{
+    m->store = opened("spool");
+    open_ledger(m, 8);
+}
+
+static void damage_blocks_from(int seq)
+{
+    sqlite3 *db;
+    char     sql[100];
+    snprintf(sql, sizeof sql, "UPDATE body SET data = zeroblob(200) WHERE seq >= %d", seq);
+    assert_int_equal(sqlite3_open("spool/store.db", &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void nobody_is_behind_by_blocks_that_cannot_be_read_any_more(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_init(&m, false);
+    keep_and_start_again(&m, "text", 4);
+    damage_blocks_from(3);
+    open_again(&m);
+    assert_true(bytes_behind(&m, 0) > 0);
+    for (int n = 0; n < 2; n++) assert_int_equal(deliver(&m, 0), 0);
+    assert_int_equal(deliver(&m, 0), -1);
+    assert_int_equal(bytes_behind(&m, 0), 0);
+    publish(&m, 1, 0, 1);
+    assert_int_equal(deliver(&m, 0), 0);
+    miniature_close(&m);
+    store_close(m.store);
+}
+
 /* --- Room ------------------------------------------------------------------------------------------------------------------------ */
 
 static void *publish_one_more(void *miniature)
@@ -382,6 +473,8 @@ int main(void)
         cmocka_unit_test(what_is_not_settled_at_the_end_is_abandoned),
         cmocka_unit_test(a_source_that_is_told_holds_nobody_up_at_the_ledger),
         cmocka_unit_test(positions_that_went_with_a_block_are_not_written_again),
+        cmocka_unit_test_setup_teardown(of_each_of_very_many_streams_the_last_position_is_kept, in_memory, leave_folder),
+        cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
         cmocka_unit_test(nobody_waits_for_a_block_after_an_abort),
