@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "ledger.h"
+#include "ledger_priv.h"
 #include "store_priv.h"
 #include "storing.h"
 
@@ -303,40 +303,36 @@ static void positions_that_went_with_a_block_are_not_written_again(void **state)
 
 #define STREAMS 3000
 
-static void count_position(void *context, const struct position *p)
+static struct position position_of(unsigned stream, unsigned value)
 {
-    unsigned stream, value;
-    uint8_t *seen = context;
-    assert_int_equal(sscanf(p->key, "stream %u", &stream), 1);
-    assert_int_equal(sscanf(p->value, "%u", &value), 1);
-    assert_int_equal(value, 7 * stream + 2);
-    seen[stream]++;
+    struct position p = {0};
+    p.key_len = (uint16_t)sprintf(p.key, "stream %u", stream);
+    p.value_len = (uint16_t)sprintf(p.value, "%u", value);
+    return p;
 }
 
-static void of_each_of_very_many_streams_the_last_position_is_kept(void **state)
+static void of_each_of_very_many_streams_the_last_position_waits_to_be_committed(void **state)
 {
-    static struct position positions[STREAMS];
-    static uint8_t         seen[STREAMS];
-    struct miniature       m;
+    static struct ledger l;
     (void)state;
-    miniature_init(&m, false);
-    m.store = opened("spool");
-    open_ledger(&m, 8);
-    for (unsigned round = 0; round < 3; round++) {
-        struct test_receipt *r = calloc(1, sizeof *r);
+    for (unsigned round = 0; round < 3; round++)
         for (unsigned i = 0; i < STREAMS; i++) {
-            struct position *p = &positions[i];
-            p->key_len = (uint16_t)sprintf(p->key, "stream %u", i);
-            p->value_len = (uint16_t)sprintf(p->value, "%u", 7 * i + round);
+            const struct position p = position_of(i, 7 * i + round);
+            keep_position(&l, i % 2, &p, false);
         }
-        r->base.positions = positions;
-        r->base.position_count = STREAMS;
-        ledger_publish(m.ledger, ledger_take_block(m.ledger), m.sources[0], round, &r->base);   /* without records: settled at once */
+    assert_int_equal(l.position_count, STREAMS);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        const struct position p = position_of(i, 7 * i + 2);
+        assert_memory_equal(find_kept(&l, i % 2, &p)->position.value, p.value, p.value_len);
+        assert_null(find_kept(&l, 1 - i % 2, &p));
     }
-    miniature_close(&m);
-    store_each_position(m.store, "a", count_position, seen);
-    for (unsigned i = 0; i < STREAMS; i++) assert_int_equal(seen[i], 1);
-    store_close(m.store);
+    forget_positions(&l);
+    const struct position p = position_of(5, 0);
+    assert_null(find_kept(&l, 1, &p));
+    keep_position(&l, 1, &p, true);   /* it is in the store, and no older one waits */
+    assert_int_equal(l.position_count, 0);
+    free(l.positions);
+    free(l.position_heads);
 }
 
 static uint64_t bytes_behind(struct miniature *m, int sink) { return ledger_sink_figures(m->ledger, m->sinks[sink]).behind_bytes; }
@@ -473,7 +469,7 @@ int main(void)
         cmocka_unit_test(what_is_not_settled_at_the_end_is_abandoned),
         cmocka_unit_test(a_source_that_is_told_holds_nobody_up_at_the_ledger),
         cmocka_unit_test(positions_that_went_with_a_block_are_not_written_again),
-        cmocka_unit_test_setup_teardown(of_each_of_very_many_streams_the_last_position_is_kept, in_memory, leave_folder),
+        cmocka_unit_test(of_each_of_very_many_streams_the_last_position_waits_to_be_committed),
         cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
