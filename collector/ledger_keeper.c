@@ -30,6 +30,7 @@ static bool lags_too_far(struct ledger *l, const struct entry *e)
 }
 
 struct keeping {
+    size_t                most;             /* blocks at a time: fewer while the spool has little room */
     uint64_t              seqs[KEEP_BATCH];
     struct encoded        bytes[KEEP_BATCH];
     struct store_block    blocks[KEEP_BATCH];
@@ -44,7 +45,7 @@ struct keeping {
 
 static void choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
 {
-    for (size_t i = 0; i < l->entry_count && k->count < KEEP_BATCH; i++) {
+    for (size_t i = 0; i < l->entry_count && k->count < k->most; i++) {
         struct entry *e = &l->entries[i];
         if (!wants_storing(l, e, now)) continue;
         if (e->receipt == NULL && lags_too_far(l, e)) {
@@ -153,8 +154,8 @@ static void tell_trouble(struct ledger *l, enum store_result result, const struc
     if (log_passes(&l->store_trouble, 60000, &left_out)) log_line(LOG_ERROR, "store", "%s; records wait and nothing is lost", err->text);
 }
 
-/* One transaction, if there is something to write. True: it was, or there was nothing. */
-static bool keep(struct ledger *l, struct keeping *k, bool all)
+/* One transaction, if there is something to write. */
+static enum store_result keep_some(struct ledger *l, struct keeping *k, bool all)
 {
     struct error err = {0};
     uint64_t     now = clock_monotonic_ms();
@@ -164,7 +165,7 @@ static bool keep(struct ledger *l, struct keeping *k, bool all)
     choose_cursors(l, k);
     if (k->count == 0 && !due && k->cursor_count == 0) {
         settle_all(l);
-        return true;
+        return STORE_OK;
     }
     choose_positions(l, k);
     struct store_change change = {.blocks = k->blocks, .block_count = k->count, .positions = k->positions, .position_count = k->position_count,
@@ -180,9 +181,18 @@ static bool keep(struct ledger *l, struct keeping *k, bool all)
     pthread_mutex_lock(&l->lock);
     take_stored(l, k, result == STORE_OK);
     for (size_t i = 0; i < k->position_count; i++) free((void *)k->positions[i].position);
-    tell_trouble(l, result, &err);
+    if (result != STORE_FULL || k->count <= 1) tell_trouble(l, result, &err);
     settle_all(l);
     pthread_cond_broadcast(&l->block_free);
+    return result;
+}
+
+/* As many blocks as there is room for. True: all was written that was to be, or there was nothing. */
+static bool keep(struct ledger *l, struct keeping *k, bool all)
+{
+    enum store_result result;
+    while ((result = keep_some(l, k, all)) == STORE_FULL && k->count > 1) k->most = k->count / 2;
+    if (result == STORE_OK && k->most < KEEP_BATCH) k->most *= 2;
     return result == STORE_OK;
 }
 
@@ -201,7 +211,7 @@ static bool anything_to_store(const struct ledger *l, uint64_t now, uint64_t *wa
 static void *run_keeper(void *ledger)
 {
     struct ledger *l = ledger;
-    struct keeping k = {0};
+    struct keeping k = {.most = KEEP_BATCH};
     uint64_t       maintained_ms = clock_monotonic_ms();
     pthread_mutex_lock(&l->lock);
     while (!l->closing) {

@@ -17,6 +17,7 @@
 struct attempt {
     int       result;        /* of SQLite */
     bool      over_quota;
+    uint64_t  too_large;     /* bytes of a block that has no room in an empty spool; 0: there was none */
     bool      full;          /* the disk is */
     uint64_t *sizes;         /* of its blocks, packed */
     uint64_t  next_seq;
@@ -115,6 +116,7 @@ static int put_blocks(struct store *s, const struct store_change *change, struct
         if (!block_pack(s->packer, s->keys, block, &packed)) return SQLITE_NOMEM;
         used += a->sizes[i] = packed.len;
         a->over_quota = used > s->max_bytes;
+        if (packed.len > s->max_bytes) a->too_large = packed.len;
         if (a->over_quota) return SQLITE_FULL;
         if (block->seq >= a->next_seq) a->next_seq = block->seq + 1;
         result = put_packed(&s->writer, block->seq, packed);
@@ -169,6 +171,7 @@ static void roll_back(struct store *s)
 static void write_change(struct store *s, const struct store_change *change, struct attempt *a)
 {
     a->over_quota = a->full = false;
+    a->too_large = 0;
     a->next_seq = s->next_seq > change->next_seq ? s->next_seq : change->next_seq;
     a->result = step(s, SQL_BEGIN);
     if (a->result == SQLITE_OK) a->result = put_blocks(s, change, a);
@@ -233,6 +236,9 @@ static bool attempt_change(struct store *s, const struct store_change *change, s
     }
     if (trouble_of(&s->writer, a->result) == TROUBLE_DAMAGED && !rescue_and_repeat(s, change, a, err)) return false;
     if (a->result == SQLITE_OK) return true;
+    if (a->too_large > 0)
+        return error_set(err, ERROR_OUTPUT, "the spool in store '%s' cannot take a block of %llu bytes, since max_bytes is %llu: raise it", s->path,
+                         (unsigned long long)a->too_large, (unsigned long long)s->max_bytes);
     if (a->over_quota)
         return error_set(err, ERROR_OUTPUT, "the spool in store '%s' is full: %llu of %llu bytes are in use", s->path,
                          (unsigned long long)s->index.bytes, (unsigned long long)s->max_bytes);

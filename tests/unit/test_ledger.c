@@ -382,6 +382,37 @@ static void nobody_is_behind_by_blocks_that_cannot_be_read_any_more(void **state
     store_close(m.store);
 }
 
+/* Nothing packs it. */
+static char *random_text(size_t len)
+{
+    char *text = malloc(len + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < len; i++) text[i] = (char)(0x80 | rand() >> 16);
+    text[len] = '\0';
+    return text;
+}
+
+static void a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room_for(void **state)
+{
+    struct miniature    m;
+    struct store_report report;
+    struct error        err = {0};
+    char               *text = random_text(20000);
+    uint64_t            deadline = clock_monotonic_ms() + 30000;
+    (void)state;
+    miniature_init(&m, false);
+    m.store = try_open("spool", 70000, NULL, &report, &err);
+    open_ledger(&m, 8);
+    for (int n = 8; n-- > 0;) publish_text(&m, 1, n, text, 1);   /* all wait for number 0, and are there at once */
+    while (store_figures(m.store).blocks < 3 && clock_monotonic_ms() < deadline) usleep(1000);
+    assert_int_equal(store_figures(m.store).blocks, 3);
+    for (int n = 0; n < 8; n++) assert_int_equal(deliver(&m, 0), 0);
+    assert_true(ledger_drain(m.ledger, clock_monotonic_ms() + 30000));
+    miniature_close(&m);
+    store_close(m.store);
+    free(text);
+}
+
 /* --- Room ------------------------------------------------------------------------------------------------------------------------ */
 
 static void *publish_one_more(void *miniature)
@@ -471,6 +502,7 @@ int main(void)
         cmocka_unit_test(positions_that_went_with_a_block_are_not_written_again),
         cmocka_unit_test(of_each_of_very_many_streams_the_last_position_waits_to_be_committed),
         cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
+        cmocka_unit_test_setup_teardown(a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room_for, in_memory, leave_folder),
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
         cmocka_unit_test(nobody_waits_for_a_block_after_an_abort),

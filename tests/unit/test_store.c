@@ -256,6 +256,17 @@ static void the_quota_refuses_a_block_and_all_that_comes_with_it(void **state)
     store_close(s);
 }
 
+static void a_block_that_no_room_is_enough_for_is_told_with_what_to_do(void **state)
+{
+    struct store_report report;
+    struct error        err = {0};
+    struct store       *s = try_open("store", 100, NULL, &report, &err);
+    (void)state;
+    assert_int_equal(commit_block(s, 1, 1, 1, &err), STORE_FULL);
+    assert_non_null(strstr(err.text, "max_bytes is 100: raise it"));
+    store_close(s);
+}
+
 static void a_second_process_is_refused(void **state)
 {
     struct store *s = opened("store");
@@ -593,6 +604,7 @@ int main(void)
         IN_FOLDER(positions_are_kept_by_source_and_key),
         IN_FOLDER(cursors_are_kept_until_their_sink_is_dropped),
         IN_FOLDER(the_quota_refuses_a_block_and_all_that_comes_with_it),
+        IN_FOLDER(a_block_that_no_room_is_enough_for_is_told_with_what_to_do),
         IN_FOLDER(a_second_process_is_refused),
         IN_FOLDER(a_folder_that_others_control_is_refused),
         IN_FOLDER(nobody_else_can_read_the_files),
