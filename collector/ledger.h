@@ -30,6 +30,10 @@
 
 struct ledger;
 
+/* Looks at a block of the store before the sink gets it, and may clear the sink's bit of records. False: it cannot be done now, and
+ * the block stays where it is. Called by the sink's thread, without the ledger's lock. */
+typedef bool ledger_examine(void *context, const struct sink *, struct block *);
+
 struct ledger_options {
     struct store        *store;        /* NULL: none */
     const struct block_scheme *scheme;
@@ -38,6 +42,8 @@ struct ledger_options {
     struct sink *const  *sinks;
     size_t               sink_count;
     size_t               blocks;       /* in memory */
+    ledger_examine      *examine;      /* NULL: nobody looks */
+    void                *examiner;     /* its context */
 };
 
 /* Takes sink->owner; starts the keeper thread if there is a store. NULL: no memory or no thread. */

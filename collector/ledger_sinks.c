@@ -30,6 +30,11 @@ static struct entry *next_in_memory(struct ledger *l, const struct desk *d)
     return NULL;
 }
 
+static bool examine(const struct ledger *l, const struct sink *sink, struct block *block)
+{
+    return l->options.examine == NULL || l->options.examine(l->options.examiner, sink, block);
+}
+
 /* Loads the next block that is only in the store, before `limit`. Called without the lock. NULL: there is none, or, with
  * *unreadable, it cannot be read at present and must not be passed over. */
 static struct block *next_in_store(struct ledger *l, const struct desk *d, uint64_t limit, bool *unreadable)
@@ -47,6 +52,12 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
         free(data);
         if (loaded == STORE_UNREADABLE || restored == RESTORE_NO_MEMORY) {
             sink_trouble(d->sink, "cannot read the spool: %s", loaded == STORE_FOUND ? "no memory" : err.text);
+            block_free(block);
+            *unreadable = true;
+            return NULL;
+        }
+        if (restored == RESTORE_DONE && !examine(l, d->sink, block)) {
+            sink_trouble(d->sink, "cannot look at what is in the spool: no memory for the second gate");
             block_free(block);
             *unreadable = true;
             return NULL;

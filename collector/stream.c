@@ -209,7 +209,7 @@ static bool open_sources(struct stream *s, struct error *err)
 static bool open_ledger(struct stream *s, struct error *err)
 {
     const struct config *c = s->config;
-    s->ledger = ledger_new(&(struct ledger_options){s->store, &s->scheme, c->sources, c->source_count, c->sinks, c->sink_count, (size_t)c->run.blocks}, err);
+    s->ledger = ledger_new(&(struct ledger_options){s->store, &s->scheme, c->sources, c->source_count, c->sinks, c->sink_count, (size_t)c->run.blocks, stream_examine, s}, err);
     return s->ledger != NULL;
 }
 
@@ -236,6 +236,7 @@ struct stream *stream_open(struct config *config, struct error *err)
     s->config = config;
     pthread_mutex_init(&s->policies_lock, NULL);
     pthread_mutex_init(&s->failure_lock, NULL);
+    pthread_mutex_init(&s->spool_gate.lock, NULL);
     block_scheme_init(&s->scheme, config->sinks, config->sink_count);
     sealed_log_init(&s->sealed, config->sealed.path, config->sealed.max_bytes);
     if (open_store(s, err) && (s->policies = policies_load(config, true, err)) != NULL) {
@@ -352,12 +353,14 @@ void stream_free(struct stream *s)
     ledger_free(s->ledger);
     for (size_t i = 0; s->runners != NULL && i < s->config->source_count; i++) runner_release(&s->runners[i]);
     queue_release(&s->work);
+    stream_gate_release(&s->spool_gate);
     policies_release(s->policies);
     policies_release(s->first);
     if (s->store != NULL) store_close(s->store);
     sealed_log_release(&s->sealed);
     pthread_mutex_destroy(&s->policies_lock);
     pthread_mutex_destroy(&s->failure_lock);
+    pthread_mutex_destroy(&s->spool_gate.lock);
     free(s->rules);
     free(s->runners);
     free(s->workers);

@@ -5,6 +5,8 @@
  *         ^                                        encode         |
  *         +------------------- home queue <----------+            +--> store (keeper thread of the ledger)
  *
+ * What comes out of the store to a sink of the network passes the second gate: stream_gate.c.
+ *
  * stream_open() makes everything ready and starts nothing; a mistake in the configuration, a policy or key that cannot be
  * read, a store that is taken by another process: all of that shows there. stream_start() starts the threads.
  * The end comes in order: sources stop, workers empty the work queue, the ledger drains, sinks close, positions are committed.

@@ -50,12 +50,20 @@ struct shipper {
     bool           opened, started;
 };
 
+/* For blocks of the spool: stream_gate.c. */
+struct spool_gate {
+    pthread_mutex_t  lock;         /* guards the rest */
+    struct gate     *gate;         /* NULL: not needed yet */
+    struct policies *policies;     /* that it was made of */
+};
+
 struct stream {
     struct config      *config;
     struct store       *store;
     struct ledger      *ledger;
     struct block_scheme scheme;
     struct sealed_log   sealed;
+    struct spool_gate   spool_gate;
     struct queue        work;
     struct runner      *runners;
     struct worker      *workers;
@@ -79,6 +87,10 @@ struct stream {
 
 /* The run cannot go on; the first reason counts. */
 void stream_fail(struct stream *, const struct error *);
+
+/* Looks at a block of the spool before the sink gets it, and takes out for it what must not leave; of the type ledger_examine. */
+bool stream_examine(void *stream, const struct sink *, struct block *);
+void stream_gate_release(struct spool_gate *);
 
 /* A worker's life, until the work queue is closed and empty. The argument is a struct worker. */
 void *stream_work(void *worker);

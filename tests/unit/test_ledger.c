@@ -61,7 +61,8 @@ struct miniature {
 static void open_ledger(struct miniature *m, size_t blocks)
 {
     struct error err = {0};
-    m->ledger = ledger_new(&(struct ledger_options){m->store, &m->scheme, m->sources, 2, m->sinks, 2, blocks}, &err);
+    m->ledger = ledger_new(&(struct ledger_options){.store = m->store, .scheme = &m->scheme, .sources = m->sources, .source_count = 2, .sinks = m->sinks,
+                                                    .sink_count = 2, .blocks = blocks}, &err);
     assert_non_null(m->ledger);
 }
 

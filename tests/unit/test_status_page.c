@@ -47,7 +47,8 @@ static int begin(void **state)
     m->rules[1].id = "own \"rule\" \\ here";
     block_scheme_init(&m->scheme, m->sink_list, 2);
     m->figures = (struct stream_figures){.config = &m->config, .started_ms = NOW_MS - 5000, .rules = m->rules, .rule_count = 2, .ready = true};
-    m->figures.ledger = ledger_new(&(struct ledger_options){NULL, &m->scheme, m->source_list, 1, m->sink_list, 2, 4}, &err);
+    m->figures.ledger = ledger_new(&(struct ledger_options){.scheme = &m->scheme, .sources = m->source_list, .source_count = 1, .sinks = m->sink_list,
+                                                           .sink_count = 2, .blocks = 4}, &err);
     assert_non_null(m->figures.ledger);
     *state = m;
     return 0;
