@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define REST_MS 1000   /* so long the rest of a line is waited for when the process stops */
+#define REST_MS 2000   /* so long the rest of a line is waited for when the process stops */
 
 struct source_stdin {
     struct source  base;

@@ -13,7 +13,7 @@
 #define IDLE_WAIT_MS     200            /* how long a thread waits before it looks whether it should stop */
 #define LEAST_PAUSE_MS   100            /* after a source failed */
 #define MOST_PAUSE_MS    30000
-#define FINISH_MS        3000           /* for sources that read to the end of what they have begun */
+#define FINISH_MS        5000           /* for sources that read to the end of what they have begun */
 
 /* --- Failure ---------------------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 """A great many records through sources that cannot be read again, while the run is killed, stopped and reloaded at random moments.
 LETHE_LONG=1: a million through each."""
 import bisect
+import contextlib
 import http.client
 import json
 import os
@@ -25,12 +26,28 @@ CONFIG = """sources:
 store: {folder}/state
 drain_timeout: {drain}s
 sinks:
-  - {{name: out, type: file, path: "{folder}/out.jsonl", metadata: true, sync: never}}
+  - {{name: out, type: file, path: "{folder}/out.jsonl", metadata: true}}
 """
 
 
 def text_of(number):
     return f"record {number} {'x' * (number * 7919 % 400)}"
+
+
+class Pace:
+    """How far the traffic may go, as a share of all: it is not over before the last end of a life."""
+
+    def __init__(self):
+        self.changed, self.share = threading.Condition(), 0
+
+    def allow(self, share):
+        with self.changed:
+            self.share = share
+            self.changed.notify_all()
+
+    def wait_for(self, share):
+        with self.changed:
+            self.changed.wait_for(lambda: share <= self.share)
 
 
 class Lives(Run):
@@ -91,9 +108,9 @@ class Batch:
 class Client(threading.Thread):
     """Posts its batches, one after another, each again and again until it is answered with success: byte by byte the same."""
 
-    def __init__(self, run, port, batches, path):
+    def __init__(self, run, port, batches, path, pace):
         super().__init__(daemon=True)
-        self.run_, self.port, self.batches, self.path, self.done, self.wrong = run, port, batches, path, 0, []
+        self.run_, self.port, self.batches, self.path, self.pace, self.done, self.wrong = run, port, batches, path, pace, 0, []
         self.connection = None
 
     def post(self, body):
@@ -127,6 +144,7 @@ class Client(threading.Thread):
 
     def run(self):
         for batch in self.batches:
+            self.pace.wait_for(self.done / len(self.batches))
             self.deliver(batch)
             self.done += 1
 
@@ -145,19 +163,20 @@ def kill_age(batch, run):
 
 
 def test_no_record_that_was_answered_over_http_is_missing_whatever_happens_to_the_run(tmp_path):
-    choose, port, numbers = random.Random(4), free_port(), range(RECORDS)
+    choose, port, pace, numbers = random.Random(4), free_port(), Pace(), range(RECORDS)
     batches, at = [], 0
     while at < RECORDS:
         count = choose.choice((1, 20, 100, 250)) if LONG else choose.choice((1, 5, 20, 40))
         batches.append(Batch(numbers[at:at + count]))
         at += count
     with Lives(tmp_path, f'{{name: sdk, type: http, listen: "127.0.0.1:{port}"}}') as run:
-        clients = [Client(run, port, batches[n::4], "/v2.1/track" if n % 2 == 0 else "/ingest") for n in range(4)]
+        clients = [Client(run, port, batches[n::4], "/v2.1/track" if n % 2 == 0 else "/ingest", pace) for n in range(4)]
         for client in clients:
             client.start()
         hows = ["kill", "reload", "kill"] + choose.choices(["kill", "stop", "reload"], [4, 1, 1], k=MORE_ENDS)
         for number, how in enumerate(hows):
-            answered = choose.uniform(number, number + 1) / len(hows) * len(batches)
+            pace.allow((number + 1) / len(hows))
+            answered = choose.uniform(number, number + 0.9) / len(hows) * len(batches)
             wait_for(lambda: sum(c.done for c in clients) >= answered or any(c.wrong for c in clients), patience=600)
             run.end(how)
         for client in clients:
@@ -185,7 +204,7 @@ KILL_WINDOW = (12 + 4) * BATCH_BYTES   # `blocks` and four more batches, as docs
 
 
 class Pipe(threading.Thread):
-    """A writer whose pipe outlives the run. What is in the pipe at a time is known: a write is whole or has not begun."""
+    """A writer whose pipe outlives the run. What was read from it is known at any time."""
 
     def __init__(self, count):
         super().__init__(daemon=True)
@@ -196,18 +215,21 @@ class Pipe(threading.Thread):
         for line in self.lines:
             self.starts.append(at)
             at += len(line)
-        self.size, self.written, self.lock = at, 0, threading.Lock()
+        self.size, self.written, self.lock, self.pace = at, 0, threading.Lock(), Pace()
 
     def run(self):
-        data = b"".join(self.lines)
-        while self.written < self.size:
-            select.select([], [self.write_end], [])
-            with self.lock:
-                try:
-                    self.written += os.write(self.write_end, data[self.written:self.written + 30000])
-                except BlockingIOError:   # a pipe takes no part of what is short when it has too little room
-                    pass
+        for first in range(0, len(self.lines), 100):
+            self.pace.wait_for(self.written / self.size)   # between lines: a writer does not rest within one
+            self.write(b"".join(self.lines[first:first + 100]))
         os.close(self.write_end)
+
+    def write(self, data):
+        while data:
+            select.select([], [self.write_end], [])
+            with self.lock, contextlib.suppress(BlockingIOError):
+                count = os.write(self.write_end, data)
+                self.written += count
+                data = data[count:]
 
     def consumed(self):
         """Bytes that were read from it."""
@@ -228,12 +250,14 @@ def through_stdin(folder, hows, choose):
         pipe.start()
         run.start(pipe.read_end)
         for number, how in enumerate(hows):
-            read = choose.uniform(number, number + 1) / (len(hows) + 1) * pipe.size
+            pipe.pace.allow((number + 1) / (len(hows) + 1))
+            read = choose.uniform(number, number + 0.9) / (len(hows) + 1) * pipe.size
             wait_for(lambda: pipe.consumed() >= read, patience=600)
             if how == "kill":
                 run.kill()
                 killed_at.append(pipe.consumed())
             run.end(how, pipe.read_end)
+        pipe.pace.allow(1)
         assert run.process.wait(600) == 0   # the pipe has ended
     finally:
         run.__exit__()

@@ -90,5 +90,5 @@ def test_at_a_stop_a_line_is_read_to_its_end_and_what_follows_is_left_to_the_nex
     os.write(piped.write_end, b"ur\n")
     arrived(tmp_path, "three", "four")
     piped.write(b"five has no end")
-    assert piped.stop() == 0   # within a second
+    assert piped.stop() == 0   # within two seconds
     assert messages(tmp_path / "out.jsonl") == ["one", "two half", "three", "four", "five has no end"]
