@@ -8,6 +8,7 @@
 #define KEEP_AFTER_MS  5      /* grace for a sink to have a block whose source cannot replay, before it is stored */
 #define POSITIONS_MS   500    /* positions and cursors are committed so often, if nothing else is */
 #define KEEP_BATCH     16     /* blocks in one transaction */
+#define KEEP_BYTES     (1024 * 1024)   /* no more blocks when they have so many bytes */
 #define RETRY_STORE_MS 1000
 #define MAINTAIN_MS    5000
 
@@ -32,7 +33,8 @@ static bool lags_too_far(struct ledger *l, const struct entry *e)
 struct keeping {
     size_t                most;             /* blocks at a time: fewer while the spool has little room */
     uint64_t              seqs[KEEP_BATCH];
-    struct encoded        bytes[KEEP_BATCH];
+    struct encoded        bytes;            /* of all of them, one after another */
+    size_t                ends[KEEP_BATCH];
     struct store_block    blocks[KEEP_BATCH];
     size_t                count;
     struct store_position *positions;
@@ -43,9 +45,16 @@ struct keeping {
     size_t                cursor_count;
 };
 
+/* Only now the bytes stay where they are. */
+static void point_to_bytes(struct keeping *k)
+{
+    for (size_t i = 0, at = 0; i < k->count; at = k->ends[i++]) k->blocks[i].pieces[0] = slice_of(k->bytes.data + at, k->ends[i] - at);
+}
+
 static void choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
 {
-    for (size_t i = 0; i < l->entry_count && k->count < k->most; i++) {
+    k->bytes.len = 0;
+    for (size_t i = 0; i < l->entry_count && k->count < k->most && k->bytes.len < KEEP_BYTES; i++) {
         struct entry *e = &l->entries[i];
         if (!wants_storing(l, e, now)) continue;
         if (e->receipt == NULL && lags_too_far(l, e)) {
@@ -53,13 +62,13 @@ static void choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
             e->done = e->needed;
             continue;
         }
-        k->bytes[k->count].len = 0;
-        CHECK(block_serialize(e->block, l->options.scheme, e->needed & ~e->done, &k->bytes[k->count]));
-        k->blocks[k->count] = (struct store_block){.seq = e->seq, .records = e->records,
-                                                   .pieces = {{k->bytes[k->count].data, k->bytes[k->count].len}}};
+        CHECK(block_serialize(e->block, l->options.scheme, e->needed & ~e->done, &k->bytes));
+        k->blocks[k->count] = (struct store_block){.seq = e->seq, .records = e->records};
+        k->ends[k->count] = k->bytes.len;
         k->seqs[k->count++] = e->seq;
         e->storing = true;
     }
+    point_to_bytes(k);
 }
 
 static bool is_chosen(const struct keeping *k, uint64_t seq)
@@ -229,7 +238,7 @@ static void *run_keeper(void *ledger)
     (void)keep(l, &k, true);
     tell_settled(l);
     pthread_mutex_unlock(&l->lock);
-    for (size_t i = 0; i < KEEP_BATCH; i++) encoded_release(&k.bytes[i]);
+    encoded_release(&k.bytes);
     free(k.positions);
     free(k.old_sources);
     return NULL;

@@ -39,7 +39,8 @@ static bool examine(const struct ledger *l, const struct sink *sink, struct bloc
  * *unreadable, it cannot be read at present and must not be passed over. */
 static struct block *next_in_store(struct ledger *l, const struct desk *d, uint64_t limit, bool *unreadable)
 {
-    struct error err = {0};
+    const uint32_t bit = (uint32_t)1 << d->sink->number;
+    struct error   err = {0};
     *unreadable = false;
     for (uint64_t seq = d->next; (seq = store_next(l->options.store, seq)) < limit; seq++) {
         char           *data = NULL;
@@ -48,7 +49,7 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
         enum store_load loaded = store_load(l->options.store, seq, &data, &len, &err);
         enum block_restored restored = RESTORE_DAMAGED;
         if (loaded == STORE_FOUND)
-            restored = (block = block_new()) != NULL ? block_restore(block, l->options.scheme, slice_of(data, len)) : RESTORE_NO_MEMORY;
+            restored = (block = block_new()) != NULL ? block_restore(block, l->options.scheme, bit, slice_of(data, len)) : RESTORE_NO_MEMORY;
         free(data);
         if (loaded == STORE_UNREADABLE || restored == RESTORE_NO_MEMORY) {
             sink_trouble(d->sink, "cannot read the spool: %s", loaded == STORE_FOUND ? "no memory" : err.text);
@@ -64,7 +65,7 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
         }
         if (restored == RESTORE_DONE) block->seq = seq;
         else if (block != NULL) log_line(LOG_ERROR, "store", "block %" PRIu64 " of the spool is damaged: stepped over", seq);
-        if (restored == RESTORE_DONE && (sinks_needed(block) >> d->sink->number & 1) != 0) return block;
+        if (restored == RESTORE_DONE && (sinks_needed(block) & bit) != 0) return block;
         block_free(block);
     }
     return NULL;

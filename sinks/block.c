@@ -269,16 +269,22 @@ static bool put_name(struct encoded *out, const char *name)
     return encoded_append(out, slice_of((char *)&len, 1)) && encoded_append(out, slice_of(name, len));
 }
 
+/* Those that these sinks want, bit by bit. */
+static uint32_t encodings_of(const struct block_scheme *scheme, uint32_t sinks)
+{
+    uint32_t encodings = 0;
+    for (size_t i = 0; i < scheme->sink_count; i++)
+        if ((sinks >> i & 1) != 0) encodings |= (uint32_t)1 << scheme->sinks[i]->encoding;
+    return encodings;
+}
+
 bool block_serialize(const struct block *b, const struct block_scheme *scheme, uint32_t sinks, struct encoded *out)
 {
-    bool     used[BLOCK_ENCODINGS] = {false};
-    uint32_t formats = 0;
-    for (size_t i = 0; i < scheme->sink_count; i++)
-        if ((sinks >> i & 1) != 0 && !used[scheme->sinks[i]->encoding]) used[scheme->sinks[i]->encoding] = true, formats++;
-    const struct header h = {MAGIC, formats, (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len};
+    const uint32_t      used = encodings_of(scheme, sinks);
+    const struct header h = {MAGIC, (uint32_t)__builtin_popcount(used), (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len};
     bool                written = encoded_append(out, slice_of((const char *)&h, sizeof h));
     for (size_t e = 0; written && e < scheme->format_count; e++)
-        if (used[e]) written = put_name(out, format_text(scheme->formats[e]));
+        if ((used >> e & 1) != 0) written = put_name(out, format_text(scheme->formats[e]));
     for (size_t i = 0; written && i < scheme->sink_count; i++) written = put_name(out, scheme->sinks[i]->name);
     for (size_t i = 0; written && i < b->count; i++) {
         struct block_record r = b->records[i];
@@ -287,7 +293,7 @@ bool block_serialize(const struct block *b, const struct block_scheme *scheme, u
     }
     written = written && encoded_append(out, slice_of(b->labels.data, b->labels.len));
     for (size_t e = 0; written && e < scheme->format_count; e++) {
-        if (!used[e]) continue;
+        if ((used >> e & 1) == 0) continue;
         uint32_t none = 0;
         written = encoded_append(out, slice_of((const char *)(b->count > 0 ? b->encodings[e].starts : &none), (b->count + 1) * sizeof none)) &&
                   encoded_append(out, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len));
@@ -338,7 +344,8 @@ static bool label_fits(const struct block *b, struct label label)
     return label.start <= b->labels.len && label.len <= b->labels.len - label.start;
 }
 
-static bool restore_records(struct block *b, const struct block_scheme *scheme, const struct names *names, const struct header *h, struct reading *r)
+static bool restore_records(struct block *b, const struct block_scheme *scheme, uint32_t sinks, const struct names *names, const struct header *h,
+                            struct reading *r)
 {
     const char *records = take(r, h->count * sizeof *b->records), *labels = take(r, h->labels);
     if (records == NULL || labels == NULL) return false;
@@ -347,7 +354,7 @@ static bool restore_records(struct block *b, const struct block_scheme *scheme, 
     for (size_t i = 0; i < h->count; i++) {
         struct block_record *to = &b->records[i];
         memcpy(to, records + i * sizeof *to, sizeof *to);
-        to->sinks = translate(names, scheme, to->sinks);
+        to->sinks = translate(names, scheme, to->sinks) & sinks;
         bool fits = label_fits(b, to->category) && label_fits(b, to->level) && label_fits(b, to->result) && label_fits(b, to->resource) &&
                     label_fits(b, to->correlation) && label_fits(b, to->policy) && to->kind < KIND_COUNT;
         if (!fits) return false;
@@ -407,13 +414,15 @@ static bool restore_refitted(const struct block *b, struct block_encoding *encod
     return true;
 }
 
-static bool restore_encodings(struct block *b, const struct block_scheme *scheme, const struct names *names, struct reading *r)
+static bool restore_encodings(struct block *b, const struct block_scheme *scheme, uint32_t sinks, const struct names *names, struct reading *r)
 {
-    struct kept kept[BLOCK_ENCODINGS];
+    const uint32_t wanted = encodings_of(scheme, sinks);
+    struct kept    kept[BLOCK_ENCODINGS];
     for (size_t n = 0; n < names->format_count; n++)
         if (!take_kept(b, names->formats[n], r, &kept[n])) return false;
     for (size_t e = 0; e < scheme->format_count; e++) {
         size_t n = 0;
+        if ((wanted >> e & 1) == 0) continue;
         while (n < names->format_count && !slice_equal(kept[n].format, slice_from(format_text(scheme->formats[e])))) n++;
         if (n == names->format_count) b->refitted |= 1u << e;
         bool restored = n < names->format_count ? restore_same(b, &b->encodings[e], &kept[n])
@@ -426,7 +435,7 @@ static bool restore_encodings(struct block *b, const struct block_scheme *scheme
     return true;
 }
 
-enum block_restored block_restore(struct block *b, const struct block_scheme *scheme, struct slice bytes)
+enum block_restored block_restore(struct block *b, const struct block_scheme *scheme, uint32_t sinks, struct slice bytes)
 {
     struct reading r = {.at = bytes.data, .end = bytes.data + bytes.len};
     struct header  h;
@@ -440,7 +449,7 @@ enum block_restored block_restore(struct block *b, const struct block_scheme *sc
         if (!take_name(&r, &names.formats[names.format_count])) return RESTORE_DAMAGED;
     for (; names.sink_count < h.sinks; names.sink_count++)
         if (!take_name(&r, &names.sinks[names.sink_count])) return RESTORE_DAMAGED;
-    bool restored = restore_records(b, scheme, &names, &h, &r) && restore_encodings(b, scheme, &names, &r);
+    bool restored = restore_records(b, scheme, sinks, &names, &h, &r) && restore_encodings(b, scheme, sinks, &names, &r);
     if (!restored || r.at != r.end) {
         block_clear(b);
         return r.no_memory ? RESTORE_NO_MEMORY : RESTORE_DAMAGED;

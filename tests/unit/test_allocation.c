@@ -307,14 +307,14 @@ static enum ending fill_block(void)
     if (!block_fill(filler, block, clean, &origin, note_gated, &gated)) return block->count == 0 ? TOLD : PASSED;
     if (!block_serialize(block, &scheme, 1, &bytes)) return TOLD;
     if (memmem(bytes.data, bytes.len, CANARY, strlen(CANARY)) != NULL) return PASSED;
-    if (block_restore(restored, &scheme, slice_of(bytes.data, bytes.len)) != RESTORE_DONE) return TOLD;
+    if (block_restore(restored, &scheme, UINT32_MAX, slice_of(bytes.data, bytes.len)) != RESTORE_DONE) return TOLD;
     return restored->count == clean->count && clean->withheld_count == 0 ? WHOLE : TOLD;
 }
 
 static enum ending restore_block(void)
 {
     struct block *block = block_new();
-    if (block == NULL || block_restore(block, &scheme, slice_of(spooled.data, spooled.len)) != RESTORE_DONE) return TOLD;
+    if (block == NULL || block_restore(block, &scheme, UINT32_MAX, slice_of(spooled.data, spooled.len)) != RESTORE_DONE) return TOLD;
     return block->count == 1 ? WHOLE : LOST;
 }
 

@@ -149,7 +149,7 @@ static void a_block_comes_back_from_its_bytes(void **state)
     open_blocks(&b, NULL, NULL);
     redacting_text(&b.redacting, slice_from(three));
     assert_true(block_serialize(b.block, &b.scheme, 5, &bytes));
-    assert_int_equal(block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
+    assert_int_equal(block_restore(back, &b.scheme, UINT32_MAX, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
     assert_int_equal(back->count, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));
@@ -178,13 +178,34 @@ static void sinks_are_known_by_name_when_a_block_comes_back(void **state)
     redacting_text(&b.redacting, slice_from(three));
     assert_true(block_serialize(b.block, &b.scheme, 5, &bytes));
     block_scheme_init(&scheme, sinks, 3);
-    assert_int_equal(block_restore(back, &scheme, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
+    assert_int_equal(block_restore(back, &scheme, UINT32_MAX, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(back->records[i].sinks, 6);
         assert_true(slice_equal(block_bytes(back, 1, i), block_bytes(b.block, 0, i)));
         assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));   /* as it was kept: it is JSON */
     }
     assert_int_equal(back->refitted, 1);
+    encoded_release(&bytes);
+    block_free(back);
+    close_blocks(&b);
+}
+
+static void a_block_for_one_sink_comes_back_without_what_others_get(void **state)
+{
+    struct blocks  b;
+    struct encoded bytes = {.joint = SIZE_MAX};
+    struct block  *back = block_new();
+    (void)state;
+    open_blocks(&b, NULL, NULL);   /* the second sink has a format of its own */
+    redacting_text(&b.redacting, slice_from(three));
+    assert_true(block_serialize(b.block, &b.scheme, 7, &bytes));
+    assert_int_equal(block_restore(back, &b.scheme, 1, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(back->records[i].sinks, b.block->records[i].sinks & 1);
+        assert_true(slice_equal(block_bytes(back, 0, i), block_bytes(b.block, 0, i)));
+    }
+    assert_true(b.block->encodings[1].bytes.len > 0);
+    assert_int_equal(back->encodings[1].bytes.len, 0);
     encoded_release(&bytes);
     block_free(back);
     close_blocks(&b);
@@ -207,7 +228,7 @@ static void assert_refitted(enum format kept, enum format now, const char *line,
     block->encodings[0].starts = starts;
     assert_true(encoded_append(&block->encodings[0].bytes, slice_from(line)) && encoded_append(&block->encodings[0].bytes, SLICE("\n")));
     assert_true(block_serialize(block, &written, 1, &bytes));
-    assert_int_equal(block_restore(back, &read, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
+    assert_int_equal(block_restore(back, &read, UINT32_MAX, slice_of(bytes.data, bytes.len)), RESTORE_DONE);
     struct slice got = block_bytes(back, 0, 0);
     assert_int_equal(got.len, strlen(expected));
     assert_memory_equal(got.data, expected, got.len);
@@ -254,7 +275,7 @@ static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
         char *cut = malloc(len + 1);   /* so that a sanitizer sees a byte too many */
         memcpy(cut, bytes.data, len);
         block_clear(back);
-        assert_int_equal(block_restore(back, &b.scheme, slice_of(cut, len)), RESTORE_DAMAGED);
+        assert_int_equal(block_restore(back, &b.scheme, UINT32_MAX, slice_of(cut, len)), RESTORE_DAMAGED);
         free(cut);
     }
     for (size_t i = 0; i < bytes.len; i++) {
@@ -262,7 +283,7 @@ static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
             size_t seen = 0;
             bytes.data[i] ^= (char)(1 << bit);
             block_clear(back);
-            if (block_restore(back, &b.scheme, slice_of(bytes.data, bytes.len)) == RESTORE_DONE)
+            if (block_restore(back, &b.scheme, UINT32_MAX, slice_of(bytes.data, bytes.len)) == RESTORE_DONE)
                 for (size_t r = 0; r < back->count; r++) seen += block_bytes(back, 0, r).len + block_label(back, back->records[r].resource).len;
             assert_true(seen < 2 * bytes.len);
             bytes.data[i] ^= (char)(1 << bit);
@@ -282,6 +303,7 @@ int main(void)
         cmocka_unit_test(records_of_a_repaired_document_have_ids_of_their_own),
         cmocka_unit_test(a_block_comes_back_from_its_bytes),
         cmocka_unit_test(sinks_are_known_by_name_when_a_block_comes_back),
+        cmocka_unit_test(a_block_for_one_sink_comes_back_without_what_others_get),
         cmocka_unit_test(what_was_kept_in_another_format_becomes_a_record_of_the_wanted_one),
         cmocka_unit_test(damaged_bytes_are_no_block_or_a_sound_one),
     };
