@@ -234,6 +234,8 @@ struct reading {
     uint32_t     kept_count;
     uint32_t     variables_done;      /* as far as lists of variables were read */
     uint32_t     run_from, run_end;   /* the run of a credential's bytes that was met last: it is followed once */
+    uint32_t     marks_done;          /* as far as something of a workspace was looked for, */
+    uint32_t     mark_end;            /* and behind which byte it was found last; 0: it was not */
 };
 
 /* A match of a text pattern that ends at `end` of the text. */

@@ -70,17 +70,27 @@ size_t plan_marker_at_start(const struct plan *p, struct slice text)
 
 /* --- Traits of keys ------------------------------------------------------------------------------------------------------------ */
 
-static bool joined_equals_any(struct slice key, const char *const *names)
+/* The letters and digits of a key, in lower case. */
+struct joined {
+    char   text[40];
+    size_t len;      /* 0: none, or more than any name has */
+};
+
+static struct joined join(struct slice key)
 {
-    char joined[40];
-    size_t len = 0;
+    struct joined j = {.len = 0};
     for (size_t i = 0; i < key.len; i++) {
         if (!ascii_is_alnum(key.data[i])) continue;
-        if (len == sizeof joined) return false;
-        joined[len++] = ascii_lower(key.data[i]);
+        if (j.len == sizeof j.text) return (struct joined){.len = 0};
+        j.text[j.len++] = ascii_lower(key.data[i]);
     }
-    for (; *names != NULL; names++)
-        if (slice_equal(slice_of(joined, len), slice_from(*names))) return true;
+    return j;
+}
+
+static bool joined_equals_any(const struct joined *j, const char *const *names)
+{
+    for (; j->len > 0 && *names != NULL; names++)
+        if (**names == j->text[0] && slice_equal(slice_of(j->text, j->len), slice_from(*names))) return true;
     return false;
 }
 
@@ -125,13 +135,14 @@ uint32_t plan_traits(const void *context, struct slice key)
     if (name_list_has(&p->policy.plain_names, key)) s = NAME_PLAIN;
     if (s == NAME_STRONG) traits |= TRAIT_STRONG;
     if (s == NAME_WEAK) traits |= TRAIT_WEAK;
-    if (joined_equals_any(key, environment_names))
-        traits |= TRAIT_ENVIRONMENT | (joined_equals_any(key, plain_environment_names) ? 0 : TRAIT_VARIABLES);
-    bool authorization = joined_equals_any(key, (const char *const[]){"authorization", "authorizationd", NULL});
-    if (joined_equals_any(key, listing_names) || (s == NAME_STRONG && !authorization)) traits |= TRAIT_LISTING;
-    if (joined_equals_any(key, run_variables)) traits |= TRAIT_RUN_VARIABLE;
-    if (joined_equals_any(key, pair_names)) traits |= TRAIT_PAIR_NAME;
-    if (joined_equals_any(key, pair_values)) traits |= TRAIT_PAIR_VALUE;
+    const struct joined joined = join(key);
+    if (joined_equals_any(&joined, environment_names))
+        traits |= TRAIT_ENVIRONMENT | (joined_equals_any(&joined, plain_environment_names) ? 0 : TRAIT_VARIABLES);
+    bool authorization = joined_equals_any(&joined, (const char *const[]){"authorization", "authorizationd", NULL});
+    if (joined_equals_any(&joined, listing_names) || (s == NAME_STRONG && !authorization)) traits |= TRAIT_LISTING;
+    if (joined_equals_any(&joined, run_variables)) traits |= TRAIT_RUN_VARIABLE;
+    if (joined_equals_any(&joined, pair_names)) traits |= TRAIT_PAIR_NAME;
+    if (joined_equals_any(&joined, pair_values)) traits |= TRAIT_PAIR_VALUE;
     if (p->policy.actions[RULE_CLASS_IDENTITY] != ACTION_KEEP && name_is_identity(key)) traits |= TRAIT_IDENTITY;
     if (name_list_has(&p->policy.harmless, key)) traits |= TRAIT_HARMLESS;
     return traits;

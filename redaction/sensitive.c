@@ -1,6 +1,9 @@
 #include "redaction/sensitive.h"
 
 #include "redaction/verify.h"
+#include "redaction/words.h"
+
+#include <pthread.h>
 
 #define MAX_NAME 128
 
@@ -35,18 +38,6 @@ static void split(struct slice name, struct words *w)
     if (w->spaced[w->spaced_len - 1] != ' ') w->spaced[w->spaced_len++] = ' ';
 }
 
-static bool contains(const char *text, size_t len, const char *part)
-{
-    return memmem(text, len, part, strlen(part)) != NULL;
-}
-
-static bool any_contained(const char *text, size_t len, const char *const *parts)
-{
-    for (; *parts != NULL; parts++)
-        if (contains(text, len, *parts)) return true;
-    return false;
-}
-
 static bool ends_with_any(const char *text, size_t len, const char *const *tails)
 {
     for (; *tails != NULL; tails++) {
@@ -69,25 +60,25 @@ static const char *const strong_parts[] = {
 
 /* Last words, with the space before. */
 static const char *const strong_tails[] = {
-    " pwd ", " pass ", " cookie ", " cookies ", " token ", " bearer ", " jwt ", " sas ", " pat ", " otp ", " pin code ",
-    " security key ", " auth key ", " webhook url ", " pw ", " creds ", " cred ", " passcode ", " pswd ", " nkey ", " psk ", NULL,
+    " pwd", " pass", " cookie", " cookies", " token", " bearer", " jwt", " sas", " pat", " otp", " pin code",
+    " security key", " auth key", " webhook url", " pw", " creds", " cred", " passcode", " pswd", " nkey", " psk", NULL,
 };
 
 static const char *const weak_tails[] = {
-    " key ", " key 1 ", " key 2 ", " key primary ", " key secondary ", " key1 ", " key2 ", " keys ", " tokens ", " sig ", " signature ", " code ", " auth ", " cert ",
-    " certificate ", " pfx ", " pem ", " nonce ", " salt ", " session ", " session id ", " ticket ", " assertion ",
-    " hmac ", " value ", " sid ", " seed ", " mnemonic ", " xkey ", " crumb ", " api ", NULL,
+    " key", " key 1", " key 2", " key primary", " key secondary", " key1", " key2", " keys", " tokens", " sig", " signature", " code", " auth", " cert",
+    " certificate", " pfx", " pem", " nonce", " salt", " session", " session id", " ticket", " assertion",
+    " hmac", " value", " sid", " seed", " mnemonic", " xkey", " crumb", " api", NULL,
 };
 
 /* Names that only speak about a secret. Last words, or parts in the joined form. */
 static const char *const plain_tails[] = {
-    " name ", " names ", " id ", " ids ", " version ", " versions ", " type ", " types ", " kind ", " uri ", " endpoint ",
-    " url ", " count ", " counts ", " length ", " size ", " expiry ", " expires ", " expires in ", " expires on ", " expired ",
-    " expiration ", " path ", " format ", " algorithm ", " policy ", " policies ", " enabled ", " disabled ", " required ", " age ",
-    " issuer ", " scope ", " scopes ", " date ", " time ", " set ", " changed ", " usage ", " limit ", " provider ", " source ",
-    " status ", " state ", " hint ", " mode ", " field ", " index ", " prefix ", " store ", " vault ", " rotation ", " audience ",
-    " exists ", " valid ", " reference ", " ref ", " permissions ", " expire ", " ms ", " lifetime ", " expires at ", " within ", " options ", " option ",
-    " subject ", " email ", " message ", " label ", " title ", " description ", " notice ",
+    " name", " names", " id", " ids", " version", " versions", " type", " types", " kind", " uri", " endpoint",
+    " url", " count", " counts", " length", " size", " expiry", " expires", " expires in", " expires on", " expired",
+    " expiration", " path", " format", " algorithm", " policy", " policies", " enabled", " disabled", " required", " age",
+    " issuer", " scope", " scopes", " date", " time", " set", " changed", " usage", " limit", " provider", " source",
+    " status", " state", " hint", " mode", " field", " index", " prefix", " store", " vault", " rotation", " audience",
+    " exists", " valid", " reference", " ref", " permissions", " expire", " ms", " lifetime", " expires at", " within", " options", " option",
+    " subject", " email", " message", " label", " title", " description", " notice",
     NULL,
 };
 static const char *const plain_parts[] = {
@@ -97,6 +88,33 @@ static const char *const plain_parts[] = {
     "countrycode", "languagecode", "zipcode", "postcode", "postalcode", "bypass", "compass", "tokenize", "secretary", "resultsignature",
     "encryptedkey", "nopasswd", "credentialtype", "locktoken", "cancellationtoken", "correlationtoken", NULL,
 };
+
+static const char *const identity_parts[] = {
+    " user name ", " username ", " user id ", " userid ", " user oid ", " user object id ", " user principal name ", " upn ",
+    " principal id ", " principal name ", " object id ", " suser ", " duser ", " suid ", " duid ", " usr name ", " caller ",
+    " login ", " full name ", " display name user ", " email ", " e mail ", " mail ", " enduser id ", " end user id ", NULL,
+};
+
+/* The same lists, to be asked. */
+static struct {
+    struct word_index strong_parts, strong_tails, weak_tails, plain_parts, plain_tails, identity_parts;
+} names;
+
+static void make_names(void)
+{
+    word_index_make(&names.strong_parts, strong_parts, WORDS_BY_START);
+    word_index_make(&names.strong_tails, strong_tails, WORDS_BY_END);
+    word_index_make(&names.weak_tails, weak_tails, WORDS_BY_END);
+    word_index_make(&names.plain_parts, plain_parts, WORDS_BY_START);
+    word_index_make(&names.plain_tails, plain_tails, WORDS_BY_END);
+    word_index_make(&names.identity_parts, identity_parts, WORDS_BY_START);
+}
+
+static void need_names(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_names);
+}
 
 static int hex_digit(char c)
 {
@@ -124,33 +142,30 @@ enum sensitivity name_sensitivity(struct slice name)
 {
     struct words w;
     char plain[MAX_NAME];
+    need_names();
     if (memchr(name.data, '%', name.len) != NULL || memchr(name.data, 0xef, name.len) != NULL) name = folded(name, plain);
     split(name, &w);
     if (w.joined_len < 2 || slice_equal(slice_of(w.joined, w.joined_len), SLICE("ikey"))) return NAME_PLAIN;
-    if (any_contained(w.joined, w.joined_len, plain_parts)) return NAME_PLAIN;
+    if (word_index_inside(&names.plain_parts, w.joined, w.joined_len)) return NAME_PLAIN;
     if (slice_equal(slice_of(w.joined, w.joined_len), SLICE("webhookurl"))) return NAME_STRONG;
-    if (ends_with_any(w.spaced, w.spaced_len, plain_tails) &&
+    if (word_index_ends(&names.plain_tails, w.spaced, w.spaced_len - 1) &&
         !ends_with_any(w.spaced, w.spaced_len, (const char *const[]){" session id ", " webhook url ", NULL}))
         return NAME_PLAIN;
-    if (any_contained(w.joined, w.joined_len, strong_parts)) return NAME_STRONG;
+    if (word_index_inside(&names.strong_parts, w.joined, w.joined_len)) return NAME_STRONG;
     bool alone = memchr(w.spaced + 1, ' ', w.spaced_len - 2) == NULL;   /* one word: `token` alone is weak */
-    if (ends_with_any(w.spaced, w.spaced_len, strong_tails))
+    if (word_index_ends(&names.strong_tails, w.spaced, w.spaced_len - 1))
         return alone && ends_with_any(w.spaced, w.spaced_len, (const char *const[]){" token ", " pat ", " sas ", NULL})
                    ? NAME_WEAK : NAME_STRONG;
-    return ends_with_any(w.spaced, w.spaced_len, weak_tails) && !(alone && contains(w.spaced, w.spaced_len, " value "))
+    return word_index_ends(&names.weak_tails, w.spaced, w.spaced_len - 1) && !(alone && slice_equal(slice_of(w.spaced, w.spaced_len), SLICE(" value ")))
                ? NAME_WEAK : NAME_PLAIN;
 }
 
 bool name_is_identity(struct slice name)
 {
-    static const char *const parts[] = {
-        " user name ", " username ", " user id ", " userid ", " user oid ", " user object id ", " user principal name ", " upn ",
-        " principal id ", " principal name ", " object id ", " suser ", " duser ", " suid ", " duid ", " usr name ", " caller ",
-        " login ", " full name ", " display name user ", " email ", " e mail ", " mail ", " enduser id ", " end user id ", NULL,
-    };
     struct words w;
+    need_names();
     split(name, &w);
-    return any_contained(w.spaced, w.spaced_len, parts);
+    return word_index_inside(&names.identity_parts, w.spaced, w.spaced_len);
 }
 
 /* --- Values -------------------------------------------------------------------------------------------------------------- */
@@ -205,7 +220,7 @@ bool looks_like_credential(struct slice v)
     if (n.digit == 0 || n.upper + n.lower == 0) return v.len >= 40 && n.upper > 4 && n.lower > 4 && n.slash < 2 && n.dot == 0;
     if (n.digit + n.dot + n.dash >= v.len - 2) return false;               /* dates, versions, numbers */
     if (v.data[0] == '/' && n.slash >= 2) return false;                    /* paths */
-    if (memmem(v.data, v.len, "://", 3) != NULL) return false;
+    if (n.slash >= 2 && memmem(v.data, v.len, "://", 3) != NULL) return false;
     if (n.slash > v.len / 8 && n.upper == 0) return false;
     if (n.dash + n.dot > v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;   /* words-with-dashes-01 */
     if (n.dash + n.dot > 0 && n.digit < v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;

@@ -250,11 +250,10 @@ void replace_node(struct redactor *r, uint32_t view, uint32_t node, struct findi
 
 /* --- Finishing ---------------------------------------------------------------------------------------------------------------------- */
 
-static int by_start(const void *a, const void *b)
+static int by_start(const struct span_item *a, const struct span_item *b)
 {
-    const struct span_item *const *x = a, *const *y = b;
-    if ((*x)->start != (*y)->start) return (*x)->start < (*y)->start ? -1 : 1;
-    return (*x)->end > (*y)->end ? -1 : (*x)->end < (*y)->end;
+    if (a->start != b->start) return a->start < b->start ? -1 : 1;
+    return a->end > b->end ? -1 : a->end < b->end;
 }
 
 /* Whether the replacement of b rather than that of a stands for both. A whole node's must, since its quotes were
@@ -266,17 +265,56 @@ static bool prevails(const struct span_item *b, const struct span_item *a)
     return a->echo && !b->echo;   /* name the rule that found it */
 }
 
-/* The items of a job in an array, in order. */
+/* Whether b, which comes behind a, stands for both: of equals at the same place the one that was found last. */
+static bool replaces(const struct span_item *b, const struct span_item *a)
+{
+    return prevails(b, a) || (by_start(a, b) == 0 && !prevails(a, b));
+}
+
+/* Where the ascending run that begins at items[at] ends. */
+static size_t run_end(struct span_item *const *items, size_t at, size_t count)
+{
+    if (at < count) at++;
+    while (at < count && by_start(items[at - 1], items[at]) <= 0) at++;
+    return at;
+}
+
+static void merge(struct span_item *const *a, size_t a_count, struct span_item *const *b, size_t b_count, struct span_item **out)
+{
+    while (a_count > 0 && b_count > 0) {
+        if (by_start(*b, *a) < 0) *out++ = *b++, b_count--;
+        else *out++ = *a++, a_count--;
+    }
+    memcpy(out, a_count > 0 ? a : b, (a_count + b_count) * sizeof *out);
+}
+
+/* Sorts by merging the runs that are there: a text is read from its beginning to its end a few times, so they are few. What is in
+ * order is in items or in spare; returned is in which. */
+static struct span_item **sort(struct span_item **items, struct span_item **spare, size_t count)
+{
+    while (run_end(items, 0, count) < count) {
+        for (size_t at = 0, end; at < count; at = end) {
+            size_t middle = run_end(items, at, count);
+            end = run_end(items, middle, count);
+            merge(items + at, middle - at, items + middle, end - middle, spare + at);
+        }
+        struct span_item **swap = items;
+        items = spare;
+        spare = swap;
+    }
+    return items;
+}
+
+/* The items of a job in an array, in order. They were added at the head of their list. */
 static struct span_item **sorted_items(struct redactor *r, const struct job *j, size_t *count)
 {
     *count = 0;
     for (const struct span_item *i = j->spans; i != NULL; i = i->next) ++*count;
-    struct span_item **items = arena_take(&r->arena, *count * sizeof *items);
+    struct span_item **items = arena_take(&r->arena, 2 * *count * sizeof *items);
     if (items == NULL) return NULL;
-    *count = 0;
-    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[(*count)++] = i;
-    qsort(items, *count, sizeof *items, by_start);
-    return items;
+    size_t at = *count;
+    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[--at] = i;
+    return sort(items, items + *count, *count);
 }
 
 size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans, const struct detail **details)
@@ -298,7 +336,7 @@ size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans,
         uint32_t start = winner->start, end = winner->end;
         for (i++; i < count && items[i]->start < end; i++) {
             if (items[i]->end > end) end = items[i]->end;
-            if (prevails(items[i], winner)) winner = items[i];
+            if (replaces(items[i], winner)) winner = items[i];
         }
         if (winner->rule != NO_RULE) r->front->tally.redactions[winner->rule]++;
         items[kept] = winner;

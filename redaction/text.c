@@ -7,7 +7,9 @@
 
 #include "redaction/values.h"
 #include "redaction/verify.h"
+#include "redaction/words.h"
 
+#include <pthread.h>
 
 static bool is_name_byte(char c) { return ascii_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '$'; }
 
@@ -135,9 +137,7 @@ static bool is_common_word(struct slice value)
         "undefined", "yes", "no", "for", "and", "or", "a", "an", "to", "of", "in", "on", "bearer", "basic", "string", "str",
         "authentication", "protected", "unknown", "error", "ok.", "expired.", "invalid.", "required.", "None", "optional", NULL,
     };
-    for (const char *const *w = words; *w != NULL; w++)
-        if (slice_equal_nocase(slice_from(*w), value)) return true;
-    return false;
+    return is_listed(value, words);
 }
 
 /* --- Assignments ----------------------------------------------------------------------------------------------------------- */
@@ -153,21 +153,29 @@ struct slice text_name_before(struct slice text, uint32_t at)
     return slice_sub(text, from, at);
 }
 
-static bool contains_nocase(struct slice text, const char *part)
+static bool begins_nocase(struct slice text, size_t at, struct slice part)
 {
-    size_t len = strlen(part);
-    for (size_t i = 0; i + len <= text.len; i++)
-        if (slice_equal_nocase(slice_of(text.data + i, len), slice_of(part, len))) return true;
-    return false;
+    return part.len <= text.len - at && slice_equal_nocase(slice_sub(text, at, at + part.len), part);
 }
 
 static enum extent extent_of(struct slice name)
 {
-    if (contains_nocase(name, "authorization") || contains_nocase(name, "cookie")) return EXTENT_LINE;
-    if (contains_nocase(name, "connectionstring") || contains_nocase(name, "connection_string") ||
-        contains_nocase(name, "connstr") || contains_nocase(name, "webjobsstorage"))
-        return EXTENT_CONNECTION;
-    return EXTENT_TOKEN;
+    static const struct {
+        struct slice part;
+        enum extent  extent;
+    } parts[] = {{{"authorization", 13}, EXTENT_LINE}, {{"cookie", 6}, EXTENT_LINE}, {{"connectionstring", 16}, EXTENT_CONNECTION},
+                 {{"connection_string", 17}, EXTENT_CONNECTION}, {{"connstr", 7}, EXTENT_CONNECTION}, {{"webjobsstorage", 14}, EXTENT_CONNECTION}};
+    enum extent extent = EXTENT_TOKEN;
+    for (size_t at = 0; at < name.len; at++) {
+        char c = ascii_lower(name.data[at]);
+        if (c != 'a' && c != 'c' && c != 'w') continue;
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            if (!begins_nocase(name, at, parts[i].part)) continue;
+            if (parts[i].extent == EXTENT_LINE) return EXTENT_LINE;
+            extent = parts[i].extent;
+        }
+    }
+    return extent;
 }
 
 static enum sensitivity judge_name(const struct redactor *r, struct slice name)
@@ -216,21 +224,30 @@ static bool in_connection_string(struct slice text, struct slice name, uint32_t 
            memchr(text.data + start, ' ', from - start) == NULL;
 }
 
-bool text_is_plain_key(struct slice text, uint32_t name)
+#define LONGEST_PLAIN 16   /* bytes before a name that are looked at */
+
+static struct word_index plain_keys;
+
+static void make_plain_keys(void)
 {
     static const char *const words[] = {"cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object",
                                         "public", "cancellation", "continuation", "page", "next", "dedup", "lookup", "correlation", "map",
                                         "index", "group", "sharding", "shard", "session", "lock", "instrumentation", "operation",
-                                        "activity", "request", "trace", "item", "message", "tenant", "resource", "subscription", "i", "sync", "skip",
+                                        "activity", "request", "trace", "item", "message", "tenant", "resource", "subscription", "sync", "skip",
                                         "event", "primary", "user", "entity", "delta", "paging", "resume", "change", NULL};
-    uint32_t to = name;
+    word_index_make(&plain_keys, words, WORDS_BY_END);
+}
+
+bool text_is_plain_key(struct slice text, uint32_t name)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    char before[LONGEST_PLAIN];
+    uint32_t to = name, len = 0;
+    pthread_once(&once, make_plain_keys);
     while (to > 0 && (is_blank(text.data[to - 1]) || text.data[to - 1] == '-' || text.data[to - 1] == '_' || text.data[to - 1] == '.')) to--;
-    for (const char *const *w = words; *w != NULL; w++) {
-        size_t len = strlen(*w);
-        bool whole = to == len || (to > len && (len > 1 || !ascii_is_alnum(text.data[to - len - 1])));
-        if (whole && slice_equal_nocase(slice_sub(text, to - len, to), slice_from(*w))) return true;
-    }
-    return false;
+    for (uint32_t at = to > LONGEST_PLAIN ? to - LONGEST_PLAIN : 0; at < to; at++) before[len++] = ascii_lower(text.data[at]);
+    bool i = len > 0 && before[len - 1] == 'i' && (len == 1 || !ascii_is_alnum(before[len - 2]));   /* iKey */
+    return i || word_index_ends(&plain_keys, before, len);
 }
 
 /* `acme_key`, `acmeToken`: a key of something in particular may be a GUID; one of a table, a cache or a request is an id. */
@@ -254,7 +271,7 @@ bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, ui
     bool query = name.len > 0 && name.data > text.data && (name.data[-1] == '?' || name.data[-1] == '&');
     bool stands_in = memchr(value.data, '{', value.len) != NULL || is_known_words(value);
     if (query && !stands_in) return true;   /* what stands in a URL is a value, not code */
-    if (in_connection_string(text, name, from, to) && memmem(value.data, value.len, "$", 1) == NULL && memchr(value.data, '(', value.len) == NULL) return true;
+    if (in_connection_string(text, name, from, to) && memchr(value.data, '$', value.len) == NULL && memchr(value.data, '(', value.len) == NULL) return true;
     return !refers_to_value(name, without_scheme(value), is_quoted(text, from), to < text.len ? text.data[to] : '\0');
 }
 
@@ -424,9 +441,26 @@ static bool is_operation(struct slice word)
 {
     static const char *const words[] = {"read", "write", "delete", "action", "cancel", "submit", "runs", "jobs", "experiments",
                                         "versions", "schedules", "operations", "metrics", "artifacts", "logs", NULL};
-    for (const char *const *w = words; *w != NULL; w++)
-        if (slice_equal_nocase(slice_from(*w), word)) return true;
-    return false;
+    return is_listed(word, words);
+}
+
+#define RUN_CONTEXT 300   /* bytes before a path in which something of a workspace must stand */
+
+/* Whether something of a workspace begins and ends in the bytes before text[end). Many paths in one text would each be searched
+ * backwards; so what was searched once is remembered. */
+static bool follows_workspace(struct reading *t, uint32_t end)
+{
+    static const struct slice marks[] = {{"/workspaces/", 12}, {"/experiments/", 13}, {"ml.azure.com", 12}, {"azureml", 7}};
+    const uint32_t lowest = end > RUN_CONTEXT ? end - RUN_CONTEXT : 0, longest = 13;
+    struct slice before = slice_sub(t->text, 0, end);
+    for (uint32_t at = t->marks_done > lowest ? t->marks_done : lowest; at < end; at++) {
+        char c = ascii_lower(before.data[at]);
+        if (c != '/' && c != 'm' && c != 'a') continue;
+        for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+            if (begins_nocase(before, at, marks[i])) t->mark_end = at + 1;
+    }
+    t->marks_done = end > longest ? end - longest : 0;   /* one may have begun that is not whole yet */
+    return t->mark_end > lowest;
 }
 
 /* .../runs/<name>; jobs and experiments only within a workspace, since other things have jobs too. */
@@ -434,11 +468,7 @@ static void read_run_path(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t to = end;
     while (to < t->text.len && is_name_byte(t->text.data[to])) to++;
-    if (to == end || to - end > 256 || is_operation(slice_sub(t->text, end, to))) return;
-    struct slice before = slice_sub(t->text, end > 300 ? end - 300 : 0, end);
-    if (!contains_nocase(before, "/workspaces/") && !contains_nocase(before, "/experiments/") && !contains_nocase(before, "ml.azure.com") &&
-        !contains_nocase(before, "azureml"))
-        return;
+    if (to == end || to - end > 256 || is_operation(slice_sub(t->text, end, to)) || !follows_workspace(t, end)) return;
     text_remove(r, t, end, to, engine_finding(r, ENGINE_RUN));
 }
 

@@ -103,8 +103,8 @@ static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
     for (;;) {
         while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\?|+", text.data[at], 20) != NULL) at++;
         size_t len = 0, left = limit - at;
-        for (const char *const *w = words; *w != NULL && len == 0; w++)
-            if (strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
+        for (const char *const *w = words; left > 0 && *w != NULL && len == 0; w++)
+            if (ascii_lower(text.data[at]) == **w && strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
         if (len == 0) return at;
         if (len == 2 && ascii_lower(text.data[at + 1]) == 'd') *said = false;   /* id */
         else *said = true;

@@ -1,6 +1,9 @@
 #include "redaction/values.h"
 
 #include "redaction/sensitive.h"
+#include "redaction/words.h"
+
+#include <pthread.h>
 
 #define MAX_REFERENCE 160   /* longer ones are taken for values */
 #define MAX_WORDS 48        /* letters of an identifier that is looked at word by word */
@@ -10,10 +13,16 @@ static const char *const known_words[] = {
 #include "redaction/known_words.def"
     NULL};
 
-static bool is_listed(struct slice text, const char *const *list)
+/* The same list, to be asked. */
+static struct word_index word_index;
+
+static void make_word_index(void) { word_index_make(&word_index, known_words, WORDS_BY_START); }
+
+bool is_listed(struct slice text, const char *const *list)
 {
+    char first = text.len > 0 ? ascii_lower(text.data[0]) : '\0';
     for (; *list != NULL; list++)
-        if (slice_equal_nocase(text, slice_from(*list))) return true;
+        if (ascii_lower(**list) == first && slice_equal_nocase(text, slice_from(*list))) return true;
     return false;
 }
 
@@ -22,13 +31,13 @@ static bool is_identifier_byte(char c) { return ascii_is_alnum(c) || c == '_'; }
 /* The fewest known words that letters (lower case) can be cut into; 0: they cannot. */
 static unsigned cut_into_words(const char *letters, size_t len)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     uint8_t fewest[MAX_WORDS + 1] = {1};   /* and one more */
+    pthread_once(&once, make_word_index);
     for (size_t at = 0; at < len; at++) {
         if (fewest[at] == 0) continue;
-        for (const char *const *w = known_words; *w != NULL; w++) {
-            if (letters[at] != **w) continue;
-            size_t word = strlen(*w);
-            if (at + word > len || memcmp(letters + at, *w, word) != 0) continue;
+        for (unsigned n = 0; (n = word_index_next(&word_index, letters + at, len - at, n)) != 0;) {
+            size_t word = word_index.lengths[n - 1];
             if (fewest[at + word] == 0 || fewest[at] + 1 < fewest[at + word]) fewest[at + word] = (uint8_t)(fewest[at] + 1);
         }
     }
@@ -145,7 +154,9 @@ static const char *find_close(struct slice v, const char *from, const char *clos
 static bool is_template(struct slice v)
 {
     static const char *const marks[][2] = {{"${", "}"}, {"{{", "}}"}, {"#{", "}"}, {"%(", ")"}, {"<%", "%>"}, {"$(", ")"}, {"$[", "]"}, {"{", "}"}};
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+    bool opens = memchr(v.data, '{', v.len) != NULL || memchr(v.data, '(', v.len) != NULL || memchr(v.data, '%', v.len) != NULL ||
+                 memchr(v.data, '[', v.len) != NULL;
+    for (size_t i = 0; opens && i < sizeof marks / sizeof *marks; i++) {
         const char *open = memmem(v.data, v.len, marks[i][0], strlen(marks[i][0]));
         const char *close = open == NULL ? NULL : find_close(v, open, marks[i][1]);
         if (close == NULL) continue;
@@ -202,7 +213,7 @@ static bool is_rest_of_program(struct slice v)
 {
     static const char *const starts[] = {", ", " + ", "+ ", ")", ".md5(", "+", NULL};
     for (const char *const *s = starts; *s != NULL; s++)
-        if (v.len >= strlen(*s) && memcmp(v.data, *s, strlen(*s)) == 0 && (strlen(*s) > 1 || v.len < 3 || !ascii_is_alnum(v.data[1]))) return true;
+        if (v.len > 0 && v.data[0] == **s && v.len >= strlen(*s) && memcmp(v.data, *s, strlen(*s)) == 0 && (strlen(*s) > 1 || v.len < 3 || !ascii_is_alnum(v.data[1]))) return true;
     return false;
 }
 
@@ -214,8 +225,10 @@ static bool is_abridged(struct slice v)
     if (same == v.len && same < 32) return true;
     if (v.len < 16 && v.len > 3 && memcmp(v.data + v.len - 3, "...", 3) == 0) return true;
     if (v.len > 2 && v.len <= 10 && v.data[0] == '0' && (v.data[1] | 0x20) == 'x') return true;   /* a small number */
-    if (memmem(v.data, v.len, "n...", 4) != NULL && memmem(v.data, v.len, "-----", 5) != NULL) return true;
-    if (memmem(v.data, v.len, "[...]", 5) != NULL || memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
+    bool dots = memmem(v.data, v.len, "...", 3) != NULL;
+    if (dots && memmem(v.data, v.len, "n...", 4) != NULL && memmem(v.data, v.len, "-----", 5) != NULL) return true;
+    if (dots && memmem(v.data, v.len, "[...]", 5) != NULL) return true;
+    if (memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
     for (size_t k = 1; k + 1 < v.len; k++) {
         letters += ascii_is_alpha(v.data[k]);
         upper += v.data[k] >= 'A' && v.data[k] <= 'Z';

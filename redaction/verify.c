@@ -8,13 +8,29 @@
 
 #include <math.h>
 
+#define FEW_EQUAL 32   /* so often most bytes of a text occur at most */
+
+/* What so many equal bytes among `len` add, negated; remembered for the few counts that occur. */
+static double bits_of(uint32_t count, size_t len, double remembered[FEW_EQUAL])
+{
+    if (count >= FEW_EQUAL) return count * log2((double)count / (double)len);
+    if (remembered[count] == 0) remembered[count] = count * log2((double)count / (double)len);
+    return remembered[count];
+}
+
 double entropy(struct slice text)
 {
     uint32_t counts[256] = {0};
-    double bits = 0;
-    for (size_t i = 0; i < text.len; i++) counts[(unsigned char)text.data[i]]++;
-    for (int c = 0; c < 256; c++)
-        if (counts[c] > 0) bits -= counts[c] * log2((double)counts[c] / (double)text.len);
+    uint64_t present[4] = {0};
+    double bits = 0, remembered[FEW_EQUAL] = {0};
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        counts[c]++;
+        present[c / 64] |= UINT64_C(1) << c % 64;
+    }
+    for (unsigned part = 0; part < 4; part++)
+        for (uint64_t left = present[part]; left != 0; left &= left - 1)
+            bits -= bits_of(counts[part * 64 + (unsigned)__builtin_ctzll(left)], text.len, remembered);
     return text.len > 0 ? bits / (double)text.len : 0;
 }
 
@@ -40,6 +56,7 @@ static bool is_enclosed(struct slice text)
 {
     static const char *const pairs[][2] = {
         {"<", ">"}, {"${", "}"}, {"$(", ")"}, {"{{", "}}"}, {"{", "}"}, {"%", "%"}, {"[", "]"}, {"@@", "@@"}, {"#{", "}"}, {"__", "__"}};
+    if (text.len == 0 || memchr("<${%[@#_", text.data[0], 8) == NULL) return false;
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         size_t open = strlen(pairs[i][0]), close = strlen(pairs[i][1]);
         if (text.len > open + close && memcmp(text.data, pairs[i][0], open) == 0 &&
@@ -69,13 +86,13 @@ bool looks_like_placeholder(struct slice text)
 {
     static const char *const words[] = {"null", "none", "nil", "undefined", "true", "false", "empty", "changeme", "change-me",
                                         "change_me", "redacted", "masked", "hidden", "removed", "omitted", "example",
-                                        "placeholder", "(null)", "n/a", "***redacted***", "todo"};
+                                        "placeholder", "(null)", "n/a", "***redacted***", "todo", NULL};
     static const char *const starts[] = {"your-", "your_", "<your", "[redacted", "insert-", "replace-"};
     if (text.len > PLACEHOLDER_MAX) return is_one_character(text);
     if (text.len == 0 || is_enclosed(text) || is_one_character(text) || is_variable(text)) return true;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (slice_equal_nocase(text, slice_from(words[i]))) return true;
+    if (is_listed(text, words)) return true;
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        if (ascii_lower(text.data[0]) != *starts[i]) continue;
         struct slice start = slice_from(starts[i]);
         if (text.len >= start.len && slice_equal_nocase(slice_sub(text, 0, start.len), start)) return true;
     }
@@ -344,10 +361,9 @@ static bool check_run_id(struct slice text, uint32_t *from, uint32_t *to, double
     static const char *const words[] = {"create", "update", "delete", "search", "query", "batch", "metrics", "events", "get",
                                         "list", "restore", "cancel", "children", "artifacts", "tags", "counts", "runs", "log-metric",
                                         "log-parameter", "log-batch", "log-model", "log-inputs", "set-tag", "delete-tag", "details",
-                                        "get-metric-history", "batchdata", "batchsync", "overview", "status", "outputs", "logs", "token"};
+                                        "get-metric-history", "batchdata", "batchsync", "overview", "status", "outputs", "logs", "token", NULL};
     struct slice s = slice_sub(text, *from, *to);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (slice_equal_nocase(s, slice_from(words[i]))) return false;
+    if (is_listed(s, words)) return false;
     struct letters n = count_letters(s);
     return s.len >= 3 && n.upper + n.lower > 0 && !looks_like_placeholder(s);
 }
