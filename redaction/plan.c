@@ -14,7 +14,7 @@ static const struct {
     enum rule_class      class_;
     struct extra_pattern pattern;
 } text_patterns[] = {
-#define TEXT_PATTERN(id, class_, caseless, example, pattern) {RULE_CLASS_##class_, {pattern, caseless, example}},
+#define TEXT_PATTERN(id, class_, caseless, example, tail, pattern) {RULE_CLASS_##class_, {pattern, caseless, example, tail}},
 #include "redaction/text_patterns.def"
 };
 

@@ -17,7 +17,7 @@ enum engine_rule {
 
 /* Patterns of the engine's own text scanner, found in the same pass as the catalogue. */
 enum text_pattern {
-#define TEXT_PATTERN(id, class_, caseless, example, pattern) TEXT_##id,
+#define TEXT_PATTERN(id, class_, caseless, example, tail, pattern) TEXT_##id,
 #include "redaction/text_patterns.def"
     TEXT_PATTERN_COUNT
 };

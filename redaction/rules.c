@@ -6,6 +6,9 @@ struct rules_scratch {
     struct rule_hit *hits;
     size_t           count, capacity;
     bool             sorted;
+    const struct rules *set;     /* of the scan that is going on, how many rules are in it, and its text */
+    uint32_t            rules;
+    struct slice        text;
 };
 
 void rules_free(struct rules *set)
@@ -46,39 +49,63 @@ void rules_scratch_free(struct rules_scratch *scratch)
     free(scratch);
 }
 
+/* By their ends; of those that end together what is read as text comes before rules: of two that find the same, the last gives the
+ * name. `context`: the number of rules. */
+static int by_end(const void *a, const void *b, void *context)
+{
+    const struct rule_hit *x = a, *y = b;
+    const uint32_t rules = *(const uint32_t *)context;
+    if (x->end != y->end) return x->end < y->end ? -1 : 1;
+    return (x->number < rules) - (y->number < rules);
+}
+
+#define NEAR 32   /* hits behind which one is put in its place at once */
+
+/* Hits come by their ends, but for those whose tail was read: they belong behind the few that end within it. */
+static void put_in_order(struct rules_scratch *scratch, struct rule_hit hit)
+{
+    struct rule_hit *hits = scratch->hits;
+    size_t at = scratch->count, lowest = at > NEAR ? at - NEAR : 0;
+    while (at > lowest && by_end(&hit, &hits[at - 1], &scratch->rules) < 0) at--;
+    if (at > 0 && at == lowest) scratch->sorted = false;
+    for (size_t same = at; same > lowest && hits[same - 1].end == hit.end; same--)
+        if (hits[same - 1].number == hit.number) return;   /* another word before the same tail */
+    memmove(hits + at + 1, hits + at, (scratch->count - at) * sizeof hit);
+    hits[at] = hit;
+    scratch->count++;
+}
+
 static int on_match(unsigned number, unsigned long long from, unsigned long long end, unsigned flags, void *context)
 {
     (void)from;
     (void)flags;
     struct rules_scratch *scratch = context;
+    struct rule_hit hit = {number, (uint32_t)end};
+    pattern_tail *tail = number >= scratch->rules ? scratch->set->tails[number - scratch->rules] : NULL;
+    if (tail != NULL && !tail(scratch->text, &hit.end)) return 0;
     if (scratch->count == scratch->capacity) {
         struct rule_hit *more = realloc(scratch->hits, 2 * scratch->capacity * sizeof *more);
         if (!more) return 1;
         scratch->hits = more;
         scratch->capacity *= 2;
     }
-    if (scratch->count > 0 && scratch->hits[scratch->count - 1].end > end) scratch->sorted = false;
-    scratch->hits[scratch->count++] = (struct rule_hit){number, (uint32_t)end};
+    put_in_order(scratch, hit);
     return 0;
-}
-
-static int by_end(const void *a, const void *b)
-{
-    const struct rule_hit *x = a, *y = b;
-    if (x->end != y->end) return x->end < y->end ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
 }
 
 bool rules_scan(const struct rules *set, struct rules_scratch *scratch, struct slice text, const struct rule_hit **hits,
                 size_t *count)
 {
     CHECK(text.len <= UINT32_MAX);
+    scratch->set = set;
+    scratch->rules = (uint32_t)set->count;
+    scratch->text = text;
     scratch->count = 0;
     scratch->sorted = true;
     if (set->database && text.len > 0 &&
         hs_scan(set->database, text.data, (unsigned)text.len, 0, scratch->vectorscan, on_match, scratch) != HS_SUCCESS)
         return false;
-    if (!scratch->sorted) qsort(scratch->hits, scratch->count, sizeof *scratch->hits, by_end);
+    if (!scratch->sorted) qsort_r(scratch->hits, scratch->count, sizeof *scratch->hits, by_end, &scratch->rules);
     *hits = scratch->hits;
     *count = scratch->count;
     return true;

@@ -40,6 +40,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "redaction/tails.h"
 
 enum rule_class {
 #define RULE_CLASS(id, text) RULE_CLASS_##id,
@@ -68,7 +69,10 @@ struct extra_pattern {
     const char *pattern;
     bool        caseless;
     const char *example;    /* a text that ends with a match, for the check of the matcher; NULL: not checked */
+    pattern_tail *tail;     /* reads what follows; the pattern ends with its first byte. NULL: nothing does */
 };
+
+#define EXTRA_PATTERNS_MAX 32
 
 /* Reads the catalogue that is built in. `enabled` says which rules take part (NULL: all). Extra patterns are reported
  * with numbers from rules_count() on. Fails if the matcher of this machine loses matches: see rules_matcher.c. */

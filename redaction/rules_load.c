@@ -498,6 +498,8 @@ struct rules *rules_load_sources(const struct rule_source *sources, rule_enabled
         return NULL;
     }
     arena_init(&set->arena, 256 * 1024, 64 * 1024 * 1024);
+    CHECK(extra_count <= EXTRA_PATTERNS_MAX);
+    for (size_t i = 0; i < extra_count; i++) set->tails[i] = extra[i].tail;
     bool ok = (set->all = arena_take(&set->arena, RULES_MAX * sizeof *set->all)) != NULL;
     if (!ok) error_set(err, ERROR_MEMORY, "no memory for the rule catalogue");
     for (size_t i = 0; ok && sources[i].name; i++) ok = rules_read(set, &sources[i], err);

@@ -51,6 +51,7 @@ struct rules {
     size_t         count;
     struct pattern_set compiled; /* the patterns that take part, by number */
     hs_database_t *database;     /* of them; NULL: none takes part */
+    pattern_tail  *tails[EXTRA_PATTERNS_MAX];   /* of the extra patterns */
     uint32_t       by_finder[FINDER_MAX];   /* number + 1 of the enabled rule that uses the finder; 0: none */
 };
 

@@ -137,7 +137,7 @@ static void no_rule_finds_identifiers_that_azure_logs_are_full_of(void **state)
 static void extra_patterns_are_numbered_after_the_catalogue(void **state)
 {
     (void)state;
-    static const struct extra_pattern extra[] = {{"passw[o0]rd", true, "password"}, {"zebra", false, "zebra"}};
+    static const struct extra_pattern extra[] = {{"passw[o0]rd", true, "password", NULL}, {"zebra", false, "zebra", NULL}};
     struct error err = {0};
     struct rules *other = rules_load(NULL, NULL, extra, 2, &err);
     assert_non_null(other);
@@ -151,6 +151,28 @@ static void extra_patterns_are_numbered_after_the_catalogue(void **state)
     assert_int_equal(hits[0].end, 7);
     assert_int_equal(hits[1].number, rules_count(other));
     assert_int_equal(hits[1].end, 28);
+    rules_scratch_free(own);
+    rules_free(other);
+}
+
+static void hits_are_ordered_by_the_ends_of_their_tails(void **state)
+{
+    (void)state;
+    static const struct extra_pattern extra[] = {{"(zebra|bra)[ =]", false, "zebra =", tail_assignment}, {" =", false, " =", NULL}, {"  ", false, "  ", NULL}};
+    static const struct rule_hit expected[] = {{2, 7}, {2, 8}, {0, 9}, {1, 9}, {0, 17}};   /* bra, in zebra, has the same tail */
+    struct error err = {0};
+    struct rules *other = rules_load(NULL, NULL, extra, 3, &err);
+    assert_non_null(other);
+    struct rules_scratch *own = rules_scratch_new(other);
+    assert_non_null(own);
+    const struct rule_hit *hits;
+    size_t count;
+    assert_true(rules_scan(other, own, SLICE("zebra   =, zebra=, zebra ."), &hits, &count));
+    assert_int_equal(count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(hits[i].number - rules_count(other), expected[i].number);
+        assert_int_equal(hits[i].end, expected[i].end);
+    }
     rules_scratch_free(own);
     rules_free(other);
 }
@@ -379,6 +401,7 @@ int main(void)
         cmocka_unit_test(rules_are_told_apart_by_id_and_have_an_example),
         cmocka_unit_test(no_rule_finds_identifiers_that_azure_logs_are_full_of),
         cmocka_unit_test(extra_patterns_are_numbered_after_the_catalogue),
+        cmocka_unit_test(hits_are_ordered_by_the_ends_of_their_tails),
         cmocka_unit_test(a_rule_that_is_not_enabled_keeps_its_number_and_finds_nothing),
         cmocka_unit_test(hits_are_ordered_by_their_end_and_all_are_kept),
         cmocka_unit_test(an_empty_text_has_no_hits),

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define TEXT_PATTERN(id, class_, caseless, example, pattern) {pattern, caseless, example},
+#define TEXT_PATTERN(id, class_, caseless, example, tail, pattern) {pattern, caseless, example, tail},
 static const struct extra_pattern extras[] = {
 #include "redaction/text_patterns.def"
 };
