@@ -1,10 +1,11 @@
 #include "http_tls.h"
 
+#include "net/tls_floor.h"
+
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define CLIENT_CHAIN_DEPTH 8
 
 /* These two are OpenSSL's own objects; the names keep OpenSSL out of the header. */
@@ -47,8 +48,7 @@ static bool configure(SSL_CTX *context, const char *certificate, const char *key
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(context, no_password);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
-    if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 || SSL_CTX_set_cipher_list(context, CIPHERS_1_2) != 1 ||
-        SSL_CTX_set_num_tickets(context, 0) != 1)
+    if (!tls_floor_set(context, TLS_FLOOR_CIPHERS) || SSL_CTX_set_num_tickets(context, 0) != 1)
         return error_set(err, ERROR_INPUT, "OpenSSL does not offer TLS 1.2 with ECDHE");
     if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) return refuse(err, "a certificate", certificate);
     if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) return refuse(err, "the certificate's key", key);

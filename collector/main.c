@@ -3,6 +3,7 @@
 
 #include "base/sandbox.h"
 #include "console.h"
+#include "net/tls_floor.h"
 #include "parser/parser.h"
 #include "sinks/unfinished.h"
 
@@ -273,6 +274,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     keep_memory_small();
+    tls_floor_forget_environment();
     sandbox_protect_memory();
     CRYPTO_secure_malloc_init(SECRET_BYTES, SECRET_LEAST);
     OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);   /* may load code, which is not possible later on */

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "net/connection_string.h"
 #include "net/entra.h"
+#include "net/tls_floor.h"
 
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 
 #define LOG_INTERVAL_MS 10000
@@ -154,6 +156,29 @@ static void renew_refused_token(struct kafka_client *c, rd_kafka_t *rk)
     if (!known) rd_kafka_oauthbearer_set_token_failure(rk, "refused");
 }
 
+/* Sees what OpenSSL decided, and leaves it at that. */
+static int see_verdict(rd_kafka_t *rk, const char *broker, int32_t id, int *error, int depth, const char *certificate, size_t len, char *text, size_t size, void *opaque)
+{
+    struct kafka_client *c = opaque;
+    (void)rk, (void)broker, (void)id, (void)depth, (void)certificate, (void)len;
+    if (*error == X509_V_OK) return 1;
+    pthread_mutex_lock(&c->lock);
+    c->distrust = X509_verify_cert_error_string(*error);
+    pthread_mutex_unlock(&c->lock);
+    snprintf(text, size, "not trusted");
+    return 0;
+}
+
+/* Why a connection ended. What a certificate was refused for says more than what became of TLS, and librdkafka tells of it twice. */
+static void note_end(struct kafka_client *c, rd_kafka_resp_err_t error, const char *reason)
+{
+    const char *trust = kafka_error_text(RD_KAFKA_RESP_ERR__SSL);
+    bool        refused = c->distrust != NULL && strstr(reason, "certificate verify failed") != NULL;
+    if (refused) snprintf(c->reason, sizeof c->reason, "%s: %s", trust, c->distrust);
+    else snprintf(c->reason, sizeof c->reason, "%s", error == RD_KAFKA_RESP_ERR__SSL ? trust : reason);
+    if (error == RD_KAFKA_RESP_ERR__SSL) set_trouble(c, error, NULL, refused ? c->distrust : reason);
+}
+
 /* A connection that ends is no trouble as long as others stand; why it did is told when none does. */
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
@@ -161,21 +186,21 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     rd_kafka_resp_err_t  error = (rd_kafka_resp_err_t)code;
     if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION && c->settings->entra) renew_refused_token(c, rk);
     pthread_mutex_lock(&c->lock);
-    if (error == RD_KAFKA_RESP_ERR__TRANSPORT) snprintf(c->reason, sizeof c->reason, "%s", reason);
+    if (error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__SSL) note_end(c, error, reason);
     else if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) set_trouble(c, error, NULL, c->reason);
-    else if (error == RD_KAFKA_RESP_ERR__RESOLVE || error == RD_KAFKA_RESP_ERR__SSL) set_trouble(c, error, NULL, reason);
+    else if (error == RD_KAFKA_RESP_ERR__RESOLVE) set_trouble(c, error, NULL, reason);
     else if (error != RD_KAFKA_RESP_ERR__FATAL) set_trouble(c, error, NULL, "");
     /* All brokers are down is said behind it, and is no better explanation. */
-    if (error == RD_KAFKA_RESP_ERR__RESOLVE || error == RD_KAFKA_RESP_ERR__SSL || error == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+    if (error == RD_KAFKA_RESP_ERR__RESOLVE || error == RD_KAFKA_RESP_ERR__AUTHENTICATION)
         snprintf(c->reason, sizeof c->reason, "%s", kafka_error_text(error));
     pthread_mutex_unlock(&c->lock);
 }
 
-/* What is told otherwise as well is left to that: through on_error() (FAIL, ERROR), and by the calls for transactions (GETPID,
+/* What is told otherwise as well is left to that: through on_error() (FAIL, ERROR, SSLCERTVRFY with the peer's words), and by the calls for transactions (GETPID,
  * ADD..., FATAL). What it thinks of our choice of properties (CONFWARN) is for us to know. */
 static bool is_told(const char *facility)
 {
-    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR", "FATAL"};
+    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR", "FATAL", "SSLCERTVRFY"};
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (strcmp(facility, told[i]) == 0) return true;
     return false;
@@ -344,7 +369,7 @@ static bool set_identity(struct kafka_client *c, rd_kafka_conf_t *conf, struct e
 static bool set_all(struct kafka_client *c, rd_kafka_conf_t *conf, struct error *err)
 {
     static const struct kafka_property fixed[] = {
-        {"enable.ssl.certificate.verification", "true"}, {"ssl.endpoint.identification.algorithm", "https"},
+        {"ssl.cipher.suites", TLS_FLOOR_TEXT}, {"enable.ssl.certificate.verification", "true"}, {"ssl.endpoint.identification.algorithm", "https"},
         {"socket.keepalive.enable", "true"}, {"topic.metadata.refresh.interval.ms", "180000"}, {"metadata.max.age.ms", "180000"},
         {"connections.max.idle.ms", "180000"},   /* the service of Azure cuts idle connections after 240 s */
         {"reconnect.backoff.max.ms", "5000"}, {"log_level", "4"}, {"log.connection.close", "false"}, {0}};
@@ -355,6 +380,7 @@ static bool set_all(struct kafka_client *c, rd_kafka_conf_t *conf, struct error 
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_ssl_cert_verify_cb(conf, see_verdict);
     return set_given(c, conf, "client.id", client_id, err) && set_given(c, conf, "bootstrap.servers", c->brokers, err)
         && set_given(c, conf, "ssl.ca.location", c->settings->ca_file, err)
         && set_given(c, conf, "ssl.certificate.location", c->settings->certificate, err)

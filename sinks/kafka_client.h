@@ -89,6 +89,7 @@ struct kafka_client {
 
     pthread_mutex_t  lock;                  /* of what follows */
     char             reason[256];           /* why the last connection failed */
+    const char      *distrust;              /* why a certificate was refused last; static */
     char             trouble[512];          /* not yet fetched by kafka_client_trouble() */
     bool             token_refused;         /* since the last one was given */
     struct log_limit log_limit, token_limit;

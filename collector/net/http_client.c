@@ -6,9 +6,9 @@
 #include "net/http_client.h"
 
 #include "net/http_priv.h"
+#include "net/tls_floor.h"
 
 #include <curl/curl.h>
-#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -41,7 +41,7 @@ struct http_client {
 
 static void initialise(void)
 {
-    unsetenv("SSLKEYLOGFILE");   /* read once, by the initialisation */
+    tls_floor_forget_environment();   /* of which libcurl reads SSLKEYLOGFILE once, now */
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
@@ -51,12 +51,11 @@ void http_initialise(void)
     pthread_once(&once, initialise);
 }
 
-/* Whoever else initialised libcurl in this process may have let it read SSLKEYLOGFILE. */
-static CURLcode forget_key_log(CURL *easy, void *context, void *unused)
+/* Behind all that libcurl has set; whoever else initialised it in this process may have let it read SSLKEYLOGFILE. */
+static CURLcode set_floor(CURL *easy, void *context, void *unused)
 {
     (void)easy, (void)unused;
-    SSL_CTX_set_keylog_callback(context, NULL);
-    return CURLE_OK;
+    return tls_floor_set(context, TLS_FLOOR_COMMON) ? CURLE_OK : CURLE_SSL_CIPHER;
 }
 
 /* --- Client ----------------------------------------------------------------------------------------------------------- */
@@ -171,7 +170,7 @@ static void set_security(struct transfer *t, bool plain)
     curl_easy_setopt(t->easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(t->easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(t->easy, CURLOPT_SSL_CTX_FUNCTION, forget_key_log);
+    curl_easy_setopt(t->easy, CURLOPT_SSL_CTX_FUNCTION, set_floor);
     if (c->ca_file != NULL) {
         curl_easy_setopt(t->easy, CURLOPT_CAINFO, c->ca_file);
         curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);

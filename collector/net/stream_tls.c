@@ -1,9 +1,9 @@
 #include "net/stream_tls.h"
 
+#include "net/tls_floor.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-
-#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 /* Without it OpenSSL would ask at the terminal for the password of a key. */
 static int no_password(char *buffer, int size, int writing, void *context)
@@ -28,8 +28,7 @@ static bool configure(SSL_CTX *c, const struct stream_tls_options *o, struct err
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(c, no_password);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
-    if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 || SSL_CTX_set_cipher_list(c, CIPHERS_1_2) != 1)
-        return error_set(err, ERROR_NETWORK, "OpenSSL does not offer TLS 1.2 with ECDHE");
+    if (!tls_floor_set(c, TLS_FLOOR_CIPHERS)) return error_set(err, ERROR_NETWORK, "OpenSSL does not offer TLS 1.2 with ECDHE");
     if (o->ca_file == NULL) SSL_CTX_set_default_verify_paths(c);
     else if (SSL_CTX_load_verify_file(c, o->ca_file) != 1) return refuse(err, "the authority's certificate", o->ca_file);
     if (o->certificate == NULL) return true;
@@ -76,8 +75,11 @@ void stream_tls_failed(const SSL *ssl, const char *place, struct error *err)
 {
     long        verdict = SSL_get_verify_result(ssl);
     const char *reason = ERR_reason_error_string(ERR_peek_error());
-    if (verdict != X509_V_OK) error_set(err, ERROR_NETWORK, "the certificate of %s is not trusted: %s", place, X509_verify_cert_error_string(verdict));
-    else if (reason != NULL) error_set(err, ERROR_NETWORK, "TLS with %s failed: %s", place, reason);
+    const char *hint = SSL_is_init_finished(ssl) ? "" : "; is it TLS 1.2 or newer? Nothing was sent";
+    if (verdict != X509_V_OK)
+        error_set(err, ERROR_NETWORK, "the certificate of %s is not trusted: %s; nothing was sent (look at ca_file and server_name)", place, X509_verify_cert_error_string(verdict));
+    else if (reason != NULL)
+        error_set(err, ERROR_NETWORK, "TLS with %s failed: %s%s", place, reason, hint);
     else error_set(err, ERROR_NETWORK, "%s broke the TLS connection", place);
     ERR_clear_error();
 }

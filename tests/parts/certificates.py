@@ -11,6 +11,8 @@ class Certificates:
     expired     for localhost, over since long
     self_signed for localhost, by nobody
     client      for client authentication, subject CN=lethe
+
+    issue() makes others that a test has a use for.
     """
 
     def __init__(self, folder):
@@ -20,10 +22,10 @@ class Certificates:
         loopback = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"
         self._openssl("req", "-x509", *_new_key(self._path("ca.key")), "-out", self.ca, "-days", "30", "-subj", "/CN=Test CA",
                       "-addext", "basicConstraints=critical,CA:true", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-        self.localhost = self._issue("localhost", loopback)
-        self.wrong_host = self._issue("wrong_host", "subjectAltName=DNS:elsewhere.example")
-        self.expired = self._issue("expired", loopback, ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
-        self.client = self._issue("client", "extendedKeyUsage=clientAuth", subject="/CN=lethe")
+        self.localhost = self.issue("localhost", loopback)
+        self.wrong_host = self.issue("wrong_host", "subjectAltName=DNS:elsewhere.example")
+        self.expired = self.issue("expired", loopback, ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
+        self.client = self.issue("client", "extendedKeyUsage=clientAuth", subject="/CN=lethe")
         self.self_signed = self._pair("self_signed")
         self._openssl("req", "-x509", *_new_key(self.self_signed[1]), "-out", self.self_signed[0], "-days", "30",
                       "-subj", "/CN=localhost", "-addext", loopback)
@@ -41,8 +43,8 @@ class Certificates:
     def _pair(self, name):
         return self._path(f"{name}.pem"), self._path(f"{name}.key")
 
-    def _issue(self, name, extension, validity=("-days", "30"), subject="/CN=localhost"):
-        """Signed by the authority. `openssl ca` alone can date a certificate back."""
+    def issue(self, name, extension, validity=("-days", "30"), subject="/CN=localhost", issuer="ca", digest="sha256", authority=False):
+        """Signed by the certificate `issuer`. `openssl ca` alone can date a certificate back."""
         certificate, key = self._pair(name)
         request, settings = self._path(f"{name}.csr"), self._path(f"{name}.cnf")
         self._path(f"{name}.index").write_text("")
@@ -51,7 +53,7 @@ default_ca=own
 [own]
 database={self._path(name)}.index
 new_certs_dir={self.folder}
-default_md=sha256
+default_md={digest}
 policy=any
 rand_serial=yes
 x509_extensions=extensions
@@ -59,11 +61,11 @@ x509_extensions=extensions
 commonName=supplied
 [extensions]
 {extension}
-basicConstraints=CA:false
+basicConstraints=CA:{str(authority).lower()}
 """)
         self._openssl("req", "-new", *_new_key(key), "-out", request, "-subj", subject)
-        self._openssl("ca", "-batch", "-notext", "-config", settings, "-cert", self.ca, "-keyfile", self._path("ca.key"),
-                      "-in", request, "-out", certificate, *validity)
+        self._openssl("ca", "-batch", "-notext", "-config", settings, "-cert", self._path(f"{issuer}.pem"),
+                      "-keyfile", self._path(f"{issuer}.key"), "-in", request, "-out", certificate, *validity)
         return certificate, key
 
     def _openssl(self, *arguments):
