@@ -70,6 +70,7 @@ static inline bool judge_head(void *context, const struct http_request *r, struc
     pthread_mutex_unlock(&s->lock);
     if (path_is(r, "/hello") || path_is(r, "/long"))
         return method == HTTP_GET || method == HTTP_HEAD || refuse_with(a, 405, "Allow", "GET, HEAD");
+    if (path_is(r, "/")) return true;   /* by whatever method */
     if (!path_is(r, "/echo") && !path_is(r, "/take") && !path_is(r, "/later")) return refuse_with(a, 404, NULL, NULL);
     if (method != HTTP_POST) return refuse_with(a, 405, "Allow", "POST");
     if (http_request_field(r, SLICE("Authorization"), &value) && slice_equal(value, SLICE("Bearer wrong")))
