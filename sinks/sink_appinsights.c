@@ -134,26 +134,39 @@ static void read_item(const cJSON *error, int status, struct delivery_answer *a,
     if (quota && a->hold_ms == 0) a->hold_ms = QUOTA_HOLD_MS;
 }
 
+static bool is_index(const cJSON *index, size_t count)
+{
+    return cJSON_IsNumber(index) && index->valuedouble >= 0 && index->valuedouble < (double)count && index->valuedouble == (double)(size_t)index->valuedouble;
+}
+
 /* The outcome of each item. False: there is an item in it that was not sent, or none where one was refused. */
 static bool read_errors(const cJSON *errors, struct delivery_answer *a)
 {
     const cJSON *error;
     cJSON_ArrayForEach(error, errors) {
         const cJSON *index = cJSON_GetObjectItemCaseSensitive(error, "index"), *status = cJSON_GetObjectItemCaseSensitive(error, "statusCode");
-        if (!cJSON_IsNumber(index) || !cJSON_IsNumber(status) || index->valuedouble < 0 || index->valuedouble >= (double)a->count) return false;
+        if (!is_index(index, a->count) || !cJSON_IsNumber(status)) return false;
         read_item(error, status->valueint, a, &a->items[(size_t)index->valuedouble]);
     }
     return cJSON_GetArraySize(errors) > 0;
 }
 
-/* Of 400, nothing was taken; of 206, what no error names was. */
+/* Whether the number of accepted items leaves room for all that no error names; without a number it does. */
+static bool accounts_for(const cJSON *accepted, const struct delivery_answer *a)
+{
+    size_t unnamed = 0;
+    for (size_t i = 0; i < a->count; i++) unnamed += a->items[i].fate == ITEM_DELIVERED;
+    return !cJSON_IsNumber(accepted) || accepted->valuedouble >= (double)unnamed;
+}
+
+/* Of 400, nothing was taken; of 206, what no error names was, if there were as many. */
 static void read_items(const struct http_result *r, struct delivery_answer *a)
 {
     cJSON       *root = r->body != NULL ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
     const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"), *accepted = cJSON_GetObjectItemCaseSensitive(root, "itemsAccepted");
     bool         all = r->status == 206 && cJSON_IsNumber(accepted) && accepted->valuedouble == (double)a->count;
     for (size_t i = 0; r->status == 400 && i < a->count; i++) a->items[i].fate = ITEM_LATER;
-    if (all || (cJSON_IsArray(errors) && read_errors(errors, a))) a->verdict = ANSWER_ITEMS;
+    if (all || (cJSON_IsArray(errors) && read_errors(errors, a) && accounts_for(accepted, a))) a->verdict = ANSWER_ITEMS;
     else if (r->status == 206) a->verdict = ANSWER_UNCLEAR;
     cJSON_Delete(root);
 }

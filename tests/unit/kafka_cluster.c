@@ -100,12 +100,13 @@ static int choice(const struct setting *s, const char *value)
     return 0;
 }
 
-/* "30s", "5ms", "16M", "64" */
+/* "30s", "5ms", "5m", "16M", "64" */
 static uint64_t number(const char *value)
 {
     char    *unit;
     uint64_t n = strtoull(value, &unit, 10);
     if (strcmp(unit, "s") == 0) return n * 1000;
+    if (strcmp(unit, "m") == 0) return n * 60000;
     if (strcmp(unit, "M") == 0) return n << 20;
     CHECK(*unit == '\0' || strcmp(unit, "ms") == 0);
     return n;

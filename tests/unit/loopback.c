@@ -14,6 +14,8 @@
 struct loopback {
     const struct slice *answers;
     size_t              count;
+    struct slice      (*compute)(void *context, const char *request);
+    void               *context;
     int                 listener, stop[2];   /* stop[0] becomes readable at the end */
     unsigned            port;
     pthread_t           acceptor, threads[MOST_CONNECTIONS];
@@ -63,6 +65,12 @@ static struct slice next_answer(struct loopback *l, char *request)
 {
     pthread_mutex_lock(&l->lock);
     size_t number = l->request_count++;
+    if (l->compute != NULL) {
+        struct slice answer = l->compute(l->context, request);
+        pthread_mutex_unlock(&l->lock);
+        free(request);
+        return answer;
+    }
     CHECK(number < MOST_REQUESTS);
     l->requests[number] = request;
     pthread_mutex_unlock(&l->lock);
@@ -111,14 +119,13 @@ static void *accept_all(void *loopback)
     return NULL;
 }
 
-struct loopback *loopback_start(const struct slice *answers, size_t count)
+static struct loopback *start(const struct loopback *how)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t          len = sizeof address;
     struct loopback   *l = calloc(1, sizeof *l);
     CHECK(l != NULL);
-    l->answers = answers;
-    l->count = count;
+    *l = *how;
     pthread_mutex_init(&l->lock, NULL);
     l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(bind(l->listener, (struct sockaddr *)&address, len) == 0 && listen(l->listener, 64) == 0 && pipe(l->stop) == 0);
@@ -128,12 +135,22 @@ struct loopback *loopback_start(const struct slice *answers, size_t count)
     return l;
 }
 
+struct loopback *loopback_start(const struct slice *answers, size_t count)
+{
+    return start(&(struct loopback){.answers = answers, .count = count});
+}
+
+struct loopback *loopback_compute(struct slice (*answer)(void *context, const char *request), void *context)
+{
+    return start(&(struct loopback){.compute = answer, .context = context});
+}
+
 void loopback_stop(struct loopback *l)
 {
     close(l->stop[1]);
     pthread_join(l->acceptor, NULL);
     for (size_t i = 0; i < l->connections; i++) pthread_join(l->threads[i], NULL);
-    for (size_t i = 0; i < l->request_count; i++) free(l->requests[i]);
+    for (size_t i = 0; l->compute == NULL && i < l->request_count; i++) free(l->requests[i]);
     close(l->stop[0]);
     close(l->listener);
     pthread_mutex_destroy(&l->lock);

@@ -13,6 +13,8 @@
 struct loopback;
 
 struct loopback *loopback_start(const struct slice *answers, size_t count);   /* when the script is over: silence */
+/* Instead of a script: asked in the connection's thread. Requests are counted, not kept. */
+struct loopback *loopback_compute(struct slice (*answer)(void *context, const char *request), void *context);
 void loopback_stop(struct loopback *);
 unsigned loopback_port(const struct loopback *);
 
