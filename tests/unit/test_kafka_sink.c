@@ -150,6 +150,56 @@ static void a_record_that_is_refused_alone_is_rejected_and_no_other(void **state
     cluster_close(&c);
 }
 
+#define ERR(name) RD_KAFKA_RESP_ERR_##name
+
+/* What brokers answer to the batch and then to its records, one by one: the last of it refuses one of them for good. Answers that
+ * may pass come before it, and are outlived: not between the records, where a real cluster, unlike this one, would refuse what follows. */
+static void of_any_sequence_of_answers_only_the_record_refused_alone_is_rejected(void **state)
+{
+    (void)state;
+    static const struct {
+        rd_kafka_resp_err_t errors[12];   /* ended by UNKNOWN */
+        const char         *reason;       /* NULL: all are delivered */
+    } rows[] = {
+        {{ERR(NOT_LEADER_FOR_PARTITION), ERR(INVALID_RECORD), ERR(NO_ERROR), ERR(INVALID_RECORD), ERR(UNKNOWN)}, "invalid"},
+        {{ERR(MSG_SIZE_TOO_LARGE), ERR(NO_ERROR), ERR(MSG_SIZE_TOO_LARGE), ERR(UNKNOWN)}, "too large"},
+        {{ERR(NOT_ENOUGH_REPLICAS), ERR(_TRANSPORT), ERR(RECORD_LIST_TOO_LARGE), ERR(NO_ERROR), ERR(RECORD_LIST_TOO_LARGE), ERR(UNKNOWN)}, "too large"},
+        {{ERR(POLICY_VIOLATION), ERR(INVALID_RECORD), ERR(NO_ERROR), ERR(INVALID_RECORD), ERR(UNKNOWN)}, "invalid"},
+        {{ERR(INVALID_RECORD), ERR(UNKNOWN)}, NULL},
+        {{ERR(NOT_LEADER_FOR_PARTITION), ERR(NOT_LEADER_FOR_PARTITION), ERR(NOT_LEADER_FOR_PARTITION), ERR(UNKNOWN)}, NULL},
+        {{ERR(LEADER_NOT_AVAILABLE), ERR(REQUEST_TIMED_OUT), ERR(_TRANSPORT), ERR(NOT_ENOUGH_REPLICAS_AFTER_APPEND), ERR(KAFKA_STORAGE_ERROR),
+          ERR(UNKNOWN_TOPIC_OR_PART), ERR(REPLICA_NOT_AVAILABLE), ERR(FENCED_LEADER_EPOCH), ERR(UNKNOWN)}, NULL},
+        {{ERR(TOPIC_AUTHORIZATION_FAILED), ERR(NOT_LEADER_FOR_PARTITION), ERR(TOPIC_AUTHORIZATION_FAILED), ERR(UNKNOWN)}, NULL},
+        {{ERR(OUT_OF_ORDER_SEQUENCE_NUMBER), ERR(INVALID_RECORD), ERR(UNKNOWN)}, NULL},
+    };
+    enum { PER = 5, ROWS = sizeof rows / sizeof *rows };
+    struct kafka_cluster c;
+    struct sending       s;
+    struct arrived       a;
+    unsigned             next = PER, rejected = 0, missing[ROWS];
+    cluster_open(&c, 1);
+    cluster_topic(&c, "t", 1);
+    sending_open(&s, &c, "t");
+    sending_put(&s, block_of(0, PER, 0, ""));
+    sending_drain(&s);   /* the producer has its number by now */
+    for (unsigned i = 0; i < ROWS; i++, next += PER) {
+        for (size_t n = 0; rows[i].errors[n] != ERR(UNKNOWN); n++) rd_kafka_mock_push_request_errors(c.mock, PRODUCE, 1, rows[i].errors[n]);
+        sending_put(&s, block_of(next, PER, 0, ""));
+        sending_drain(&s);
+        rejected += rows[i].reason != NULL;
+        if (s.rejected != rejected) fail_msg("row %u: %zu rejected instead of %u", i, s.rejected, rejected);
+        if (rows[i].reason == NULL) continue;
+        assert_string_equal(s.last_rejected.reason, rows[i].reason);
+        missing[rejected - 1] = next + s.last_rejected.record;
+    }
+    assert_arrived(&c, "t", 1, next, rejected, &a);
+    for (unsigned i = 0; i < rejected; i++) assert_int_equal(a.seen[missing[i]], 0);
+    assert_int_equal(s.records_done, next);
+    sending_close(&s);
+    free(a.seen);
+    cluster_close(&c);
+}
+
 static void a_record_beyond_the_limit_is_rejected_and_its_neighbours_are_delivered(void **state)
 {
     (void)state;
@@ -411,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_hundred_thousand_records_arrive_once_with_key_and_headers),
         cmocka_unit_test(no_error_of_a_broker_loses_or_rejects_a_good_record),
         cmocka_unit_test(a_record_that_is_refused_alone_is_rejected_and_no_other),
+        cmocka_unit_test(of_any_sequence_of_answers_only_the_record_refused_alone_is_rejected),
         cmocka_unit_test(a_record_beyond_the_limit_is_rejected_and_its_neighbours_are_delivered),
         cmocka_unit_test(brokers_that_go_away_cost_nothing_and_double_nothing),
         cmocka_unit_test(a_producer_that_is_given_up_is_made_anew_and_order_is_kept),
