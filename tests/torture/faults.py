@@ -1,14 +1,20 @@
 """Failing calls and named crash points, through faulty.c; the bits and fields are as there."""
 import errno
 import mmap
+import os
+import pathlib
 import struct
+import subprocess
+import tempfile
+import time
 
 import judge
 from outcome import LeftOut
-from subject import wait_until
 
 LIBRARY = judge.BUILD / "tests/torture/libfaulty.so"
-WHATS = {name: 1 << n for n, name in enumerate(("other", "wal", "database", "store", "output", "socket"))}
+KEEPER = judge.BUILD / "tests/torture/libkept_rules.so"
+KEPT = tempfile.TemporaryDirectory(prefix="lethe-rules-")
+WHATS = {name: 1 << n for n, name in enumerate(("other", "wal", "database", "store", "output", "socket", "sealed"))}
 CALLS = {name: 1 << n for n, name in enumerate(("open", "write", "sync", "rename", "unlink", "truncate", "send"))}
 DISK = WHATS["wal"] | WHATS["database"] | WHATS["store"] | WHATS["output"]
 ALL_CALLS = sum(CALLS.values())
@@ -19,6 +25,19 @@ def preload(**variables):
     if not LIBRARY.exists():
         raise LeftOut("a build with sanitizers loads no faults")
     return {"LD_PRELOAD": str(LIBRARY), **variables}
+
+
+def kept_rules(environment):
+    """The environment, with which the rules are compiled once and not at every start. `lethe run` could not keep them, confined as
+    it is."""
+    if not KEEPER.exists():
+        return environment
+    loaded = [environment[name] for name in ("LD_PRELOAD",) if name in environment]
+    kept = {**environment, "LD_PRELOAD": ":".join([str(KEEPER), *loaded]), "KEPT_RULES": KEPT.name}
+    if not any(pathlib.Path(KEPT.name).iterdir()):
+        subprocess.run([judge.BINARY, "redact"], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60,
+                       env={**os.environ, "LD_PRELOAD": str(KEEPER), "KEPT_RULES": KEPT.name})
+    return kept
 
 
 class Faults:
@@ -45,4 +64,7 @@ class Faults:
 
     def hit(self, before, patience=20):
         """Whether a call has failed since `before`."""
-        return wait_until(lambda: (self.injected() > before, None), patience)
+        deadline = time.monotonic() + patience
+        while self.injected() <= before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self.injected() > before

@@ -8,7 +8,8 @@
  * behind does not change, so they are all the places where a kill can make a difference. WHAT is told by the path:
  *
  *     wal        the store's write-ahead log      database   the store's database       store   other files of the store
- *     output     files below out/                 socket     TCP                        other   anything else: never touched
+ *     output     files below out/                 socket     TCP                        sealed  below kept/: withheld records
+ *     other      anything else: never touched
  *
  * Threads: any. What a descriptor is, is remembered when it is opened, since a sandbox may forbid to ask later. */
 #include <dlfcn.h>
@@ -31,10 +32,10 @@
 #define DESCRIPTORS 4096
 #define NAMES       128
 
-enum what { OTHER, WAL, DATABASE, STORE, OUTPUT, SOCKET, WHATS };
+enum what { OTHER, WAL, DATABASE, STORE, OUTPUT, SOCKET, SEALED, WHATS };
 enum call { CALL_OPEN, CALL_WRITE, CALL_SYNC, CALL_RENAME, CALL_UNLINK, CALL_TRUNCATE, CALL_SEND, CALLS };
 
-static const char *const what_names[WHATS] = {"other", "wal", "database", "store", "output", "socket"};
+static const char *const what_names[WHATS] = {"other", "wal", "database", "store", "output", "socket", "sealed"};
 static const char *const call_names[CALLS] = {"open", "write", "sync", "rename", "unlink", "truncate", "send"};
 
 /* As the test writes it: little-endian, no padding. */
@@ -85,6 +86,7 @@ static enum what what_of_path(const char *path)
 {
     if (ends_with(path, "-shm")) return OTHER;   /* is made anew */
     if (strstr(path, "/state/") != NULL) return ends_with(path, "-wal") ? WAL : ends_with(path, "/store.db") ? DATABASE : STORE;
+    if (strstr(path, "/kept/") != NULL) return SEALED;
     return strstr(path, "/out/") != NULL ? OUTPUT : OTHER;
 }
 

@@ -104,5 +104,14 @@ class Journal:
         with self.lock:
             return {ident for ident in self.owed if self.issued[ident] is not None}
 
+    def owed_from(self, source):
+        with self.lock:
+            return sum(ident.startswith(source) for ident in self.owed)
+
+    def withheld(self):
+        """Ids that were taken and must be in no output."""
+        with self.lock:
+            return {ident for ident in self.owed | self.refused if self.issued[ident] is None}
+
     def close(self):
         self.file.close()

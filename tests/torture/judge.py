@@ -5,6 +5,7 @@ It knows a run by its folder alone:
     out/*.jsonl   what sinks delivered; rotated: *.jsonl.TIME                log/     log lines
     state/        the store                                                 scrape/  metrics, status page, status.json
     temp/         TMPDIR of the process                                     core/    its working folder, where a core would be
+    kept/         withheld records, sealed
 """
 import json
 import os
@@ -18,10 +19,11 @@ import zlib
 from journal import fingerprint
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("LETHE_BINARY", ROOT / "build/release/lethe")).resolve().parent
+BINARY = pathlib.Path(os.environ.get("LETHE_BINARY", ROOT / "build/release/lethe"))
+BUILD = BINARY.resolve().parent
 LEAKSCAN = BUILD / "tests/torture/leakscan"
-PLACES = ("out", "state", "log", "scrape", "temp", "core")
-ORDERED = ("disk",)   # sinks that keep the order of a file; requests over HTTP that were refused come again behind others
+PLACES = ("out", "state", "log", "scrape", "temp", "core", "kept")
+ORDERED = ("disk",)   # sinks that keep the order of a file or partition; requests over HTTP that were refused come again behind others
 BLOCK_HEADER = 80   # bytes before the packed bytes of a block in the spool
 IDENT = re.compile(r"\b[a-z0-9]+-[0-9]{8}-[0-9a-f]{16}\b")
 
@@ -59,7 +61,7 @@ class Count:
         if self.event_ids.setdefault(ident, event) != event:
             self.renamed += 1
         stream, number, _ = ident.split("-")
-        if self.copies[ident] == 1 and stream.startswith("file"):
+        if self.copies[ident] == 1 and stream.startswith(("file", "kafka")):
             self.disordered += int(number) < self.last.get(stream, 0)
             self.last[stream] = max(self.last.get(stream, 0), int(number))
 
@@ -102,6 +104,15 @@ def sinks(folder, journal):
     return {path.stem: Reading(journal, path) for path in sorted((folder / "out").glob("*.jsonl"))}
 
 
+def unpack(data, path):
+    """Whether it could be: one that is sealed or damaged is scanned as it is."""
+    try:
+        path.write_bytes(zlib.decompressobj(-15).decompress(data[BLOCK_HEADER:]))
+    except zlib.error:
+        return False
+    return True
+
+
 def unpack_spool(folder):
     """Blocks of the spool as they were before they were packed, each in a file; how many."""
     target = folder / "unpacked"
@@ -118,9 +129,8 @@ def unpack_spool(folder):
         try:
             with sqlite3.connect(copy) as db:
                 for number, data in db.execute("SELECT seq, data FROM body"):
-                    count += 1
-                    (target / f"{count}-{number}").write_bytes(zlib.decompressobj(-15).decompress(data[BLOCK_HEADER:]))
-        except (sqlite3.Error, zlib.error):
+                    count += unpack(data, target / f"{count}-{number}")
+        except sqlite3.Error:
             pass   # damaged on purpose; its bytes as they are get scanned as well
         for path in target.glob("copy.db*"):
             path.unlink()
@@ -161,6 +171,16 @@ def balance(folder):
     return [sums.get(f"lethe_source_records_{what}_total", 0) for what in ("received", "clean", "redacted", "withheld")]
 
 
+def unsealed(folder, audit_key):
+    """Ids of the withheld records that can be opened, and of how many lines."""
+    path = folder / "kept/withheld.jsonl"
+    if not path.exists():
+        return set(), 0
+    done = subprocess.run([BINARY, "unseal", path, "--key-file", audit_key], capture_output=True, check=False)
+    lines = done.stdout.splitlines()
+    return {IDENT.search(json.loads(line)["raw"]).group() for line in lines}, len(lines)
+
+
 class Verdict:
     """Figures for the table, and the names of the checks that are red."""
 
@@ -173,8 +193,9 @@ class Verdict:
             self.details.append(f"{name}: {detail}")
 
 
-def judge(folder, journal, journal_path, duplicates_allowed=0, whole=True):
-    """`whole`: one process did all of it, so its counters must match what was sent."""
+def judge(folder, journal, journal_path, duplicates_allowed=0, whole=True, audit_key=None):
+    """`whole`: one process did all of it, so its counters must match what was sent. `audit_key`: of the withheld records, which must
+    have been kept then."""
     v = Verdict()
     totals = {"missing": 0, "duplicates": 0, "unknown": 0, "altered": 0, "disordered": 0, "renamed": 0, "exposed": 0}
     readings = sinks(folder, journal)
@@ -190,7 +211,7 @@ def judge(folder, journal, journal_path, duplicates_allowed=0, whole=True):
     v.check("duplicate", totals["duplicates"] <= duplicates_allowed, f"{totals['duplicates']} of at most {duplicates_allowed}")
     v.check("unknown", totals["unknown"] == 0, f"{totals['unknown']} records that were never sent")
     v.check("altered", totals["altered"] == 0, f"{totals['altered']} records are not what they must become")
-    v.check("order", totals["disordered"] == 0, f"{totals['disordered']} records of files overtook others")
+    v.check("order", totals["disordered"] == 0, f"{totals['disordered']} records of files or partitions overtook others")
     v.check("event id", totals["renamed"] == 0, f"{totals['renamed']} copies have another event id")
     v.check("withheld", totals["exposed"] == 0, f"{totals['exposed']} records came that must be withheld")
     received, clean, redacted, withheld = balance(folder)
@@ -202,6 +223,11 @@ def judge(folder, journal, journal_path, duplicates_allowed=0, whole=True):
         due = sum(1 for ident in answered if journal.issued[ident] is None)
         v.check("accounting", (received, withheld) == (len(answered), due),
                 f"{received} received of {len(answered)}, {withheld} withheld of {due}")
+    if audit_key is not None:
+        due, (opened, lines) = journal.withheld(), unsealed(folder, audit_key)
+        v.check("sealed", due <= opened, f"{len(due - opened)} of {len(due)} withheld records are not kept")
+        v.check("sealed", opened <= journal.issued.keys(), f"{len(opened - journal.issued.keys())} kept records were never sent")
+        totals |= {"withheld and kept sealed": len(due & opened), "of them kept more than once": lines - len(opened)}
     leaks, scanned = scan(journal_path, folder)
     for place, hits in leaks.items():
         v.check(f"leak in {place}", False, "; ".join(hits[:3]))

@@ -1,6 +1,7 @@
 """What the parts of the torture have in common: how they are found, what they give back."""
 import dataclasses
 import pathlib
+import typing
 
 
 class LeftOut(Exception):
@@ -19,6 +20,8 @@ class Context:
     folder: pathlib.Path   # of this part's own
     scale: float           # of the full size; 0: a sample
     seed: int
+    kafka: typing.Callable = lambda: None   # starts the one broker of all parts at its first call; None: there is none
+    shard: tuple = (1, 1)  # which piece of how many, of parts that take hours
 
     def amount(self, sample, full):
         return max(sample, round(full * self.scale))
@@ -34,7 +37,16 @@ def part(name):
     return add
 
 
+def summed(verdicts):
+    """The figures of several judgements."""
+    return {name: round(sum(verdict.figures.get(name, 0) for verdict in verdicts), 1) for verdict in verdicts for name in verdict.figures}
+
+
 def from_verdict(verdict, faults, wrong="", **figures):
     """An Outcome of the judge's verdict, with what else went wrong and was counted."""
-    red = ([wrong] if wrong else []) + verdict.details
-    return Outcome(faults, {**figures, **verdict.figures}, red)
+    return from_verdicts([verdict], faults, [wrong], **figures)
+
+
+def from_verdicts(verdicts, faults, wrongs, **figures):
+    red = [wrong for wrong in wrongs if wrong] + [detail for verdict in verdicts for detail in verdict.details]
+    return Outcome(faults, {**figures, **summed(verdicts)}, red)

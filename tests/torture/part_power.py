@@ -1,42 +1,53 @@
-"""Power cuts: store and output on an ext4 of their own, which is shut down under the running program, then mounted again."""
+"""Power cuts: store and output on an ext4 of their own, which is shut down under the running program, then mounted again. Every second
+cut meets a sealed store and sealed withheld records."""
 import random
 import time
 
 from disks import Disk
-from outcome import from_verdict, part
+from outcome import from_verdicts, part, summed
 from subject import Subject
 
 DISK_MB = 512
+RUN_SECONDS = 0.7
+LIVES_ON_SECONDS = 0.1   # after the cut: the process must accept nothing more
 MODES = ["up", "up", "busy", "mute"]
+
+
+def one_cut(subject, disk, chance, lives_on):
+    subject.web.mode = chance.choice(MODES)
+    subject.start_and_flow()
+    time.sleep(chance.uniform(0, RUN_SECONDS))
+    disk.cut_power()
+    time.sleep(LIVES_ON_SECONDS if lives_on else 0)
+    subject.kill()
+    disk.unmount()
+    disk.mount()
+    subject.forget_readings()
+
+
+def lives(context, name, cuts, sealed):
+    """So many cuts of one disk: (verdict, what went wrong)."""
+    chance, folder = random.Random(f"{context.seed} {name}"), context.folder / name
+    folder.mkdir()
+    disk = Disk(folder / "disk", "ext4", DISK_MB)
+    try:
+        subject = Subject(disk.folder / "run", seed=context.seed, beside=folder, sealed=sealed)
+        subject.begin_traffic()
+        for cut in range(cuts):
+            one_cut(subject, disk, chance, cut % 3 == 0)
+        wrong = subject.settle()
+        return subject.verdict(whole=False, duplicates_allowed=len(subject.journal.issued) * 4), wrong
+    finally:
+        disk.release()
 
 
 @part("power")
 def run(context):
     """What was accepted is there after the cut; no torn line, no zeros, nothing that was never sent."""
-    cuts, chance = context.amount(3, 300), random.Random(context.seed)
-    disk = Disk(context.folder / "disk", "ext4", DISK_MB)
-    try:
-        subject = Subject(disk.folder / "run", seed=context.seed, beside=context.folder)
-        subject.begin_traffic()
-        began, after = time.monotonic(), 0
-        for cut in range(cuts):
-            subject.web.mode = chance.choice(MODES)
-            subject.start_and_flow()
-            time.sleep(chance.uniform(0, 0.7))
-            disk.cut_power()
-            if cut % 3 == 0:   # it lives on for a while, and must accept nothing more
-                before = len(subject.journal.owed)
-                time.sleep(0.1)
-                after += len(subject.journal.owed) - before
-            subject.kill()
-            disk.unmount()
-            disk.mount()
-            subject.forget_readings()
-        seconds = time.monotonic() - began
-        wrong = subject.settle()
-        verdict = subject.verdict(whole=False, duplicates_allowed=len(subject.journal.issued) * 4)
-    finally:
-        disk.release()
-    return from_verdict(verdict, cuts, wrong, **{
-        "power cuts survived (ext4)": cuts, "acknowledged records lost": verdict.figures["missing"],
-        "duplicates per cut and sink": round(verdict.figures["duplicates"] / cuts / 2, 2), "seconds per cut": round(seconds / cuts, 2)})
+    cuts, began = context.amount(4, 300), time.monotonic()
+    halves = [lives(context, name, cuts // 2, name == "sealed") for name in ("open", "sealed")]
+    sums = summed([verdict for verdict, _ in halves])
+    return from_verdicts([verdict for verdict, _ in halves], cuts, [wrong for _, wrong in halves], **{
+        "power cuts survived (ext4)": cuts, "acknowledged records lost": sums["missing"],
+        "duplicates per cut and sink": round(sums["duplicates"] / cuts / 2, 2),
+        "seconds per cut, judgement included": round((time.monotonic() - began) / cuts, 2)})

@@ -1,4 +1,5 @@
 """The program under fire: its configuration, its life and death, the traffic, and a receiver that is not always there."""
+import base64
 import gzip
 import http.client
 import http.server
@@ -13,10 +14,11 @@ import threading
 import time
 import urllib.request
 
+import faults
 import judge
 from journal import FILE_KINDS, HTTP_KINDS, Journal
 
-BINARY = os.environ.get("LETHE_BINARY", str(judge.ROOT / "build/release/lethe"))
+BINARY = str(judge.BINARY)
 PATIENCE = 90         # seconds without progress until a run counts as stuck
 ROTATE_EACH = 4000    # lines of a log file
 SLOW_SECONDS = 2      # until a slow receiver answers
@@ -25,20 +27,30 @@ WITHHELD_EACH = 50    # one record in so many must be withheld
 CONFIG = """sources:
   - {{name: logs, type: file, paths: ["{feed}/*.log*"], poll: 20ms}}
   - {{name: sdk, type: http, listen: "127.0.0.1:{port}"}}
-log_level: debug
+{events}log_level: debug
 log_format: json
-store: {{path: {folder}/state, max_bytes: {spool}}}
-sinks:
+store: {{path: {folder}/state, max_bytes: {spool}{store_key}}}
+{sealed}sinks:
   - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original, rotate_size: 1M}}
   - {{name: web, type: http, kind: webhook, url: "http://127.0.0.1:{web}/in", metadata: true, format: original, timeout: 60s}}
 admin: {{listen: "127.0.0.1:{admin}"}}
 """
+EVENTS = """  - {{name: events, type: kafka, brokers: "{bootstrap}", security: plaintext, topics: [{topic}], session_timeout: 1s}}
+"""
+SEALED = 'sealed: {{path: "{folder}/kept/withheld.jsonl", key_file: "{keys}/audit.key.pub"}}\n'
 
 
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def make_keys(folder):
+    """Of the spool, store.key, and for withheld records, audit.key and audit.key.pub."""
+    (folder / "store.key").write_bytes(base64.b64encode(os.urandom(32)) + b"\n")
+    (folder / "store.key").chmod(0o600)
+    subprocess.run([BINARY, "keygen", "--seal", "-o", folder / "audit.key"], check=True, capture_output=True, timeout=60)
 
 
 def wait_until(condition, patience=PATIENCE, pause=0.02):
@@ -108,13 +120,13 @@ class Web:
 
 
 class Subject:
-    """`lethe run` with a file source, an HTTP source, a file sink and an HTTP sink, all of them in `folder`.
+    """`lethe run` with a file source, an HTTP source, a file sink and an HTTP sink, all of them in `folder`; with `kafka`, a running
+    broker, a Kafka source too. `sealed`: the spool has a key, and withheld records are kept.
 
-    The source's files, the journal, the log and what the HTTP sink got stand `beside` the folder: the first two are not to be
-    scanned, and all survive when the folder's file system is taken away. `changes` are pairs of texts in the configuration, old
-    and new; `environment` is added to the process's."""
+    The source's files, the journal, the log, keys and what the HTTP sink got stand `beside` the folder: the first two are not to be
+    scanned, and all survive when the folder's file system is taken away. `environment` is added to the process's."""
 
-    def __init__(self, folder, seed=1, spool="1G", beside=None, changes=(), environment=None):
+    def __init__(self, folder, seed=1, spool="1G", beside=None, environment=None, kafka=None, sealed=False):
         beside = beside or folder.parent
         self.folder, self.feed, self.outside = folder, beside / "feed", beside / "outside"
         self.feed.mkdir(parents=True)
@@ -125,15 +137,25 @@ class Subject:
         self.journal = Journal(self.journal_path, seed)
         self.web = Web(self.outside / "web.jsonl")
         self.port, self.admin = free_port(), free_port()
-        text = CONFIG.format(folder=folder, feed=self.feed, port=self.port, admin=self.admin, web=self.web.port, spool=spool)
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
+        self.topic = Events(kafka) if kafka else None
+        self.keys = self.outside / "keys" if sealed else None
         self.config = beside / "lethe.yaml"
-        self.config.write_text(text)
+        self.config.write_text(self.configuration(spool))
         self.environment, self.peak_mb = environment or {}, 0
         self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
         self.log = self.outside / "run.log"
+
+    def configuration(self, spool):
+        events = sealed = store_key = ""
+        if self.topic:
+            events = EVENTS.format(bootstrap=self.topic.bootstrap, topic=self.topic.name)
+        if self.keys:
+            self.keys.mkdir()
+            make_keys(self.keys)
+            sealed = SEALED.format(folder=self.folder, keys=self.keys)
+            store_key = f", key_file: {self.keys}/store.key"
+        return CONFIG.format(folder=self.folder, feed=self.feed, port=self.port, admin=self.admin, web=self.web.port, spool=spool,
+                             events=events, sealed=sealed, store_key=store_key)
 
     def make_folders(self):
         for place in judge.PLACES:
@@ -145,7 +167,7 @@ class Subject:
         """Starts the process and returns at once."""
         self.starts += 1
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
-        environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **self.environment}
+        environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **faults.kept_rules(self.environment)}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config)], cwd=self.folder / "core",
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
@@ -167,16 +189,20 @@ class Subject:
         return self
 
     def flow(self):
-        """Bytes at both sinks: grows when something is delivered."""
-        paths = [*(self.folder / "out").glob("disk.jsonl*"), self.web.path]
-        return sum(path.stat().st_size for path in paths if path.exists())
+        """Bytes in the present files of both sinks: another value when something is delivered."""
+        paths = [self.folder / "out/disk.jsonl", self.web.path]
+        return [path.stat().st_size if path.exists() else 0 for path in paths]
 
     def start_and_flow(self, patience=10):
         """Starts, and returns when the first record of this life has arrived, or nothing comes."""
         before = self.flow()
         self.start()
-        wait_until(lambda: (self.flow() > before or self.process.poll() is not None, None), patience)
+        wait_until(lambda: (self.flow() != before or self.process.poll() is not None, None), patience)
         return self
+
+    def wait_for_events(self, patience=15):
+        """Until the first record of this life has come from Kafka: the group must first notice that its last member is dead."""
+        return wait_until(lambda: (self.metric("lethe_source_records_received_total", 'source="events"') > 0, None), patience, 0.05)
 
     def last_words(self):
         with open(self.log, "rb") as file:
@@ -210,9 +236,10 @@ class Subject:
         for path, name in (("/metrics", "metrics.txt"), ("/", "page.html"), ("/status.json", "status.json")):
             (self.folder / "scrape" / name).write_text(self.get(path))
 
-    def metric(self, name):
-        """The sum over all labels."""
-        lines = [line.rsplit(" ", 1) for line in self.get("/metrics").splitlines() if line.split("{")[0].split(" ")[0] == name]
+    def metric(self, name, label=""):
+        """The sum over all labels, or over those lines that have this one."""
+        lines = [line.rsplit(" ", 1) for line in self.get("/metrics").splitlines()
+                 if line.split("{")[0].split(" ")[0] == name and label in line]
         return sum(float(value) for _, value in lines)
 
     # --- Traffic
@@ -254,6 +281,12 @@ class Subject:
         self.journal.refuse([r for n, r in enumerate(made) if n in refused])
         return len(accepted)
 
+    def produce(self, count, withheld_each=WITHHELD_EACH, timeout=10):
+        """Messages of a record each; obligations are those that the broker acknowledged."""
+        partition = self.random.randrange(self.topic.partitions)
+        made = self.journal.issue(f"kafka{partition}", count, FILE_KINDS, withheld_each)
+        self.journal.oblige(self.topic.produce(made, partition, timeout))
+
     def begin_traffic(self, **more):
         self.traffic = Traffic(self, **more)
         return self.traffic
@@ -280,6 +313,8 @@ class Subject:
         if self.process is None or self.process.poll() is not None:
             self.start()
         self.write_lines(1)
+        if self.topic:
+            self.produce(1, withheld_each=0)
         if not wait_until(self.delivered, pause=0.2):
             return f"stuck: missing {self.delivered()[1]} in disk, web"
         self.scrape()
@@ -291,19 +326,45 @@ class Subject:
         if self.process is not None and self.process.poll() is None:
             self.kill()
         self.web.close()
+        if self.keys:
+            more["audit_key"] = self.keys / "audit.key"
         (self.folder / "out/web.jsonl").write_bytes(self.web.path.read_bytes() if self.web.path.exists() else b"")
         (self.folder / "log/run.log").write_bytes(self.log.read_bytes())
         return judge.judge(self.folder, self.journal, self.journal_path, **more)
 
 
+class Events:
+    """A topic of a broker, and who writes to it. Thread: one at a time."""
+    partitions = 2
+
+    def __init__(self, kafka):
+        import confluent_kafka   # where there is a broker, there it is
+        self.name, self.bootstrap = kafka.topic(partitions=self.partitions).name, kafka.bootstrap
+        self.producer = confluent_kafka.Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 2, "enable.idempotence": True,
+                                                  "log_level": 0})
+
+    def produce(self, records, partition, timeout):
+        """Those that the broker has acknowledged."""
+        accepted = []
+
+        def settled(record):
+            return lambda error, _: accepted.append(record) if error is None else None
+        for record in records:
+            self.producer.produce(self.name, record.line.encode(), partition=partition, on_delivery=settled(record))
+        self.producer.flush(timeout)
+        return accepted
+
+
 class Traffic:
-    """Lines and requests for as long as it is wanted; the log file is rotated by renaming."""
+    """Lines, requests and messages for as long as it is wanted; the log file is rotated by renaming."""
 
     def __init__(self, subject, lines_each=8, pause=0.02, clients=2):
         self.subject, self.lines_each, self.pause = subject, lines_each, pause
         self.ended, self.written = threading.Event(), 0
         self.threads = [threading.Thread(target=self.write, daemon=True)]
         self.threads += [threading.Thread(target=self.send, daemon=True) for _ in range(clients)]
+        if subject.topic:
+            self.threads.append(threading.Thread(target=self.produce, daemon=True))
         for thread in self.threads:
             thread.start()
 
@@ -319,6 +380,10 @@ class Traffic:
         while not self.ended.wait(self.pause):
             if self.subject.post(5) == 0:
                 self.ended.wait(0.05)
+
+    def produce(self):
+        while not self.ended.wait(self.pause):
+            self.subject.produce(5)
 
     def end(self):
         self.ended.set()

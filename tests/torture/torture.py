@@ -1,6 +1,6 @@
 """The torture: runs parts of it, prints one table. See README.md.
 
-    torture.py [--sample] [--scale SHARE] [--seed N] [--folder FOLDER] [PART...]
+    torture.py [--sample] [--scale SHARE] [--seed N] [--shard N/OF] [--folder FOLDER] [PART...]
 """
 import argparse
 import importlib
@@ -13,19 +13,45 @@ import tempfile
 import time
 import traceback
 
+import judge
 from outcome import PARTS, Context, LeftOut, Outcome
+
+sys.path.insert(0, str(judge.ROOT / "tests/parts"))
+from broker import Kafka   # noqa: E402
+from certificates import Certificates   # noqa: E402
+from running import Missing   # noqa: E402
 
 for path in sorted(pathlib.Path(__file__).parent.glob("part_*.py")):
     importlib.import_module(path.stem)
 
 
-def run_part(name, base, scale, seed):
+class Broker:
+    """One for the whole run, started when it is first asked for; None where it is not installed."""
+
+    def __init__(self, folder):
+        self.folder, self.kafka, self.reason = pathlib.Path(folder), None, ""
+
+    def __call__(self):
+        if self.kafka is None and not self.reason:
+            try:
+                self.kafka = Kafka(self.folder / "kafka", Certificates(self.folder / "certificates"))
+                self.kafka.start()
+            except Missing as missing:
+                self.reason = str(missing)
+        return self.kafka
+
+    def stop(self):
+        if self.kafka is not None:
+            self.kafka.stop()
+
+
+def run_part(name, base, options, broker):
     """(verdict, outcome, seconds); the folder of a part that went wrong is kept."""
     folder = pathlib.Path(base) / name
     folder.mkdir(parents=True)
     began = time.monotonic()
     try:
-        outcome = PARTS[name](Context(folder, scale, seed))
+        outcome = PARTS[name](Context(folder, 0 if options.sample else options.scale, options.seed, broker, options.shard))
         if outcome.faults == 0:
             outcome.red.append("nothing was injected")
         verdict = "FAILED" if outcome.red else "passed"
@@ -47,11 +73,19 @@ def show(name, verdict, outcome, seconds):
     sys.stdout.flush()
 
 
+def shard(text):
+    number, of = map(int, text.split("/"))
+    if not 1 <= number <= of:
+        raise argparse.ArgumentTypeError(f"not one of {of}")
+    return number, of
+
+
 def main():
     options = argparse.ArgumentParser(description="Faults of every kind, and a judge.")
     options.add_argument("--sample", action="store_true", help="a few of each kind instead of all")
     options.add_argument("--scale", type=float, default=1, help="share of the full size, 0 to 1")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="of what is random")
+    options.add_argument("--shard", type=shard, default=(1, 1), metavar="N/OF", help="a piece of the pairs: 3/8 is the third of eight")
     options.add_argument("--folder", help="where to work; default: a temporary one")
     options.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     chosen = options.parse_args()
@@ -62,10 +96,15 @@ def main():
     scale = 0 if chosen.sample else chosen.scale
     print(f"seed {chosen.seed}, {scale * 100:g}% of the full size, in {base}")
     names = chosen.parts or list(PARTS)
-    done = {}
-    for name in names:
-        done[name] = run_part(name, base, scale, chosen.seed)
-        show(name, *done[name])
+    done, broker = {}, Broker(base)
+    try:
+        for name in names:
+            done[name] = run_part(name, base, chosen, broker)
+            show(name, *done[name])
+    finally:
+        broker.stop()
+    if broker.reason and os.environ.get("CI"):
+        done["kafka"] = "FAILED", Outcome(0, {}, [broker.reason]), 0
     print("\n== Table")
     for name, (verdict, outcome, seconds) in done.items():
         show(name, verdict, outcome, seconds)
