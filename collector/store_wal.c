@@ -65,6 +65,19 @@ static struct checksum add_words(struct checksum sum, const uint8_t *at, size_t 
     return sum;
 }
 
+/* What the sum was before these bytes, if it is this behind them. */
+static struct checksum take_words(struct checksum sum, const uint8_t *at, size_t bytes)
+{
+    for (; bytes >= 8; bytes -= 8) {
+        uint32_t first, second;
+        memcpy(&first, at + bytes - 8, 4);
+        memcpy(&second, at + bytes - 4, 4);
+        sum.b -= le32toh(second) + sum.a;
+        sum.a -= le32toh(first) + sum.b;
+    }
+    return sum;
+}
+
 static bool equal(struct checksum x, struct checksum y) { return x.a == y.a && x.b == y.b; }
 
 /* --- Frames --------------------------------------------------------------------------------------------------------------- */
@@ -146,11 +159,12 @@ static uint64_t proven_end(const struct wal *w, uint64_t from, struct checksum w
 /* Sets one wrong byte of the first eight right, if that is all that is wrong. */
 static bool correct_byte(struct frame *f, struct checksum before)
 {
+    struct checksum wanted = take_words(stored_sum(f), f->bytes + FRAME_HEADER, STORE_PAGE_BYTES);
     for (size_t at = 0; at < 8; at++) {
         uint8_t found = f->bytes[at];
         for (unsigned change = 1; change < 256; change++) {
             f->bytes[at] = (uint8_t)(found ^ change);
-            if (equal(frame_sum(before, f), stored_sum(f))) return true;
+            if (equal(add_words(before, f->bytes, 8), wanted)) return true;
         }
         f->bytes[at] = found;
     }

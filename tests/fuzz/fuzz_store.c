@@ -53,11 +53,14 @@ static void write_blocks(void)
     _exit(0);   /* as a kill leaves it: with its log */
 }
 
+/* The reserve holds nothing, and is as large as all inputs of a minute: it is left where it is while there are more to come. */
+static bool ending;
+
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
 {
     (void)status;
     (void)type;
-    return at->level > 0 ? remove(path) : 0;
+    return at->level > 0 && (ending || strcmp(path + at->base, "reserve") != 0) ? remove(path) : 0;
 }
 
 static void empty_folder(const char *path) { nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS); }
@@ -66,6 +69,7 @@ static void in_store(const char *name, char out[128]) { snprintf(out, 128, "%s/%
 
 static void remove_folder(void)
 {
+    ending = true;
     empty_folder(folder);
     rmdir(folder);
 }

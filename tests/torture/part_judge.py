@@ -91,16 +91,21 @@ def in_a_file_name(folder, canary):
     (folder / "state" / f"part-{canary[:WINDOW].decode()}.tmp").write_bytes(b"")
 
 
+def lose_a_sealed_record(folder, _):
+    path = folder / "kept/withheld.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+
+
 FAULTS = [(drop_a_line, "missing"), (double_a_line, "duplicate"), (alter_a_byte, "altered"), (add_a_stranger, "unknown"),
           (swap_two, "order"), (miscount_the_withheld, "accounting"), (canary_in_the_log, "leak in log"),
           (window_in_packed_base64, "leak in temp"), (window_in_utf16, "leak in core"), (packed_in_the_spool, "leak in state"),
-          (reversed_in_the_metrics, "leak in scrape"), (in_a_file_name, "leak in names")]
+          (reversed_in_the_metrics, "leak in scrape"), (in_a_file_name, "leak in names"), (lose_a_sealed_record, "sealed")]
 
 
 @part("judge")
 def run(context):
     """A sound run is green; each of the planted faults turns its own check red, and no other."""
-    subject = Subject(new_folder(context.folder, "run"), seed=context.seed)
+    subject = Subject(new_folder(context.folder, "run"), seed=context.seed, sealed=True)
     subject.start()
     for _ in range(40):
         subject.write_lines(10)
@@ -113,7 +118,7 @@ def run(context):
         copy = context.folder / plant.__name__
         shutil.copytree(subject.folder, copy)
         plant(copy, subject.journal.canaries[17].encode())
-        verdict = judge.judge(copy, subject.journal, subject.journal_path)
+        verdict = judge.judge(copy, subject.journal, subject.journal_path, audit_key=subject.keys / "audit.key")
         caught += verdict.red == [expected]
         if verdict.red != [expected]:
             red.append(f"{plant.__name__}: red is {verdict.red}, not {expected}")

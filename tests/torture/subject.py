@@ -31,7 +31,7 @@ CONFIG = """sources:
 log_format: json
 store: {{path: {folder}/state, max_bytes: {spool}{store_key}}}
 {sealed}sinks:
-  - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original, rotate_size: 1M}}
+  - {{name: disk, type: file, path: "{folder}/out/disk.jsonl", metadata: true, format: original, rotate_size: {rotate}}}
   - {{name: web, type: http, kind: webhook, url: "http://127.0.0.1:{web}/in", metadata: true, format: original, timeout: 60s}}
 admin: {{listen: "127.0.0.1:{admin}"}}
 """
@@ -126,7 +126,8 @@ class Subject:
     The source's files, the journal, the log, keys and what the HTTP sink got stand `beside` the folder: the first two are not to be
     scanned, and all survive when the folder's file system is taken away. `environment` is added to the process's."""
 
-    def __init__(self, folder, seed=1, spool="1G", beside=None, environment=None, kafka=None, sealed=False):
+    def __init__(self, folder, seed=1, spool="1G", beside=None, environment=None, kafka=None, sealed=False,
+                 rotate="1M"):
         beside = beside or folder.parent
         self.folder, self.feed, self.outside = folder, beside / "feed", beside / "outside"
         self.feed.mkdir(parents=True)
@@ -140,12 +141,12 @@ class Subject:
         self.topic = Events(kafka) if kafka else None
         self.keys = self.outside / "keys" if sealed else None
         self.config = beside / "lethe.yaml"
-        self.config.write_text(self.configuration(spool))
+        self.config.write_text(self.configuration(spool, rotate))
         self.environment, self.peak_mb = environment or {}, 0
         self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
         self.log = self.outside / "run.log"
 
-    def configuration(self, spool):
+    def configuration(self, spool, rotate):
         events = sealed = store_key = ""
         if self.topic:
             events = EVENTS.format(bootstrap=self.topic.bootstrap, topic=self.topic.name)
@@ -155,7 +156,7 @@ class Subject:
             sealed = SEALED.format(folder=self.folder, keys=self.keys)
             store_key = f", key_file: {self.keys}/store.key"
         return CONFIG.format(folder=self.folder, feed=self.feed, port=self.port, admin=self.admin, web=self.web.port, spool=spool,
-                             events=events, sealed=sealed, store_key=store_key)
+                             rotate=rotate, events=events, sealed=sealed, store_key=store_key)
 
     def make_folders(self):
         for place in judge.PLACES:
