@@ -119,7 +119,8 @@ static inline void working_stream(struct working *w)
     s->rule_count = plan_rule_count(s->policies->plans[0]);
     s->rules = calloc(s->rule_count, sizeof *s->rules);
     for (size_t i = 0; i < s->rule_count; i++) s->rules[i].id = plan_rule(s->policies->plans[0], i).id;
-    s->ledger = ledger_new(&(struct ledger_options){NULL, &s->scheme, w->sources, 1, w->sinks, 1, 2 * WORKING_CARGOES}, &err);
+    s->ledger = ledger_new(&(struct ledger_options){.scheme = &s->scheme, .sources = w->sources, .source_count = 1, .sinks = w->sinks,
+                                                    .sink_count = 1, .blocks = 2 * WORKING_CARGOES}, &err);
     assert_true(s->ledger != NULL && s->rules != NULL && queue_init(&s->work, WORKING_CARGOES));
 }
 
