@@ -9,6 +9,16 @@
 
 enum { EXIT_DONE = 0, EXIT_INCOMPLETE = 1, EXIT_USAGE = 2, EXIT_LOOK = 3 };
 
+struct command {
+    const char *name, *arguments, *summary;
+    unsigned    takes;   /* options, by FOR_ */
+    int       (*run)(const struct options *);
+    const char *more;    /* printed after the options */
+};
+
+#define COMMANDS_MAX 16
+extern const struct command commands[];   /* ended by a NULL name */
+
 int command_redact(const struct options *);
 int command_run(const struct options *);
 int command_scan(const struct options *);
@@ -18,6 +28,8 @@ int command_keygen(const struct options *);
 int command_unseal(const struct options *);
 int command_rules(const struct options *);
 int command_check(const struct options *);
+int command_completion(const struct options *);
+int command_manual(const struct options *);
 
 /* Prints the error on standard error and returns its exit code. */
 int command_failed(const struct error *);

@@ -184,9 +184,19 @@ bool option_bytes(const struct options *o, enum option id, size_t least, size_t 
     return number_option(o, id, true, least, most, number, err);
 }
 
+size_t options_of(unsigned command, struct option_view views[OPTION_COUNT])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_entry *e = &entries[i];
+        if (e->commands & command) views[count++] = (struct option_view){e->short_name, e->name, e->argument, e->standard, e->help};
+    }
+    return count;
+}
+
 #define HELP_COLUMN 26
 
-static void option_print(FILE *out, const struct option_entry *e)
+static void option_print(FILE *out, const struct option_view *e)
 {
     int width = e->short_name ? fprintf(out, "  -%c, ", e->short_name) : fprintf(out, "      ");
     width += fprintf(out, "--%s%s%s", e->name, *e->argument ? " " : "", e->argument);
@@ -205,6 +215,7 @@ static void option_print(FILE *out, const struct option_entry *e)
 
 void options_print(FILE *out, unsigned command)
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (entries[i].commands & command) option_print(out, &entries[i]);
+    struct option_view views[OPTION_COUNT];
+    size_t             count = options_of(command, views);
+    for (size_t i = 0; i < count; i++) option_print(out, &views[i]);
 }

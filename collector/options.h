@@ -20,8 +20,9 @@ enum {
     FOR_TEST = 1 << 6,
     FOR_RUN = 1 << 7,
     FOR_UNSEAL = 1 << 8,
+    FOR_MANUAL = 1 << 9,
     FOR_READING = FOR_REDACT | FOR_SCAN | FOR_EXPLAIN,
-    FOR_ALL = FOR_READING | FOR_KEYGEN | FOR_RULES | FOR_CHECK | FOR_TEST | FOR_RUN | FOR_UNSEAL,
+    FOR_ALL = FOR_READING | FOR_KEYGEN | FOR_RULES | FOR_CHECK | FOR_TEST | FOR_RUN | FOR_UNSEAL | FOR_MANUAL,
 };
 
 enum option {
@@ -48,7 +49,15 @@ MUST_USE bool option_number(const struct options *, enum option, size_t least, s
 /* As option_number(); K, M and G after the number stand for powers of 1024. */
 MUST_USE bool option_bytes(const struct options *, enum option, size_t least, size_t most, size_t *, struct error *);
 
-/* The options of a command, for its help. */
+struct option_view {
+    char        short_name;                      /* 0: none */
+    const char *name, *argument, *standard, *help;   /* argument "": a flag; standard NULL: no default; help: lines */
+};
+
+/* The options of a command; how many. */
+size_t options_of(unsigned command, struct option_view views[OPTION_COUNT]);
+
+/* The same, for its help. */
 void options_print(FILE *, unsigned command);
 
 /* The name in `names` (ended by NULL) that was probably meant, or NULL if none is near. */

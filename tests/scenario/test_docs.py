@@ -8,7 +8,7 @@ from conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
 COMMANDS = ["redact", "scan", "explain", "test", "rules", "check", "keygen", "unseal", "run"]
-FOREIGN = {"--preset", "--build", "--quick", "--save", "--head", "--details", "--hostile", "--corpus", "--peers"}   # of cmake and of bench/
+FOREIGN = {"--preset", "--install", "--prefix", "--build", "--quick", "--save", "--head", "--details", "--hostile", "--corpus", "--peers", "--only"}   # of cmake and of bench/
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 PSEUDONYM = re.compile(r"(run|user|name|ikey)-[A-Z2-7]{4}-[a-z2-7]{26}")
 
