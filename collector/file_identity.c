@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool identify(int folder, const char *path, int flags, struct file_id *id, mode_t *mode, uint64_t *size)
@@ -14,6 +15,13 @@ static bool identify(int folder, const char *path, int flags, struct file_id *id
     *mode = status.stx_mode;
     *size = status.stx_size;
     return true;
+}
+
+uint64_t file_clock_ms(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 bool file_id_of(int fd, struct file_id *id)
@@ -45,14 +53,31 @@ void file_key(const struct source *s, const struct file_id *id, char key[POSITIO
                               (unsigned long long)id->born_ns);
 }
 
-void file_stream(const struct source *s, const struct file_id *id, uint32_t epoch, struct slice first, uint8_t stream[16])
+struct file_mark file_mark_new(const struct source *s, const struct file_id *id)
 {
-    char text[POSITION_KEY_MAX + SAMPLE_BYTES];
-    CHECK(first.len <= SAMPLE_BYTES);
-    size_t len = (size_t)snprintf(text, POSITION_KEY_MAX, "%llx %llx %llx %u ", (unsigned long long)id->device, (unsigned long long)id->inode,
+    struct file_mark mark = {.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
+    file_begin_stream(s, id, 0, &mark);
+    return mark;
+}
+
+void file_begin_stream(const struct source *s, const struct file_id *id, uint32_t epoch, struct file_mark *mark)
+{
+    char   text[POSITION_KEY_MAX];
+    size_t len = (size_t)snprintf(text, sizeof text, "%llx %llx %llx %u ", (unsigned long long)id->device, (unsigned long long)id->inode,
                                   (unsigned long long)id->born_ns, epoch);
-    memcpy(text + len, first.data, first.len);
-    source_stream_id(s, slice_of(text, len + first.len), stream);
+    mark->epoch = epoch;
+    mark->named = 0;
+    source_stream_id(s, slice_of(text, len), mark->stream);
+}
+
+void file_name_stream(const struct source *s, struct slice first, struct file_mark *mark)
+{
+    char text[sizeof mark->stream + SAMPLE_BYTES];
+    CHECK(first.len <= SAMPLE_BYTES);
+    memcpy(text, mark->stream, sizeof mark->stream);
+    memcpy(text + sizeof mark->stream, first.data, first.len);
+    source_stream_id(s, slice_of(text, sizeof mark->stream + first.len), mark->stream);
+    mark->named = 1;
 }
 
 struct sample sample_of(const struct source *s, uint64_t from, struct slice bytes)
@@ -80,10 +105,14 @@ static bool sample_at(const struct source *s, int fd, uint64_t from, size_t len,
     return true;
 }
 
+static size_t sample_len(uint64_t bytes) { return bytes < SAMPLE_BYTES ? (size_t)bytes : SAMPLE_BYTES; }
+
+bool file_head(const struct source *s, int fd, uint64_t size, struct sample *head) { return sample_at(s, fd, 0, sample_len(size), head); }
+
 bool file_samples(const struct source *s, int fd, uint64_t place, struct sample *head, struct sample *tail)
 {
-    size_t len = place < SAMPLE_BYTES ? (size_t)place : SAMPLE_BYTES;
-    if (head->len < len && !sample_at(s, fd, 0, len, head)) return false;   /* else it cannot change any more */
+    size_t len = sample_len(place);
+    if (head->len != len && !sample_at(s, fd, 0, len, head)) return false;   /* else it cannot change any more */
     return sample_at(s, fd, place - len, len, tail);
 }
 

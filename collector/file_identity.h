@@ -30,14 +30,17 @@ struct file_mark {
     uint32_t            epoch;         /* grows when the content begins anew */
     struct file_id      id;
     struct framer_place place;
-    struct sample       head, tail;    /* of the content: unpacked, if it is packed */
+    struct sample       head, tail;    /* of the content: unpacked, if it is packed. Nothing was read yet: there may be a head */
     uint64_t            packed_size;   /* of a packed file that was read to its end, as it was then; 0: it was not */
-    uint64_t            named;         /* 1: stream is set; it is when the first document was handed out */
-    uint8_t             stream[16];    /* for event ids */
+    uint64_t            named;         /* 1: the first document was handed out, which is part of the stream's name */
+    uint8_t             stream[16];    /* for event ids; before it is named: of the file in which the content was met first */
     char                path[SAVED_PATH];
 };
 
-#define MARK_VERSION 1
+#define MARK_VERSION 2
+
+/* Since 1970, by the clock that gives files their times: it may be some milliseconds behind clock_realtime_ms(). */
+uint64_t file_clock_ms(void);
 
 bool file_id_of(int fd, struct file_id *);                    /* false: errno */
 bool file_id_at(const char *path, struct file_id *, struct stat *);
@@ -46,10 +49,19 @@ bool file_id_equal(const struct file_id *, const struct file_id *);
 /* The position's key: made of the identity. */
 void file_key(const struct source *, const struct file_id *, char key[POSITION_KEY_MAX], uint16_t *len);
 
-/* The stream id of an epoch of a file, in which this is the first document. */
-void file_stream(const struct source *, const struct file_id *, uint32_t epoch, struct slice first, uint8_t stream[16]);
+/* Of a file that is met for the first time. */
+struct file_mark file_mark_new(const struct source *, const struct file_id *);
+
+/* Names what begins with an epoch of a file. The mark keeps that wherever the content goes: renamed, copied, packed. */
+void file_begin_stream(const struct source *, const struct file_id *, uint32_t epoch, struct file_mark *);
+
+/* With the first document of the content the name is whole. */
+void file_name_stream(const struct source *, struct slice first, struct file_mark *);
 
 struct sample sample_of(const struct source *, uint64_t from, struct slice bytes);
+
+/* The first bytes of a file that is not packed, `size` at most. False: it cannot be read. */
+bool file_head(const struct source *, int fd, uint64_t size, struct sample *head);
 
 /* The samples of a file that is not packed, as far as it was read up to `place`. False: it cannot be read. */
 bool file_samples(const struct source *, int fd, uint64_t place, struct sample *head, struct sample *tail);

@@ -10,12 +10,12 @@
  * (3) A batch holds documents of one file. Its receipt has the mark behind it, so the mark is kept when the batch is settled.
  * (4) Files take turns, one batch each.
  * (5) A file that is renamed before anybody looked at it is followed all the same, if its old name fits: the kernel tells of
- *     renames; and after a restart every file whose name begins like one that fits (x.log.1, x.log-2026), that is younger
- *     than the store and of which nothing is known, is read. So marks are kept as long as their files.
- * (6) A packed file (gzip) is read when it has not changed for PACKED_REST_MS. If it begins as a file that is gone did, it is that
+ *     renames; and every file that has a rotated name of one that fits (x.log.1, x.log-2026), that is younger than the last look, or at the
+ *     start than the store, and of which nothing is known, is read. So marks are kept as long as their files.
+ * (6) A packed file (gzip) is read when it has not changed for REST_MS. If it begins as a file that is gone did, it is that
  *     file, packed meanwhile, and is read from where that was left.
- * (7) When a file was cut, the copy beside it has what was not read, if it has the samples of the mark: it is read on from there as the
- *     same stream. A new file that bears a followed one's name with an ending is held while it has what the other has, too.
+ * (7) When a file was cut, the copies beside it have what was not read: see source_file_copies.c. A new file that bears a followed
+ *     one's name with an ending is held while it has what the other has, too.
  * Thread: the source's own. */
 #include "source_file_priv.h"
 
@@ -26,8 +26,7 @@
 #include <unistd.h>
 
 #define MOST_OPEN      512                     /* and a quarter of what the process may open */
-#define PACKED_REST_MS 1000
-#define COPY_REST_MS   1000
+#define REST_MS        1000                    /* packed files and what may be a copy are looked into when they did not grow for so long */
 #define FORGET_MS      60000                   /* a file that ended may turn up again, renamed or packed */
 #define MOST_HELD      ((uint64_t)16 << 20)    /* bytes of unfinished documents, of all files together */
 
@@ -92,7 +91,7 @@ static void put_position(struct source_file *s, struct file_receipt *r, const st
 static bool any_unsaved(const struct source_file *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->files[i]->unsaved) return true;
+        if (s->files[i]->unsaved || s->files[i]->if_written_ms > 0) return true;
     return false;
 }
 
@@ -137,14 +136,21 @@ static bool has_waited(const struct source_file *s, const struct followed *f, ui
     return s->multiline != MULTILINE_OFF && unfinished && now - f->grown_ms >= s->multiline_wait_ms;
 }
 
-static bool has_work(const struct source_file *s, const struct followed *f, uint64_t now)
+/* A packed file is whole then, and what may be a copy of what another file has can be told from it. */
+static bool has_rested(const struct followed *f, uint64_t now)
+{
+    return now - f->grown_ms >= REST_MS && (!f->suspect || now - f->checked_ms >= REST_MS);
+}
+
+static bool has_work(const struct source_file *s, struct followed *f, uint64_t now)
 {
     if (f->ended) return !f->forgotten && f->gone && now - f->ended_ms >= FORGET_MS;
     if (f->unsaved) return true;
+    if (files_must_wait(s, f)) return false;
     if (f->packed && f->gone && f->tried_size == f->size) return now - f->gone_ms >= s->rotate_wait_ms;
     if (f->packed)
-        return f->framer != NULL || (f->tried_size != f->size && now - f->grown_ms >= PACKED_REST_MS && s->unpacking == NULL && !files_may_be_another(s, f));
-    if (f->suspect && (now - f->grown_ms < COPY_REST_MS || now - f->checked_ms < COPY_REST_MS)) return false;
+        return f->framer != NULL || (f->tried_size != f->size && has_rested(f, now) && s->unpacking == NULL && !files_may_be_another(s, f));
+    if (f->suspect && !has_rested(f, now)) return false;
     if (f->size != f->read_to && f->size != f->tried_size) return true;
     if (has_waited(s, f, now)) return true;
     return f->gone && now - f->gone_ms >= s->rotate_wait_ms;
@@ -204,8 +210,7 @@ static void add_origin(struct source_file *s, struct followed *f, struct cargo *
     const struct document *first = &c->batch.documents[0], *last = &c->batch.documents[c->batch.count - 1];
     if (f->mark.named == 0) {
         struct slice bytes = slice_of(c->batch.data + first->start, first->len < SAMPLE_BYTES ? first->len : SAMPLE_BYTES);
-        file_stream(&s->base, &f->mark.id, f->mark.epoch, bytes, f->mark.stream);
-        f->mark.named = 1;
+        file_name_stream(&s->base, bytes, &f->mark);
     }
     f->handed_to = last->offset + last->len;
     struct origin origin = {.number = 0};
@@ -254,23 +259,41 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     else if (idle || (crowded && !f->packed)) followed_drop_framer(s, f);
 }
 
+/* Whether it is one that is gone, or was read long ago. True: its mark has become another, which is to be kept
+ * before the one that is gone is forgotten. */
+static bool place_packed(struct source_file *s, struct followed *f)
+{
+    f->placed = true;
+    bool adopted = f->mark.place.offset == 0 && files_adopt(s, f->path, f->fd, !f->kept, &f->mark, &f->replaces);
+    bool old = !adopted && f->if_written_ms > 0 && !files_written_since(f->fd, f->if_written_ms);
+    if (old) f->mark.packed_size = f->tried_size = f->size;
+    f->unsaved = adopted || old || f->if_written_ms > 0;
+    f->if_written_ms = 0;
+    return f->unsaved;
+}
+
+/* A receipt alone, behind those of what was read of it. */
+static bool keep_mark(struct source_file *s, struct followed *f, struct cargo *c)
+{
+    f->lost = f->ended;
+    files_find_lost(s);
+    f->forgotten = f->ended;
+    f->unsaved = false;
+    c->receipt = make_receipt(s, &f->mark, f->ended && !followed_bears_its_name(f), &f->replaces);
+    return true;
+}
+
 /* True: the cargo has something of this file. */
 static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
 {
     uint64_t now = clock_monotonic_ms();
-    if (f->ended || f->unsaved) {   /* what was read of it is settled before this is */
-        f->lost = f->ended;
-        files_find_lost(s);
-        f->forgotten = f->ended;
-        f->unsaved = false;
-        c->receipt = make_receipt(s, &f->mark, f->ended && !followed_bears_its_name(f), &f->replaces);
-        return true;
-    }
+    if (f->ended || f->unsaved) return keep_mark(s, f, c);
     if (f->packed && f->gone && f->tried_size == f->size) return give_up(s, f, now);
     if (f->suspect && (f->suspect = files_is_copy(s, f))) return false;
     if (!followed_open(s, f) && !open_lost(s, f)) return give_up(s, f, now);
-    if (f->packed && f->mark.place.offset == 0 && f->framer == NULL && files_adopt(s, f->path, f->fd, &f->mark, &f->replaces)) f->unsaved = true;
+    if (f->packed && !f->placed && f->framer == NULL && place_packed(s, f)) return keep_mark(s, f, c);
     followed_verify(s, f);
+    if (files_must_wait(s, f)) return false;
     f->finishing = f->gone && !f->packed && now - f->gone_ms >= s->rotate_wait_ms && f->size <= f->read_to;
     if (f->framer == NULL && f->finishing) {
         end_file(s, f);
@@ -354,6 +377,7 @@ static bool open_source(struct source *source, struct error *err)
     if (source->store != NULL) store_each_position(source->store, source->name, load_mark, s);
     if (s->saved_count > 0) s->start = START_BEGINNING;    /* this is not the first start */
     if (!wakeup_init(&s->wakeup, err)) return false;
+    s->rotated_at_ms[0] = s->rotated_at_ms[1] = file_clock_ms();
     files_list(s);
     files_find_missing(s);
     s->first_list = false;

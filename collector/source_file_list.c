@@ -1,6 +1,7 @@
 /* Which files there are: the patterns are looked up, and the files looked at. */
 #include "source_file_priv.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
@@ -68,7 +69,7 @@ struct followed *files_follow(struct source_file *s, const char *path, const str
         s->files = reallocarray(s->files, s->capacity, sizeof(struct followed *));
     }
     CHECK(f != NULL && s->files != NULL);
-    *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .most_size = size, .grown_ms = clock_monotonic_ms(),
+    *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .most_size = mark->place.offset, .grown_ms = clock_monotonic_ms(),
                            .tried_size = mark->packed_size > 0 ? mark->packed_size : UINT64_MAX, .read_to = mark->place.offset,
                            .packed = followed_is_gzip(path), .formed = size >= 2, .touch = touch_of(path)};
     CHECK(f->path != NULL);
@@ -77,6 +78,7 @@ struct followed *files_follow(struct source_file *s, const char *path, const str
     snprintf(f->mark.path, sizeof f->mark.path, "%s", path);
     s->files[s->count++] = f;
     if (s->open_count < s->most_open) (void)followed_open(s, f);   /* so that it can be read to its end, whatever its name by then */
+    followed_sample_head(s, f);
     return f;
 }
 
@@ -94,10 +96,11 @@ struct followed *files_follow_renamed(struct source_file *s, const char *path, c
 /* One that was not met before: from its beginning. */
 void files_meet_renamed(struct source_file *s, const char *path)
 {
-    struct file_mark mark = {.version = MARK_VERSION, .place = {.line = 1}};
-    struct stat      status;
-    if (!file_id_at(path, &mark.id, &status) || !S_ISREG(status.st_mode)) return;
-    struct followed *known = files_find(s, &mark.id);
+    struct file_id id;
+    struct stat    status;
+    if (!file_id_at(path, &id, &status) || !S_ISREG(status.st_mode)) return;
+    struct followed *known = files_find(s, &id);
+    struct file_mark mark = file_mark_new(&s->base, &id);
     if (known != NULL) followed_rename(known, path);
     else if (s->count < MOST_FILES && !followed_is_gzip(path)) files_follow_renamed(s, path, &mark, (uint64_t)status.st_size);
 }
@@ -125,9 +128,10 @@ static void new_file(struct source_file *s, const char *path, const struct file_
         return;
     }
     bool known = take_saved(s, id, &mark);
-    if (!known) mark = (struct file_mark){.version = MARK_VERSION, .id = *id, .place = {.line = 1}};
+    if (!known) mark = file_mark_new(&s->base, id);
     struct followed *f = files_follow(s, path, &mark, size);
     f->listed = true;
+    f->kept = known;
     f->suspect = mark.place.offset == 0 && files_original(s, path) != NULL;
     f->unsaved = !known && s->base.store != NULL;   /* so that a later run knows it again, whatever its name by then */
     if (mark.place.offset == 0 && s->start == START_END && s->first_list) start_at_end(s, f);
@@ -191,6 +195,19 @@ bool files_same_folder(const char *a, const char *b)
     return slice_equal(slice_of(a, files_folder_len(a)), slice_of(b, files_folder_len(b)));
 }
 
+void files_in_folder(struct source_file *s, const char *folder, void (*each)(struct source_file *, void *context, const char *path, ino_t inode),
+                     void *context)
+{
+    DIR           *open = opendir(folder[0] == '\0' ? "." : folder);
+    struct dirent *entry;
+    while (open != NULL && (entry = readdir(open)) != NULL) {
+        char path[PATH_MAX + NAME_MAX + 1];
+        int  len = snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
+        if (len > 0 && (size_t)len < sizeof path) each(s, context, path, entry->d_ino);
+    }
+    if (open != NULL) closedir(open);
+}
+
 static void list_pattern(struct source_file *s, const char *pattern)
 {
     glob_t found;
@@ -205,7 +222,7 @@ static void list_pattern(struct source_file *s, const char *pattern)
 
 void files_list(struct source_file *s)
 {
-    s->listed_at_ms = clock_realtime_ms();
+    s->listed_at_ms = file_clock_ms();
     for (size_t i = 0; i < s->count; i++) s->files[i]->listed = false;
     for (size_t i = 0; i < s->paths.count; i++) list_pattern(s, s->paths.items[i]);
     uint64_t now = clock_monotonic_ms();
@@ -217,6 +234,7 @@ void files_list(struct source_file *s)
         f->lost = true;
     }
     files_find_lost(s);
+    if (!s->first_list) files_meet_rotated(s);
     s->listed_ms = now;
 }
 
@@ -247,7 +265,7 @@ static void look(struct source_file *s, uint64_t now)
                 f->grown_ms = now;
                 f->told = false;
                 f->size = (uint64_t)status.st_size;
-                if (f->size > f->most_size) f->most_size = f->size;
+                followed_sample_head(s, f);
                 if (f->gone) f->gone_ms = now;
                 f->ended = false;
                 if (!f->formed) f->packed = followed_is_gzip(f->path);

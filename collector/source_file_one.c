@@ -98,19 +98,29 @@ bool followed_open(struct source_file *s, struct followed *f)
     return false;
 }
 
+void followed_next_epoch(struct source_file *s, struct followed *f)
+{
+    followed_drop_framer(s, f);
+    f->mark.place = (struct framer_place){.line = 1};
+    f->mark.head = f->mark.tail = (struct sample){0};
+    file_begin_stream(&s->base, &f->mark.id, f->mark.epoch + 1, &f->mark);
+    f->read_to = f->tried_size = f->handed_to = f->ended_to = f->earlier_count = f->most_size = 0;
+}
+
 /* The content is not the one that was read before. */
 static void begin_epoch(struct source_file *s, struct followed *f, const char *why)
 {
-    uint64_t have = f->read_to, copied;
     log_line(LOG_WARNING, s->base.name, "'%s': %s; reading it from the beginning", f->path, why);
-    if (!f->packed && files_find_copy(s, f, &copied) && copied > have) have = copied;
-    if (f->most_size > have && !f->packed) atomic_fetch_add(&s->base.counters.lost_bytes, f->most_size - have);
-    followed_drop_framer(s, f);
-    f->mark.epoch++;
-    f->mark.place = (struct framer_place){.line = 1};
-    f->mark.head = f->mark.tail = (struct sample){0};
-    f->mark.named = 0;
-    f->read_to = f->tried_size = f->handed_to = f->ended_to = f->earlier_count = f->most_size = 0;
+    if (f->packed) followed_next_epoch(s, f);
+    else files_cut(s, f);
+}
+
+void followed_sample_head(struct source_file *s, struct followed *f)
+{
+    if (f->packed || f->fd < 0 || f->mark.place.offset > 0) return;
+    if (f->mark.head.len > 0 && !sample_fits(&s->base, f->fd, &f->mark.head)) return;   /* it was cut: that is seen to when it is read */
+    if (f->size > f->most_size) f->most_size = f->size;
+    if (f->mark.head.len < SAMPLE_BYTES && f->mark.head.len < f->size && !file_head(&s->base, f->fd, f->size, &f->mark.head)) f->mark.head = (struct sample){0};
 }
 
 /* A writer that did not open for appending leaves zeros where it had written before the file was cut. */
@@ -154,6 +164,26 @@ static ptrdiff_t read_packed(void *context, char *buffer, size_t capacity, struc
     return got;
 }
 
+bool followed_start_gunzip(struct followed *f)
+{
+    if (f->gunzip != NULL) gunzip_free(f->gunzip);
+    f->packed_to = f->read_to = 0;
+    f->gunzip = gunzip_new((struct byte_source){read_file, f}, f->path);
+    return f->gunzip != NULL;
+}
+
+/* What is unpacked first. The reader is at the beginning again after it. */
+static bool begins_with(struct source_file *s, struct followed *f, const struct sample *head)
+{
+    char         bytes[SAMPLE_BYTES];
+    ptrdiff_t    got = 1;
+    struct error err = {0};
+    while (got > 0 && f->read_to < head->len) got = read_packed(f, bytes + f->read_to, head->len - (size_t)f->read_to, &err);
+    if (got <= 0) return false;
+    struct sample now = sample_of(&s->base, 0, slice_of(bytes, head->len));
+    return memcmp(now.hash, head->hash, sizeof now.hash) == 0 && followed_start_gunzip(f);
+}
+
 /* Unpacks up to the place and compares on the way. False: it is another content, or damaged. */
 bool followed_unpack_to(struct source_file *s, struct followed *f, const struct file_mark *mark)
 {
@@ -163,6 +193,7 @@ bool followed_unpack_to(struct source_file *s, struct followed *f, const struct 
     struct error  err = {0};
     struct sample now;
     CHECK(buffer != NULL);
+    if (mark->place.offset == 0 && mark->head.len > 0) fits = begins_with(s, f, &mark->head);
     size_t kept = 0;   /* the last bytes before read_to, at most as many as a sample has */
     while (fits && f->read_to < mark->place.offset) {
         uint64_t  next = f->read_to < mark->head.len ? mark->head.len : mark->place.offset;
@@ -184,14 +215,6 @@ bool followed_unpack_to(struct source_file *s, struct followed *f, const struct 
     if (mark->tail.len > kept) return false;
     now = sample_of(&s->base, 0, slice_of(bytes + kept - mark->tail.len, mark->tail.len));
     return memcmp(now.hash, mark->tail.hash, sizeof now.hash) == 0;
-}
-
-bool followed_start_gunzip(struct followed *f)
-{
-    if (f->gunzip != NULL) gunzip_free(f->gunzip);
-    f->packed_to = f->read_to = 0;
-    f->gunzip = gunzip_new((struct byte_source){read_file, f}, f->path);
-    return f->gunzip != NULL;
 }
 
 static bool start_packed(struct source_file *s, struct followed *f)
@@ -218,10 +241,12 @@ void followed_verify(struct source_file *s, struct followed *f)
     struct stat status;
     if (f->packed || f->finishing || fstat(f->fd, &status) != 0) return;
     bool cut = (uint64_t)status.st_size < f->read_to;
-    bool changed = !cut && f->mark.tail.len > 0 && (!sample_fits(&s->base, f->fd, &f->mark.tail) || !sample_fits(&s->base, f->fd, &f->mark.head));
-    if (cut || changed) begin_epoch(s, f, cut ? "it was cut" : "its content has changed");
+    bool fits = (f->mark.tail.len == 0 || sample_fits(&s->base, f->fd, &f->mark.tail)) &&
+                (f->mark.head.len == 0 || sample_fits(&s->base, f->fd, &f->mark.head));
+    if (cut || !fits) begin_epoch(s, f, cut ? "it was cut" : "its content has changed");
     if (f->size != (uint64_t)status.st_size) f->grown_ms = clock_monotonic_ms();   /* looking will not see it any more */
     f->size = (uint64_t)status.st_size;
     if (f->size > f->most_size) f->most_size = f->size;
-    if ((cut || changed) || (f->mark.place.offset == 0 && f->framer == NULL)) skip_hole(f);
+    if (cut || !fits || (f->mark.place.offset == 0 && f->framer == NULL)) skip_hole(f);
+    followed_sample_head(s, f);
 }

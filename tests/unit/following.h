@@ -36,7 +36,7 @@ struct store {
 struct seen {
     unsigned times;
     uint8_t  stream[16];
-    uint64_t offset;
+    uint64_t offset, turn;   /* the turn-th document, when it was seen last */
     bool     moved;          /* seen twice as different events */
 };
 
@@ -110,6 +110,7 @@ static inline void see(struct world *w, const struct cargo *c, const struct docu
     if (seen->times > 0 && (seen->offset != d->offset || memcmp(seen->stream, origin->stream, 16) != 0)) seen->moved = true;
     seen->times++;
     seen->offset = d->offset;
+    seen->turn = w->documents;
     memcpy(seen->stream, origin->stream, 16);
 }
 

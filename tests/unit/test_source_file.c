@@ -243,6 +243,123 @@ static void what_is_cut_while_the_reader_lags_is_read_from_the_copy(void **state
     finish(&world);
 }
 
+/* Times of files are that coarse. */
+static void let_time_pass(void)
+{
+    for (uint64_t from = clock_realtime_ms(); clock_realtime_ms() < from + 30;) continue;
+}
+
+/* One content after another, as they were written. */
+static void expect_in_order(unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        if (world.seen[i].turn >= world.seen[i + 1].turn) fail_msg("line %u was seen after line %u", i, i + 1);
+}
+
+/* As logrotate does it: the older copy moves on, and may be packed. */
+static void copy_and_cut_again(bool packed)
+{
+    if (packed) pack(&world, "a.log.1");
+    move(&world, packed ? "a.log.1.gz" : "a.log.1", packed ? "a.log.2.gz" : "a.log.2");
+    copy_and_cut("a.log", "a.log.1");
+    if (packed) pack(&world, "a.log.1");
+}
+
+/* While nobody looked, or while lethe was down; copies packed or not; whether the pattern has them or not. */
+static void all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a*"};
+    for (int i = 0; i < 2 * 2 * 3; i++) {
+        bool packed = i / 2 % 2 != 0;
+        int  ending = i / 4;
+        begin(&world, patterns[i % 2], "");
+        start(&world);
+        write_lines("a.log", 1, 100);
+        pass(&world, 2000);
+        if (ending == 1) stop(&world);
+        if (ending == 2) settle(&world, MOST_WAITING);
+        write_lines("a.log", 101, 120);
+        if (ending == 2) pass(&world, 1000);
+        if (ending == 2) crash(&world);
+        write_lines("a.log", 121, 150);
+        copy_and_cut("a.log", "a.log.1");
+        write_lines("a.log", 151, 250);
+        copy_and_cut_again(packed);
+        write_lines("a.log", 251, 500);   /* more than was read before the first cut */
+        if (ending > 0) start(&world);
+        pass(&world, 20000);
+        if (ending == 0) assert_int_equal(lost_bytes(), 0);
+        stop(&world);
+        start(&world);
+        pass(&world, 20000);
+        for (unsigned n = 1; n <= 500; n++) {
+            unsigned times = ending == 2 && n > 100 && n <= 120 ? 2 : 1;
+            if (world.seen[n].times != times || world.seen[n].moved) fail_msg("%d: line %u: %u", i, n, world.seen[n].times);
+        }
+        expect_in_order(1, 500);
+        finish(&world);
+    }
+}
+
+/* The first cut is noticed, and what was written after it is cut away unread. */
+static void what_is_cut_before_its_turn_came_is_read_from_its_copy(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a*"};
+    for (int i = 0; i < 4; i++) {
+        bool packed = i / 2 != 0;
+        begin(&world, patterns[i % 2], "");
+        start(&world);
+        read_a_little(10);
+        copy_and_cut("a.log", "a.log.1");
+        write_lines("a.log", 20001, 20010);
+        now_ms += 250;
+        assert_int_equal(fill_once(&world), SOURCE_FILLED);
+        now_ms += 250;
+        assert_int_equal(fill_once(&world), SOURCE_FILLED);   /* of the copy */
+        assert_int_equal(world.seen[20001].times, 0);
+        copy_and_cut_again(packed);
+        write_lines("a.log", 20011, 20020);
+        pass(&world, 20000);
+        expect_once(1, 20020);
+        expect_in_order(1, 20019);
+        assert_int_equal(lost_bytes(), 0);
+        finish(&world);
+    }
+}
+
+/* What was handed out before a crash and is met again copied or packed is the same event, if the position was kept since the file was met
+ * with something in it. */
+static void a_content_keeps_its_events_when_it_is_copied_or_packed(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a*"};
+    for (int i = 0; i < 2 * 2 * 2 * 2; i++) {
+        bool cuts = i / 2 % 2 != 0, packs = i / 4 % 2 != 0, read_before = i / 8 != 0;
+        begin(&world, patterns[i % 2], "");
+        start(&world);
+        puts_to(&world, "a.log", read_before ? "1 of these lines.\n" : "1 of");
+        pass(&world, 1000);
+        settle(&world, MOST_WAITING);
+        if (!read_before) puts_to(&world, "a.log", " these lines.\n");
+        write_lines("a.log", 2, 100);
+        pass(&world, 1000);
+        crash(&world);
+        expect_once(1, 100);
+        if (cuts) copy_and_cut("a.log", "a.log.1");
+        else move(&world, "a.log", "a.log.1");
+        if (packs) pack(&world, "a.log.1");
+        write_lines("a.log", 101, 300);
+        start(&world);
+        pass(&world, 20000);
+        for (unsigned n = 1; n <= 100; n++)
+            if (world.seen[n].times == 0 || world.seen[n].moved) fail_msg("%d: line %u: %u", i, n, world.seen[n].times);
+        expect_once(101, 300);
+        finish(&world);
+    }
+}
+
 static void files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_found(void **state)
 {
     (void)state;
@@ -254,9 +371,10 @@ static void files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_fo
         write_lines("a.log", 1, 10);
         pass(&world, 2000);
         move(&world, "a.log", "a.log.read");
-        pass(&world, 90000);   /* read to its end, packed, and forgotten */
+        pass(&world, 30000);
+        let_time_pass();
+        pass(&world, 60000);   /* read to its end, packed, and forgotten */
         pack(&world, "a.log.read");
-        for (uint64_t written = clock_realtime_ms(); clock_realtime_ms() < written + 20;) continue;   /* times of files are that coarse */
         write_lines("a.log", 11, 15);
         pass(&world, 90000);
         stop(&world);
@@ -294,7 +412,7 @@ static void a_file_that_moved_on_before_it_was_packed_is_found(void **state)
     start(&world);
     pass(&world, 250);   /* a.log.1 is met, and held */
     assert_int_equal(world.seen[11].times, 0);
-    for (uint64_t met = clock_realtime_ms(); clock_realtime_ms() < met + 20;) continue;   /* times of files are that coarse */
+    let_time_pass();
     puts_to(&world, "b.log", "31 of another.\n");
     pass(&world, 250);
     stop(&world);
@@ -653,6 +771,9 @@ int main(void)
         cmocka_unit_test(a_copy_that_is_there_before_the_cut_is_nothing_new),
         cmocka_unit_test(a_packed_copy_has_the_rest_too),
         cmocka_unit_test(what_is_cut_while_the_reader_lags_is_read_from_the_copy),
+        cmocka_unit_test(all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order),
+        cmocka_unit_test(what_is_cut_before_its_turn_came_is_read_from_its_copy),
+        cmocka_unit_test(a_content_keeps_its_events_when_it_is_copied_or_packed),
         cmocka_unit_test(files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_found),
         cmocka_unit_test(a_file_that_moved_on_before_it_was_packed_is_found),
         cmocka_unit_test(what_is_cut_without_a_copy_is_counted),
