@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TRIM_MS 5000   /* memory that was freed in small pieces goes back to the system so often */
+
 struct run {
     const char     *path;      /* of the configuration, or NULL */
     struct config  *config;
@@ -160,10 +162,18 @@ static void stop_as_told(struct run *r)
     stop_in_order(r);
 }
 
+static void trim_memory(uint64_t *trimmed_ms)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (now - *trimmed_ms < TRIM_MS) return;
+    malloc_trim(0);
+    *trimmed_ms = now;
+}
+
 static void serve(struct run *r)
 {
     struct error err = {0};
-    malloc_trim(0);   /* compiling the policies takes and frees much */
+    uint64_t     trimmed_ms = 0;   /* at once: compiling the policies takes and frees much */
     supervisor_tell("READY=1");
     if (sandbox_landlock() == 0) log_line(LOG_WARNING, "run", "this kernel has no Landlock: files are not confined");
     log_line(LOG_INFO, "run", "running");
@@ -171,6 +181,7 @@ static void serve(struct run *r)
         const struct timespec wait = {0, 200000000};
         int                   signal = sigtimedwait(r->signals, NULL, &wait);
         supervisor_alive();
+        trim_memory(&trimmed_ms);
         if (signal == SIGTERM || signal == SIGINT) {
             stop_as_told(r);
             return;

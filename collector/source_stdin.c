@@ -23,6 +23,7 @@
 struct source_stdin {
     struct source  base;
     struct wakeup  wakeup;
+    size_t         longest;  /* record, as configured: base.max_record may be raised */
     struct error   failure;  /* told when the records before it are on their way */
     int            multiline;
     uint64_t       multiline_wait_ms;
@@ -97,7 +98,7 @@ static ptrdiff_t read_input(void *context, char *into, size_t room, struct error
 /* With the settings of this source, if nothing is held that was begun with others. */
 static bool renew_framer(struct source_stdin *s)
 {
-    const struct framer_options options = {.max_document = s->base.max_record, .multiline = (enum multiline)s->multiline};
+    const struct framer_options options = {.max_document = s->longest, .multiline = (enum multiline)s->multiline};
     const struct byte_source    bytes = {read_input, s};
     bool same = kept.framer != NULL && kept.options.max_document == options.max_document && kept.options.multiline == options.multiline;
     if (same || (kept.framer != NULL && is_half_read())) return true;
@@ -115,6 +116,7 @@ static bool stdin_open(struct source *source, struct error *err)
 {
     struct source_stdin *s = self(source);
     bool                 first = kept.framer == NULL;
+    s->longest = source->max_record;
     if (first && RAND_bytes(kept.origin.stream, sizeof kept.origin.stream) != 1) return error_set(err, ERROR_MEMORY, "no random bytes can be had");
     if (!renew_framer(s)) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
     framer_read_from(kept.framer, (struct byte_source){read_input, s});

@@ -24,7 +24,7 @@
 
 #define STORE_PAGE_BYTES   4096
 #define STORE_FORMAT       1
-#define STORE_CACHE_KIB    2048   /* of each connection */
+#define STORE_CACHE_KIB    512   /* of each connection */
 #define STORE_WAL_PAGES    1000   /* from here on a commit moves the write-ahead log into the database */
 #define STORE_WAL_BYTES    (8 * 1024 * 1024)   /* a longer log is cut when it has been moved */
 #define STORE_DELETE_BATCH 4096   /* blocks deleted in one transaction */
