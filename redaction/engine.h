@@ -121,7 +121,7 @@ struct recent_value {
 /* What was found of a name in free text: judging one costs a microsecond, and few names make up most of them. */
 struct judged_name {
     uint8_t len, sensitivity;
-    char    text[30];
+    char    text[80];
 };
 
 #define JUDGED_NAMES 256
@@ -233,6 +233,7 @@ struct reading {
     } kept[MAX_KEPT];                 /* except for these: variables that keep their values */
     uint32_t     kept_count;
     uint32_t     variables_done;      /* as far as lists of variables were read */
+    uint32_t     assigned;            /* behind the sign of the assignment that was read last */
     uint32_t     run_from, run_end;   /* the run of a credential's bytes that was met last: it is followed once */
     uint32_t     marks_done;          /* as far as something of a workspace was looked for, */
     uint32_t     mark_end;            /* and behind which byte it was found last; 0: it was not */

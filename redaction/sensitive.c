@@ -14,25 +14,28 @@ struct words {
     size_t spaced_len, joined_len;
 };
 
-static bool begins_word(struct slice name, size_t i)
+enum byte_kind { BYTE_BETWEEN, BYTE_LOWER, BYTE_UPPER, BYTE_DIGIT };
+
+static enum byte_kind kind_of(char c)
 {
-    if (i == 0) return true;
-    char c = name.data[i], before = name.data[i - 1];
-    bool upper = c >= 'A' && c <= 'Z', before_upper = before >= 'A' && before <= 'Z';
-    if (!ascii_is_alnum(before)) return true;
-    if (upper && !before_upper) return true;   /* dbPassword */
-    bool after_lower = i + 1 < name.len && name.data[i + 1] >= 'a' && name.data[i + 1] <= 'z';
-    return upper && before_upper && after_lower;   /* APIKey */
+    if (c >= 'a' && c <= 'z') return BYTE_LOWER;
+    if (c >= 'A' && c <= 'Z') return BYTE_UPPER;
+    return ascii_is_digit(c) ? BYTE_DIGIT : BYTE_BETWEEN;
 }
 
 static void split(struct slice name, struct words *w)
 {
     if (name.len > MAX_NAME) name = slice_sub(name, name.len - MAX_NAME, name.len);
+    enum byte_kind before = BYTE_BETWEEN;
     w->spaced_len = w->joined_len = 0;
     w->spaced[w->spaced_len++] = ' ';
     for (size_t i = 0; i < name.len; i++) {
-        if (!ascii_is_alnum(name.data[i])) continue;
-        if (begins_word(name, i) && w->spaced[w->spaced_len - 1] != ' ') w->spaced[w->spaced_len++] = ' ';
+        enum byte_kind kind = kind_of(name.data[i]);
+        bool hump = kind == BYTE_UPPER && (before != BYTE_UPPER || (i + 1 < name.len && kind_of(name.data[i + 1]) == BYTE_LOWER));   /* dbPassword, APIKey */
+        bool begins = before == BYTE_BETWEEN || hump;
+        before = kind;
+        if (kind == BYTE_BETWEEN) continue;
+        if (begins && w->spaced[w->spaced_len - 1] != ' ') w->spaced[w->spaced_len++] = ' ';
         w->spaced[w->spaced_len++] = w->joined[w->joined_len++] = ascii_lower(name.data[i]);
     }
     if (w->spaced[w->spaced_len - 1] != ' ') w->spaced[w->spaced_len++] = ' ';

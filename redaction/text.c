@@ -166,9 +166,9 @@ static enum extent extent_of(struct slice name)
     } parts[] = {{{"authorization", 13}, EXTENT_LINE}, {{"cookie", 6}, EXTENT_LINE}, {{"connectionstring", 16}, EXTENT_CONNECTION},
                  {{"connection_string", 17}, EXTENT_CONNECTION}, {{"connstr", 7}, EXTENT_CONNECTION}, {{"webjobsstorage", 14}, EXTENT_CONNECTION}};
     enum extent extent = EXTENT_TOKEN;
-    for (size_t at = 0; at < name.len; at++) {
-        char c = ascii_lower(name.data[at]);
-        if (c != 'a' && c != 'c' && c != 'w') continue;
+    for (size_t at = 0; at + 1 < name.len; at++) {
+        char next = name.data[at + 1] | 0x20;
+        if (next != 'u' && next != 'o' && next != 'e') continue;   /* au, co, we */
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
             if (!begins_nocase(name, at, parts[i].part)) continue;
             if (parts[i].extent == EXTENT_LINE) return EXTENT_LINE;
@@ -552,7 +552,10 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     if (end < t->done && !lies_in_kept(t, end)) return;
     switch (pattern) {
     case TEXT_ASSIGNMENT:
-    case TEXT_NUMBERED: read_assignment(r, t, end); break;
+    case TEXT_NUMBERED:
+        if (end != t->assigned) read_assignment(r, t, end);   /* by both patterns at one sign */
+        t->assigned = end;
+        break;
     case TEXT_TYPED: text_read_typed(r, t, end); break;
     case TEXT_PAIR: text_read_pair(r, t, end); break;
     case TEXT_ARGUMENT: text_read_argument(r, t, end); break;
