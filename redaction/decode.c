@@ -193,17 +193,17 @@ void encoding_mark(enum encoding e, struct slice text, struct encoding_mark *mar
     }
 }
 
-/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`. */
-static void locate(enum encoding e, struct slice text, const struct encoding_mark *marks, size_t wanted, size_t *first, size_t *end)
+/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`, looked for from a mark on. Returns a mark at
+ * or before that unit. */
+static struct encoding_mark locate(enum encoding e, struct slice text, struct encoding_mark from, size_t wanted, size_t *first, size_t *end)
 {
-    struct encoding_mark mark = marks != NULL ? marks[wanted / ENCODING_MARK_BYTES] : (struct encoding_mark){0, 0};
-    size_t at = mark.at;
-    for (size_t given = mark.given; at < text.len;) {
+    size_t at = from.at, given = from.given;
+    while (at < text.len) {
         size_t lead = next_lead(e, text, at);
         if (wanted < given + (lead - at)) {
             *first = at + (wanted - given);
             *end = *first + 1;
-            return;
+            return (struct encoding_mark){(uint32_t)at, (uint32_t)given};
         }
         given += lead - at;
         at = lead;
@@ -215,6 +215,12 @@ static void locate(enum encoding e, struct slice text, const struct encoding_mar
     }
     *first = at;
     *end = at < text.len ? at + step(e, text, at).taken : text.len;
+    return (struct encoding_mark){(uint32_t)at, (uint32_t)given};
+}
+
+static struct encoding_mark nearest(const struct encoding_mark *marks, size_t wanted)
+{
+    return marks != NULL ? marks[wanted / ENCODING_MARK_BYTES] : (struct encoding_mark){0, 0};
 }
 
 void encoding_map_back(enum encoding e, struct slice text, const struct encoding_mark *marks, size_t *from, size_t *to)
@@ -228,8 +234,8 @@ void encoding_map_back(enum encoding e, struct slice text, const struct encoding
         return;
     }
     if (e == ENCODING_STRING) e = ENCODING_BACKSLASH;   /* its units are a superset */
-    locate(e, text, marks, *from, &first, &ignored);
-    locate(e, text, marks, *to - 1, &ignored, to);
+    struct encoding_mark mark = locate(e, text, nearest(marks, *from), *from, &first, &ignored), last = nearest(marks, *to - 1);
+    locate(e, text, last.given > mark.given ? last : mark, *to - 1, &ignored, to);
     *from = first;
 }
 

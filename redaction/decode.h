@@ -37,7 +37,7 @@ struct encoding_mark {
     uint32_t at, given;
 };
 
-#define ENCODING_MARK_BYTES 512
+#define ENCODING_MARK_BYTES 128
 
 /* How many marks a text has that decodes to `decoded_len` bytes. */
 static inline size_t encoding_mark_count(size_t decoded_len) { return decoded_len / ENCODING_MARK_BYTES + 1; }

@@ -8,30 +8,40 @@
 
 #include <math.h>
 
-#define FEW_EQUAL 32   /* so often most bytes of a text occur at most */
+#define SHORT_TEXT 255   /* of so many bytes each is counted in one */
+#define FEW_EQUAL  32    /* so often most bytes of a text occur at most */
 
 /* What so many equal bytes among `len` add, negated; remembered for the few counts that occur. */
-static double bits_of(uint32_t count, size_t len, double remembered[FEW_EQUAL])
+static double bits_of(size_t count, size_t len, double remembered[FEW_EQUAL])
 {
-    if (count >= FEW_EQUAL) return count * log2((double)count / (double)len);
-    if (remembered[count] == 0) remembered[count] = count * log2((double)count / (double)len);
+    if (count >= FEW_EQUAL) return (double)count * log2((double)count / (double)len);
+    if (remembered[count] == 0) remembered[count] = (double)count * log2((double)count / (double)len);
     return remembered[count];
+}
+
+static double entropy_of_short(struct slice text)
+{
+    uint8_t counts[256] = {0};
+    double bits = 0, remembered[FEW_EQUAL] = {0};
+    for (size_t i = 0; i < text.len; i++) counts[(unsigned char)text.data[i]]++;
+    for (size_t c = 0; c < sizeof counts; c += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, counts + c, sizeof eight);
+        for (; eight != 0; eight &= ~(UINT64_C(0xff) << (__builtin_ctzll(eight) & 56)))
+            bits -= bits_of(counts[c + (unsigned)__builtin_ctzll(eight) / 8], text.len, remembered);
+    }
+    return text.len > 0 ? bits / (double)text.len : 0;
 }
 
 double entropy(struct slice text)
 {
     uint32_t counts[256] = {0};
-    uint64_t present[4] = {0};
-    double bits = 0, remembered[FEW_EQUAL] = {0};
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        counts[c]++;
-        present[c / 64] |= UINT64_C(1) << c % 64;
-    }
-    for (unsigned part = 0; part < 4; part++)
-        for (uint64_t left = present[part]; left != 0; left &= left - 1)
-            bits -= bits_of(counts[part * 64 + (unsigned)__builtin_ctzll(left)], text.len, remembered);
-    return text.len > 0 ? bits / (double)text.len : 0;
+    double bits = 0;
+    if (text.len <= SHORT_TEXT) return entropy_of_short(text);
+    for (size_t i = 0; i < text.len; i++) counts[(unsigned char)text.data[i]]++;
+    for (int c = 0; c < 256; c++)
+        if (counts[c] > 0) bits -= counts[c] * log2((double)counts[c] / (double)text.len);
+    return bits / (double)text.len;
 }
 
 static bool is_hex(char c) { return ascii_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }

@@ -92,11 +92,15 @@ static void marks_lead_to_the_same_bytes(void **state)
         size_t decoded = encoding_decode(encodings[e], slice_of(text, len), out);
         encoding_mark(encodings[e], slice_of(text, len), marks, encoding_mark_count(decoded));
         for (size_t from = 0; from < decoded; from += 7) {
-            size_t first[2] = {from, from}, end[2] = {from + 1, from + 1};
+            size_t to = from + 1 + from % 300 < decoded ? from + 1 + from % 300 : decoded;   /* over none, one or two marks */
+            size_t first[2] = {from, from}, end[2] = {to, to};
             encoding_map_back(encodings[e], slice_of(text, len), NULL, &first[0], &end[0]);
             encoding_map_back(encodings[e], slice_of(text, len), marks, &first[1], &end[1]);
             assert_int_equal(first[0], first[1]);
             assert_int_equal(end[0], end[1]);
+            size_t last = to - 1;   /* alone */
+            encoding_map_back(encodings[e], slice_of(text, len), NULL, &last, &to);
+            assert_int_equal(end[0], to);
         }
     }
 }
