@@ -318,6 +318,44 @@ static void finders_judge_a_place(void **state)
         {"card-number", "", "1700000000000001", NULL},
         {"card-number", "", "638123456789012344", NULL},
         {"card-number", "", "41111111111111111115", NULL},
+        {"card-number", "", "4111111111111111 ", "4111111111111111"},
+        {"card-number", "", "4111 1111-1111 1111", NULL},            /* one separator only */
+        {"card-number", "", "4111 1111 1111 1111 x", "4111 1111 1111 1111"},
+        {"card-number", "", "4438 2447 5309 5410 336", "4438 2447 5309 5410 336"},
+        {"card-number", "", "4111 1111 1111 1111 111 1", "4111 1111 1111 1111"},   /* five groups at most */
+        {"card-number", "", "4111111111111111x", NULL},
+        {"card-number", "a-", "4111111111111111-b", NULL},           /* part of a longer id */
+        {"card-number", "a-", "4111111111111111", "4111111111111111"},
+        {"card-number", "--", "4111111111111111-b", "4111111111111111"},
+        {"card-number", "-", "4111111111111111-b", "4111111111111111"},
+        {"card-number", "a-", "4111111111111111 b", "4111111111111111"},
+        {"card-number", ".", "4111111111111111", "4111111111111111"},
+        {"card-number", "0,", "4111111111111111", NULL},
+        {"card-number", "x.", "4111111111111111", "4111111111111111"},
+        {"card-number", "", "4111111111111111.", "4111111111111111"},
+        {"card-number", "", "4111111111111111.x", "4111111111111111"},
+        {"personal-number", "", "640823+3234", "640823+3234"},
+        {"personal-number", "", "640823", NULL},
+        {"personal-number", "", "640823 3234", NULL},
+        {"personal-number", "", "6408233-3234", NULL},
+        {"personal-number", "", "640823323-3234", NULL},
+        {"personal-number", "", "640823-323", NULL},
+        {"personal-number", "", "640823-323x", NULL},
+        {"personal-number", "", "640823-32341", NULL},
+        {"personal-number", "", "640823-3234-", "640823-3234"},
+        {"personal-number", "", "640823-3234 x", "640823-3234"},
+        {"personal-number", "", "640823-3234.5", NULL},
+        {"personal-number", "a", "640823-3234", "640823-3234"},
+        {"personal-number", "", "640229-3234", "640229-3234"},
+        {"personal-number", "", "640230-3231", NULL},                /* February has no thirtieth */
+        {"personal-number", "", "641232-3237", NULL},
+        {"personal-number", "", "640431-3238", NULL},
+        {"personal-number", "", "000101-1238", "000101-1238"},
+        {"personal-number", "", "640900-3230", NULL},
+        {"personal-number", "", "640892-3230", NULL},                /* the thirty-second, as a coordination number */
+        {"personal-number", "", "17640823-3234", NULL},
+        {"personal-number", "", "21640823-3234", NULL},
+        {"personal-number", "", "18640823-3234", "18640823-3234"},
         {"personal-number", "", "640823-3234", "640823-3234"},
         {"personal-number", "", "19640823-3234", "19640823-3234"},
         {"personal-number", "", "640883-3231", "640883-3231"},     /* a coordination number: the day plus 60 */
@@ -330,16 +368,70 @@ static void finders_judge_a_place(void **state)
         {"friendly-run-name", "calm_pear", "_k3v9x2mzqa", NULL},
         {"friendly-run-name", "calm_pear", "_1234567890", NULL},
         {"friendly-run-name", "pear", "_k3v9x2mzq1", NULL},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq", NULL},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1b", NULL},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1A", NULL},
+        {"friendly-run-name", "calm_p", "_k3v9x2mzq1", NULL},
+        {"friendly-run-name", "c_pear", "_k3v9x2mzq1", NULL},
+        {"friendly-run-name", "calm-pear", "_k3v9x2mzq1", NULL},
+        {"friendly-run-name", "Acalm_pear", "_k3v9x2mzq1", NULL},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1_", "calm_pear_k3v9x2mzq1"},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1_x", "calm_pear_k3v9x2mzq1"},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1_12a", "calm_pear_k3v9x2mzq1"},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1_1234567", "calm_pear_k3v9x2mzq1"},
+        {"friendly-run-name", "calm_pear", "_k3v9x2mzq1_123456", "calm_pear_k3v9x2mzq1_123456"},
+        {"friendly-run-name", "calm_abcdefghijklmnopqrstuvwxyz", "_k3v9x2mzq1", NULL},
         {"timed-run-name", "a_b-c", "_1795319000_9f3c21ab", "a_b-c_1795319000_9f3c21ab"},
         {"timed-run-name", "a", "_1795319000_9f3c21a", NULL},
         {"timed-run-name", "", "_1795319000_9f3c21ab", NULL},
+        {"timed-run-name", " ", "_1795319000_9f3c21ab", NULL},
+        {"timed-run-name", "a b", "_1795319000_9f3c21ab_3.", "b_1795319000_9f3c21ab_3"},
+        {"timed-run-name", "a", "_2795319000_9f3c21ab", NULL},
+        {"timed-run-name", "a", "_1795319000-9f3c21ab", NULL},
+        {"timed-run-name", "a", "_17953190x0_9f3c21ab", NULL},
+        {"timed-run-name", "a", "_1795319000_9f3c21aB", NULL},
+        {"timed-run-name", "a", "_1795319000_9f3c21ag", NULL},
+        {"timed-run-name", "a", "_1795319000_9f3c21ab7", NULL},
         {"email", "<maja.berg", "@contoso.example>", "maja.berg@contoso.example"},
         {"email", "maja", "@localhost", NULL},
         {"email", "", "@contoso.example", NULL},
+        {"email", "maja", "@contoso.example.", "maja@contoso.example"},
+        {"email", "maja", "@contoso.example-", "maja@contoso.example"},
+        {"email", "-maja", "@contoso.example", "maja@contoso.example"},
+        {"email", "...", "@contoso.example", NULL},
+        {"email", "maja", "@.example", NULL},
+        {"email", "maja", "@contoso.e", NULL},
+        {"email", "maja", "@contoso.ex4mple", NULL},
+        {"email", "maja", "@contoso..example", NULL},
+        {"email", "maja", "@con_toso.example", NULL},
+        {"email", "maja+x#1_b-c", "@contoso.example", "maja+x#1_b-c@contoso.example"},
+        {"email", "m\001aja", "@contoso.example", "aja@contoso.example"},
         {"url-password", "amqp://u:p@ss", "@host/v", "p@ss"},
         {"url-password", "amqp://u:p", "@ss@host/v", NULL},
         {"url-password", "https://host:443/a", "@b", NULL},
         {"url-password", "https://maja", "@host", NULL},
+        {"url-password", "https://maja:", "@host", NULL},
+        {"url-password", "maja:pw", "@host", NULL},
+        {"url-password", "//maja:pw", "@host", NULL},
+        {"url-password", "x//maja:pw", "@host", NULL},
+        {"url-password", "x:/maja:pw", "@host", NULL},
+        {"url-password", "https://ma ja:pw", "@host", NULL},
+        {"url-password", "https://ma/ja:pw", "@host", NULL},
+        {"url-password", "https://ma?ja:pw", "@host", NULL},
+        {"url-password", "https://ma#ja:pw", "@host", NULL},
+        {"url-password", "https://maja:p:w", "@host", "p:w"},
+        {"url-password", "https://maja:443", "@host", "443"},
+        {"url-password", "https://host:443?x", "@host", NULL},
+        {"url-password", "https://maja:p\"w", "@host", NULL},
+        {"url-password", "https://maja:p'w", "@host", NULL},
+        {"url-password", "https://maja:p<w", "@host", NULL},
+        {"url-password", "https://maja:p>w", "@host", NULL},
+        {"url-password", "https://maja:p`w", "@host", NULL},
+        {"url-password", "https://maja:pw", "@host\"@", "pw"},
+        {"url-password", "https://maja:pw", "@host<@", "pw"},
+        {"url-password", "https://maja:pw", "@host", "pw"},
+        {"url-password", "https://:pw", "@host", "pw"},
+        {"url-password", "://a:pw", "@host", "pw"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[128];
@@ -349,6 +441,56 @@ static void finders_judge_a_place(void **state)
         if (found != (cases[i].result != NULL) ||
             (found && !slice_equal(slice_of(text + from, to - from), slice_from(cases[i].result))))
             fail_msg("case %zu: '%s' gives [%u, %u)", i, text, from, to);
+    }
+}
+
+/* Numbers of no card that exists, made up behind prefixes of issuers; their last digit is right. */
+static void a_card_number_is_issued_with_its_prefix_and_length(void **state)
+{
+    static const char *const issued[] = {
+        "4910115445229", "4290844204253662", "4438244753095410336", "5112808371165960", "5574434600647362", "2221729999159653", "2720935533247229",
+        "345519264136303", "371009935196701", "30008844448222", "30517676406231", "36740799980460", "38568854331107", "39931056711857",
+        "6011056791075530", "6440606768191206", "6497084211223103", "6546988017465570", "6261883075886077", "3528914118061562", "3589470577044462",
+        "5018508801586281", "5020707521558465", "5038961889001929", "6304929602315343", "6759043859775751", "6761503310853246", "6763421312439971"};
+    static const char *const others[] = {
+        "40128891342801", "5059764293490470", "5624172919117582", "2220656593002305", "2721191189278220", "510218635469613", "3427221769646382",
+        "30625288652306", "3699648170893347", "6435304387912122", "62719911673921805", "3527017946311042", "3590674271526487", "6760647920370884",
+        "6764962964467421", "50187715612745599", "7000645405973048"};
+    uint32_t from, to;
+    (void)state;
+    for (size_t i = 0; i < sizeof issued / sizeof *issued; i++)
+        if (!finder("card-number")->find(slice_from(issued[i]), 0, &from, &to) || to != strlen(issued[i])) fail_msg("%s is a card's", issued[i]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (finder("card-number")->find(slice_from(others[i]), 0, &from, &to)) fail_msg("%s is no card's", others[i]);
+}
+
+static void tokens_of_one_alphabet_stand_alone(void **state)
+{
+    static const struct {
+        const char *finder, *text;
+        uint32_t    at;
+        bool        found;
+    } cases[] = {
+        {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga", 0, true},
+        {"devops-token", "Y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga", 1, false},
+        {"devops-token", " y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga ", 1, true},
+        {"devops-token", " y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga ", 0, false},
+        {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcogaA", 0, false},
+        {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcogaa", 0, false},
+        {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcog", 0, false},
+        {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, true},
+        {"nkey-seed", "SBAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, false},
+        {"nkey-seed", "XUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, false},
+        {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQ", 0, false},
+        {"nkey-seed", "aSUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 1, false},
+        {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQMa", 0, false},
+        {"nkey-seed", "-SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t from, to;
+        if (finder(cases[i].finder)->find(slice_from(cases[i].text), cases[i].at, &from, &to) != cases[i].found)
+            fail_msg("%s: %s at %u", cases[i].finder, cases[i].text, cases[i].at);
     }
 }
 
@@ -385,6 +527,8 @@ int main(void)
         cmocka_unit_test(verifiers_move_the_span),
         cmocka_unit_test(a_token_may_have_a_header_of_any_length),
         cmocka_unit_test(finders_judge_a_place),
+        cmocka_unit_test(a_card_number_is_issued_with_its_prefix_and_length),
+        cmocka_unit_test(tokens_of_one_alphabet_stand_alone),
         cmocka_unit_test(a_run_of_52_is_found_wherever_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
