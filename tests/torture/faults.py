@@ -1,19 +1,13 @@
 """Failing calls and named crash points, through faulty.c; the bits and fields are as there."""
 import errno
 import mmap
-import os
-import pathlib
 import struct
-import subprocess
-import tempfile
 import time
 
 import judge
 from outcome import LeftOut
 
 LIBRARY = judge.BUILD / "tests/torture/libfaulty.so"
-KEEPER = judge.BUILD / "tests/torture/libkept_rules.so"
-KEPT = tempfile.TemporaryDirectory(prefix="lethe-rules-")
 WHATS = {name: 1 << n for n, name in enumerate(("other", "wal", "database", "store", "output", "socket", "sealed"))}
 CALLS = {name: 1 << n for n, name in enumerate(("open", "write", "sync", "rename", "unlink", "truncate", "send"))}
 DISK = WHATS["wal"] | WHATS["database"] | WHATS["store"] | WHATS["output"]
@@ -25,19 +19,6 @@ def preload(**variables):
     if not LIBRARY.exists():
         raise LeftOut("a build with sanitizers loads no faults")
     return {"LD_PRELOAD": str(LIBRARY), **variables}
-
-
-def kept_rules(environment):
-    """The environment, with which the rules are compiled once and not at every start. `lethe run` could not keep them, confined as
-    it is."""
-    if not KEEPER.exists():
-        return environment
-    loaded = [environment[name] for name in ("LD_PRELOAD",) if name in environment]
-    kept = {**environment, "LD_PRELOAD": ":".join([str(KEEPER), *loaded]), "KEPT_RULES": KEPT.name}
-    if not any(pathlib.Path(KEPT.name).iterdir()):
-        subprocess.run([judge.BINARY, "redact"], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60,
-                       env={**os.environ, "LD_PRELOAD": str(KEEPER), "KEPT_RULES": KEPT.name})
-    return kept
 
 
 class Faults:

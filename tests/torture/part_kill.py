@@ -7,7 +7,7 @@ from outcome import from_verdicts, part, summed
 from subject import Subject, new_folder
 
 DURING_START = 0.25     # share of kills before the process says that it is running
-START_SECONDS = 0.15    # within which these fall; the rules are compiled already
+START_SECONDS = 0.15    # within which these fall
 RUN_SECONDS = 0.7       # after the first delivery of this life, within which the others fall
 EVENTS_SHARE = 0.15     # of lives that wait for what Kafka has; it takes a second until the group forgets its dead member
 SCRAPE_SHARE = 0.2

@@ -14,7 +14,6 @@ import threading
 import time
 import urllib.request
 
-import faults
 import judge
 from journal import FILE_KINDS, HTTP_KINDS, Journal
 
@@ -168,7 +167,7 @@ class Subject:
         """Starts the process and returns at once."""
         self.starts += 1
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
-        environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **faults.kept_rules(self.environment)}
+        environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **self.environment}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config)], cwd=self.folder / "core",
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
