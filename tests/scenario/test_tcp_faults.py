@@ -1,0 +1,230 @@
+"""Connections that break, stall or drip at every byte, on the way in and on the way out: what was acknowledged is there, what was not
+is sent again, and nobody else is kept waiting. Where pauses between attempts take their time, LETHE_LONG=1 takes every byte, and otherwise
+a sample is taken."""
+import collections
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import LONG, SANITIZER, wait_for
+from fault_proxy import Fault, FaultProxy
+from recorder import HANG_UP, Recorder
+from running import free_port
+from streaming import Run, records
+
+MEMORY_FOR_ONE = 20_000   # bytes, of a connection that is waited for
+ACTIONS = ["reset", "close", "half", "stall"]
+HEAD = b"POST /v2.1/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+SOURCE = """sources:
+  - {{name: in, type: http, listen: "127.0.0.1:{port}", connections: 1500}}
+sinks:
+  - {{name: out, type: file, path: "{folder}/out.jsonl", metadata: true, sync: never}}
+"""
+
+
+class Receiver(Run):
+    def __init__(self, folder):
+        self.port = free_port()
+        super().__init__(folder, SOURCE.format(port=self.port, folder=folder))
+
+    def ids(self):
+        return [r["n"] for r in records(self.folder / "out.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory):
+    """One for all of it: whatever was done to it, it goes on."""
+    with Receiver(tmp_path_factory.mktemp("receiver")) as run:
+        assert is_good(send(run.port, request_of(0)))
+        run.files = figures(run)[0]
+        yield run
+
+
+def request_of(n):
+    body = b'{"n":%d}' % n
+    return HEAD % len(body) + body
+
+
+def send(port, data, wait=True):
+    """What is answered before the connection ends or breaks; without `wait` the open connection."""
+    connection = socket.socket()
+    connection.settimeout(10)
+    with contextlib.suppress(OSError):
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(data)
+    if not wait:
+        return connection
+    answer = b""
+    with contextlib.suppress(OSError), connection:
+        while not answer.endswith(b"}") and (piece := connection.recv(65536)):
+            answer += piece
+    return answer
+
+
+def is_good(answer):
+    return answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}')
+
+
+def every_fault(direction, length):
+    return [Fault(direction, at, action) for action in ACTIONS for at in range(length)]
+
+
+# --- The source -----------------------------------------------------------------------------------------------------------------
+
+def test_requests_and_answers_cut_at_every_byte_lose_nothing_and_nobody_waits(receiver):
+    """A client that has no answer sends again: so each comes once, or twice where the answer was lost."""
+    whole = send(receiver.port, request_of(0))
+    assert is_good(whole)
+    plan = every_fault("c2s", len(request_of(1000))) + every_fault("s2c", len(whole))
+    answered_early, broken = [], []
+    with FaultProxy(receiver.port, plan) as proxy, contextlib.ExitStack() as stack:
+        for n, fault in enumerate(plan, 1000):
+            if fault.action == "stall":
+                stack.enter_context(send(proxy.port, request_of(n), wait=False))   # it waits for ever
+            elif is_good(send(proxy.port, request_of(n))):
+                answered_early.append(n)
+            broken.append(n)
+            assert is_good(send(receiver.port, request_of(n)))   # the same again, and at once
+        wait_for(lambda: sum(proxy.happened.values()) == len(plan))
+        assert set(proxy.happened) == set(ACTIONS)
+    times = collections.Counter(receiver.ids())
+    assert set(times) == {0, *broken} and max(times.values()) <= 2 and not answered_early
+    requests_cut = [n for n, fault in enumerate(plan, 1000) if fault.direction == "c2s"]
+    assert all(times[n] == 1 for n in requests_cut)   # half a request is none
+
+
+def test_a_request_and_its_answer_may_come_byte_by_byte(receiver):
+    with FaultProxy(receiver.port, step=1) as proxy:
+        assert is_good(send(proxy.port, request_of(1))) and is_good(send(receiver.port, request_of(2)))
+        assert proxy.bytes["c2s"] == len(request_of(1))
+    assert receiver.ids()[-2:] == [1, 2]
+
+
+def figures(run):
+    """(descriptors, bytes in memory)"""
+    with open(f"/proc/{run.process.pid}/status", encoding="ascii") as status:
+        resident = next(1024 * int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    return len(os.listdir(f"/proc/{run.process.pid}/fd")), resident
+
+
+def test_a_thousand_clients_that_dawdle_cost_little_and_hold_nobody_up(receiver):
+    """Idle, in the head, in the body, and such as never read their answers; good clients in between have theirs."""
+    wait_for(lambda: figures(receiver)[0] <= receiver.files)   # what the tests before it left is gone
+    before = figures(receiver)
+    dawdling = [b"", b"POST /v2.1/track HTTP/1.1\r\nHost: x\r\nX-Slow: ", (HEAD % 500) + b'{"n":', request_of(2001) * 3]
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(send(receiver.port, dawdling[n % 4], wait=False)) for n in range(1000)]
+        for n in range(2002, 2032):
+            with contextlib.suppress(OSError):
+                slow[n % 1000].sendall(b"x")   # and some drip
+            assert is_good(send(receiver.port, request_of(n)))
+        wait_for(lambda: figures(receiver)[0] >= before[0] + 1000)
+        files, memory = (after - was for after, was in zip(figures(receiver), before))
+    assert set(range(2002, 2032)) <= set(receiver.ids())
+    assert files in range(1000, 1010)
+    assert SANITIZER or memory <= 1000 * MEMORY_FOR_ONE
+    wait_for(lambda: figures(receiver)[0] <= before[0] + 2)
+
+
+# --- Sinks ----------------------------------------------------------------------------------------------------------------------
+
+SINKS = 12     # of each kind
+IN_A_ROW = 3   # faults before a sink is left alone: pauses between attempts double
+
+
+class SyslogPeer:
+    """Takes connections of a syslog sink and reads them to their end."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                data = bytearray()
+                self.connections.append(data)
+                threading.Thread(target=self._read, args=(self.listener.accept()[0], data), daemon=True).start()
+
+    def _read(self, connection, data):
+        with contextlib.suppress(OSError), connection:
+            while piece := connection.recv(65536):
+                data += piece
+
+    def got(self):
+        """Pairs of message and event id, of whole messages."""
+        found = []
+        for data in self.connections:
+            at = 0
+            while (space := data.find(b" ", at)) > 0 and len(data) >= space + 1 + int(data[at:space]):
+                text = bytes(data[space + 1:space + 1 + int(data[at:space])]).decode()
+                at = space + 1 + int(data[at:space])
+                found.append((json.loads(text[text.index('"] ') + 3:])["message"], text.split('event_id="')[1][:32]))
+        return found
+
+    def stop(self):
+        self.listener.close()
+
+
+def is_whole(request):
+    return len(request.raw) == int(request.headers.get("Content-Length", -1))
+
+
+class Webhook(Recorder):
+    def __init__(self):
+        super().__init__(lambda request: (200, {}, b"") if is_whole(request) else HANG_UP)
+
+    def got(self):
+        documents = [json.loads(line) for r in self.requests if is_whole(r) for line in r.body.splitlines()]
+        return [(d["message"], d["lethe_event_id"]) for d in documents]
+
+
+FORMS = {
+    "http": 'type: http, gzip: false, metadata: true, timeout: 700ms, url: "http://127.0.0.1:{port}/"',
+    "syslog": "type: syslog, host: 127.0.0.1, port: {port}, transport: tcp, timeout: 700ms",
+}
+
+
+def plans(kind):
+    """Faults for each sink; those of a kind together go over the bytes that a request, or a message, and an answer have."""
+    request, answer = (400, 100) if kind == "http" else (200, 1)
+    every = [Fault("c2s", at, action) for at in range(request) for action in ACTIONS] + [Fault("s2c", at, action) for at in range(answer) for action in ACTIONS]
+    count = SINKS * IN_A_ROW
+    chosen = every if LONG else [every[n * len(every) // count + n % 4] for n in range(count)]
+    return [chosen[n::SINKS] for n in range(SINKS)]
+
+
+def test_deliveries_cut_at_every_byte_arrive(tmp_path):
+    with contextlib.ExitStack() as stack:
+        receivers, proxies, sinks = [], [], []
+        for kind, form in FORMS.items():
+            for n, plan in enumerate(plans(kind)):
+                receivers.append(Webhook() if kind == "http" else SyslogPeer())
+                if kind == "http":
+                    receivers[-1].start()
+                stack.callback(receivers[-1].stop)
+                proxies.append(stack.enter_context(FaultProxy(receivers[-1].port, plan)))
+                sinks.append(f"  - {{name: {kind}-{n}, {form.format(port=proxies[-1].port)}}}")
+        run = Run(tmp_path, "sources:\n  - {name: in, type: stdin}\ndrain_timeout: 600s\nsinks:\n" + "\n".join(sinks) + "\n")
+        stack.push(run)
+        run.start(stdin=subprocess.PIPE)
+        lines = [f"line {n}" for n in range(20)]
+        run.process.stdin.write("".join(line + "\n" for line in lines).encode())
+        run.process.stdin.close()
+        assert run.process.wait(timeout=600 if LONG else 60) == 0
+        for n, receiver in enumerate(receivers):
+            ids = collections.defaultdict(set)
+            for message, event_id in receiver.got():
+                ids[message].add(event_id)
+            assert (n, set(ids)) == (n, set(lines)) and {len(i) for i in ids.values()} == {1}   # the same event if it came twice
+        happened = sum((proxy.happened for proxy in proxies), collections.Counter())
+        assert set(happened) == set(ACTIONS) and (LONG or sum(happened.values()) > SINKS * IN_A_ROW)
