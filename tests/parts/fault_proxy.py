@@ -4,8 +4,8 @@
     FaultProxy(port, step=1)   # bytes one by one, both ways
 
 A fault happens when so many bytes of that direction have been passed on, at the latest when that direction ends: "reset" and "close" end
-both sides at once, "half" ends that direction only, "stall" passes nothing more on, either way, until the proxy is closed. No more is read
-than is passed on, so that the kernel answers for the rest as it does for a program that ended."""
+both sides at once, "half" ends that direction and both with the other's end, "stall" passes nothing more on, either way, until the
+proxy is closed. No more is read than is passed on, so that the kernel answers for the rest as it does for a program that ended."""
 import collections
 import contextlib
 import socket
@@ -22,7 +22,7 @@ class Connection:
     def __init__(self, proxy, near, fault):
         self.proxy, self.near, self.fault = proxy, near, fault
         self.far = socket.create_connection(("127.0.0.1", proxy.target))
-        self.broken = threading.Event()
+        self.broken, self.halved = threading.Event(), False
         self.left = 2
         self.lock = threading.Lock()
         for s in (self.near, self.far):
@@ -52,13 +52,16 @@ class Connection:
             target.sendall(data)
             passed += len(data)
             self.proxy.bytes[direction] += len(data)
-        if not self.broken.is_set():
+        if self.halved and due is None:
+            self.close()   # a program that has not read all is no more: its kernel resets
+        elif not self.broken.is_set():
             target.shutdown(socket.SHUT_WR)
 
     def fail(self, target):
         action = self.fault.action
         self.proxy.happened[action] += 1
         if action == "half":
+            self.halved = True
             return
         self.broken.set()
         if action == "reset":
