@@ -38,6 +38,7 @@ struct verdict {
 struct receipt {
     struct position *positions;        /* to be kept when all up to this batch is settled; may be NULL */
     size_t           position_count;
+    bool             soon;             /* they are to be kept at once then, not with others: they make a stream known */
 
     /* Filled by the worker, for sources with `wants_verdicts`; freed with the receipt's release by the ledger. */
     uint32_t       *record_counts;     /* records in each origin of the batch */

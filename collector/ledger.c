@@ -80,6 +80,10 @@ static void settle(struct ledger *l, struct entry *e)
     if (l->options.store != NULL)
         for (size_t i = 0; i < e->receipt->position_count; i++)
             keep_position(l, source_index(l, e->source), &e->receipt->positions[i], e->written);
+    if (e->receipt->soon && l->options.store != NULL) {
+        l->positions_wanted = true;
+        pthread_cond_signal(&l->keeper_wanted);
+    }
     e->receipt = NULL;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define KEEP_AFTER_MS  5      /* grace for a sink to have a block whose source cannot replay, before it is stored */
-#define POSITIONS_MS   500    /* positions and cursors are committed so often, if nothing else is */
+#define POSITIONS_MS   500    /* positions and cursors are committed so often, if nothing else is and none is wanted sooner */
 #define KEEP_BATCH     16     /* blocks in one transaction */
 #define KEEP_BYTES     (1024 * 1024)   /* no more blocks when they have so many bytes */
 #define RETRY_STORE_MS 1000
@@ -170,7 +170,8 @@ static enum store_result keep_some(struct ledger *l, struct keeping *k, bool all
     uint64_t     now = clock_monotonic_ms();
     k->count = k->position_count = k->old_positions = k->cursor_count = 0;
     choose_blocks(l, k, now);
-    bool due = all || (l->position_count > 0 && now - l->positions_since_ms >= POSITIONS_MS);
+    bool due = all || (l->position_count > 0 && (l->positions_wanted || now - l->positions_since_ms >= POSITIONS_MS));
+    l->positions_wanted = false;
     choose_cursors(l, k);
     if (k->count == 0 && !due && k->cursor_count == 0) {
         settle_all(l);
@@ -225,7 +226,7 @@ static void *run_keeper(void *ledger)
     pthread_mutex_lock(&l->lock);
     while (!l->closing) {
         uint64_t now = clock_monotonic_ms(), wait_ms = POSITIONS_MS;
-        if (!anything_to_store(l, now, &wait_ms)) ledger_wait(&l->keeper_wanted, &l->lock, wait_ms);
+        if (!anything_to_store(l, now, &wait_ms) && !l->positions_wanted) ledger_wait(&l->keeper_wanted, &l->lock, wait_ms);
         bool kept = keep(l, &k, false);
         tell_settled(l);
         if (!kept) ledger_wait(&l->keeper_wanted, &l->lock, RETRY_STORE_MS);

@@ -91,6 +91,7 @@ struct ledger {
     uint32_t             *position_heads; /* as many as there is room for positions: one more than a number; 0: none */
     size_t                position_count, position_capacity;
     uint64_t              positions_since_ms, positions_committed;
+    bool                  positions_wanted;   /* some are to be committed soon */
     pthread_t             keeper;
     bool                  keeper_runs;
     struct log_limit      store_trouble;

@@ -238,7 +238,7 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     bool waited = has_waited(s, f, clock_monotonic_ms());
     framer_end_text(f->framer, waited);
     enum fill filled = framer_fill(f->framer, &c->batch, err);
-    bool      moved = update_mark(s, f);
+    bool      moved = update_mark(s, f), named = f->mark.named != 0;
     if (filled == FILL_FAILED && f->packed) take_back_last(f, &c->batch);
     count_held(s, f);
     add_origin(s, f, c);
@@ -255,6 +255,7 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     bool crowded = s->held > MOST_HELD && all_held;
     s->unpacking = f->packed && !ended ? f : NULL;
     if (moved || c->batch.count > 0 || (ended && f->packed)) c->receipt = make_receipt(s, &f->mark, false, &f->replaces);
+    if (c->receipt != NULL) c->receipt->soon = f->mark.named != named;   /* so that it has the same name after a kill, wherever it is then */
     if (ended) end_file(s, f);
     else if (idle || (crowded && !f->packed)) followed_drop_framer(s, f);
 }
@@ -280,6 +281,7 @@ static bool keep_mark(struct source_file *s, struct followed *f, struct cargo *c
     f->forgotten = f->ended;
     f->unsaved = false;
     c->receipt = make_receipt(s, &f->mark, f->ended && !followed_bears_its_name(f), &f->replaces);
+    c->receipt->soon = !f->ended;
     return true;
 }
 

@@ -26,7 +26,7 @@ bool files_is_copy(struct source_file *s, struct followed *f)
     struct stat      status;
     struct sample    head = {0}, tail = {0};
     f->checked_ms = clock_monotonic_ms();
-    if (original == NULL || original == f || original->gone || original->packed) return false;
+    if (original == NULL || original == f || original->gone || original->packed || f->log.inode != 0) return false;
     if (files_must_wait(s, original)) return true;   /* it may have been cut again meanwhile, which is seen to in its turn */
     if (!followed_open(s, original) || fstat(original->fd, &status) != 0) return false;
     followed_verify(s, original);
@@ -72,7 +72,7 @@ static bool try_copy(struct source_file *s, const struct followed *f, struct fol
     copy->read_to = mark.place.offset;
     copy->tried_size = UINT64_MAX;
     copy->if_written_ms = 0;
-    copy->suspect = false;
+    copy->suspect = copy->fresh = false;
     copy->placed = copy->unsaved = true;
     return true;
 }
@@ -120,6 +120,7 @@ static bool is_found(const struct source_file *s, const struct followed *f, stru
         struct followed *other = s->files[i];
         if (other == f || memcmp(other->mark.stream, f->mark.stream, sizeof f->mark.stream) != 0) continue;
         *copy = (struct candidate){other, written_ns(other)};
+        other->suspect = false;
         return true;
     }
     return false;

@@ -229,7 +229,6 @@ void files_find_missing(struct source_file *s)
             f->size = (uint64_t)status.st_size;
             f->packed = followed_is_gzip(f->path);
             f->formed = true;
-            f->suspect = f->mark.place.offset == 0 && files_original(s, f->path) != NULL;
             f->gone_ms = clock_monotonic_ms();
             if (s->open_count < s->most_open) (void)followed_open(s, f);
             continue;
@@ -242,4 +241,5 @@ void files_find_missing(struct source_file *s)
     for (size_t i = s->saved_count; i-- > 0;)
         if (i < s->saved_count && s->saved[i].path[0] != '\0') find_packed(s, s->saved[i]);
     if (s->base.store != NULL) files_meet_rotated(s);
+    files_suspect_fresh(s);
 }

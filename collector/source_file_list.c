@@ -71,7 +71,7 @@ struct followed *files_follow(struct source_file *s, const char *path, const str
     CHECK(f != NULL && s->files != NULL);
     *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .most_size = mark->place.offset, .grown_ms = clock_monotonic_ms(),
                            .tried_size = mark->packed_size > 0 ? mark->packed_size : UINT64_MAX, .read_to = mark->place.offset,
-                           .packed = followed_is_gzip(path), .formed = size >= 2, .touch = touch_of(path)};
+                           .packed = followed_is_gzip(path), .fresh = mark->place.offset == 0, .formed = size >= 2, .touch = touch_of(path)};
     CHECK(f->path != NULL);
     f->next = s->buckets[mark->id.inode % BUCKETS];
     s->buckets[mark->id.inode % BUCKETS] = f;
@@ -88,7 +88,6 @@ struct followed *files_follow_renamed(struct source_file *s, const char *path, c
     struct followed *f = files_follow(s, path, mark, size);
     if (mark->path[0] != '\0') memcpy(f->mark.path, mark->path, sizeof f->mark.path);
     f->gone = f->unsaved = true;
-    f->suspect = mark->place.offset == 0 && files_original(s, path) != NULL;
     f->gone_ms = clock_monotonic_ms();
     return f;
 }
@@ -132,7 +131,6 @@ static void new_file(struct source_file *s, const char *path, const struct file_
     struct followed *f = files_follow(s, path, &mark, size);
     f->listed = true;
     f->kept = known;
-    f->suspect = mark.place.offset == 0 && files_original(s, path) != NULL;
     f->unsaved = !known && s->base.store != NULL;   /* so that a later run knows it again, whatever its name by then */
     if (mark.place.offset == 0 && s->start == START_END && s->first_list) start_at_end(s, f);
 }
@@ -220,6 +218,15 @@ static void list_pattern(struct source_file *s, const char *pattern)
     globfree(&found);
 }
 
+void files_suspect_fresh(struct source_file *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct followed *f = s->files[i];
+        if (f->fresh) f->suspect = files_original(s, f->path) != NULL;
+        f->fresh = false;
+    }
+}
+
 void files_list(struct source_file *s)
 {
     s->listed_at_ms = file_clock_ms();
@@ -235,6 +242,7 @@ void files_list(struct source_file *s)
     }
     files_find_lost(s);
     if (!s->first_list) files_meet_rotated(s);
+    files_suspect_fresh(s);
     s->listed_ms = now;
 }
 

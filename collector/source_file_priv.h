@@ -57,6 +57,7 @@ struct followed {
     bool             unsaved;        /* the mark is to be kept, though nothing was read */
     bool             formed;         /* it is known whether it is packed */
     bool             lost;           /* gone, not open, and not looked for yet */
+    bool             fresh;          /* met in this looking, nothing read: whether it is suspect is not known yet */
     bool             suspect;        /* its name is that of another with an ending: perhaps a copy, and nothing new */
     bool             waits;          /* perhaps, for others with that `log` and an earlier epoch */
     bool             kept;           /* an earlier run kept its mark */
@@ -131,6 +132,9 @@ void followed_sample_head(struct source_file *, struct followed *);
 /* Looks for new files and at known ones, when it is time. */
 void files_sweep(struct source_file *);
 void files_list(struct source_file *);   /* at once, all patterns */
+
+/* After looking, in whatever order names were found: which of the new ones bear the name of another that is followed. */
+void files_suspect_fresh(struct source_file *);
 
 bool             files_fit(const struct source_file *, const char *path);   /* a pattern has it and none excludes it */
 struct followed *files_find(const struct source_file *, const struct file_id *);

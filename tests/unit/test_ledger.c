@@ -10,6 +10,7 @@
 #include "storing.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -302,6 +303,33 @@ static void positions_that_went_with_a_block_are_not_written_again(void **state)
     remove_folder(folder);
 }
 
+/* Each round begins just after a commit, so that the next would come half a second later. */
+static void positions_that_make_a_stream_known_do_not_wait_for_company(void **state)
+{
+    struct miniature m;
+    char             folder[] = "/tmp/lethe-ledger-XXXXXX";
+    uint64_t         fastest = UINT64_MAX;
+    (void)state;
+    miniature_init(&m, true);
+    assert_non_null(mkdtemp(folder));
+    m.store = opened(folder);
+    open_ledger(&m, 8);
+    for (int i = 0; i < 10; i++) {
+        struct receipt *r = make_receipt(i);
+        struct block   *b = ledger_take_block(m.ledger);
+        uint64_t        from = clock_monotonic_ms();
+        assert_non_null(b);
+        r->soon = true;
+        ledger_publish(m.ledger, b, m.sources[0], (uint64_t)i, r);
+        while (ledger_figures(m.ledger).positions_committed <= (uint64_t)i) sched_yield();
+        if (clock_monotonic_ms() - from < fastest) fastest = clock_monotonic_ms() - from;
+    }
+    assert_in_range(fastest, 0, 250);
+    miniature_close(&m);
+    store_close(m.store);
+    remove_folder(folder);
+}
+
 #define STREAMS 3000
 
 static struct position position_of(unsigned stream, unsigned value)
@@ -501,6 +529,7 @@ int main(void)
         cmocka_unit_test(what_is_not_settled_at_the_end_is_abandoned),
         cmocka_unit_test(a_source_that_is_told_holds_nobody_up_at_the_ledger),
         cmocka_unit_test(positions_that_went_with_a_block_are_not_written_again),
+        cmocka_unit_test(positions_that_make_a_stream_known_do_not_wait_for_company),
         cmocka_unit_test(of_each_of_very_many_streams_the_last_position_waits_to_be_committed),
         cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
         cmocka_unit_test_setup_teardown(a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room_for, in_memory, leave_folder),

@@ -265,14 +265,15 @@ static void copy_and_cut_again(bool packed)
     if (packed) pack(&world, "a.log.1");
 }
 
-/* While nobody looked, or while lethe was down; copies packed or not; whether the pattern has them or not. */
+/* While nobody looked, or while lethe was down, which ends once more as soon as it has seen that; copies packed or not; whether the pattern
+ * has them or not. */
 static void all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order(void **state)
 {
     (void)state;
     static const char *const patterns[] = {"*.log", "a*"};
-    for (int i = 0; i < 2 * 2 * 3; i++) {
+    for (int i = 0; i < 2 * 2 * 7; i++) {
         bool packed = i / 2 % 2 != 0;
-        int  ending = i / 4;
+        int  ending = i / 4 < 3 ? i / 4 : 2, again = i / 4 - 2;
         begin(&world, patterns[i % 2], "");
         start(&world);
         write_lines("a.log", 1, 100);
@@ -288,16 +289,22 @@ static void all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order(vo
         copy_and_cut_again(packed);
         write_lines("a.log", 251, 500);   /* more than was read before the first cut */
         if (ending > 0) start(&world);
+        if (again > 0) {
+            for (int n = 0; n < 4; n++) (void)fill_once(&world);
+            settle(&world, (size_t)again);
+            crash(&world);
+            start(&world);
+        }
         pass(&world, 20000);
         if (ending == 0) assert_int_equal(lost_bytes(), 0);
         stop(&world);
         start(&world);
         pass(&world, 20000);
         for (unsigned n = 1; n <= 500; n++) {
-            unsigned times = ending == 2 && n > 100 && n <= 120 ? 2 : 1;
-            if (world.seen[n].times != times || world.seen[n].moved) fail_msg("%d: line %u: %u", i, n, world.seen[n].times);
+            bool twice = ending == 2 && n > 100 && n <= 120;
+            if (world.seen[n].times < 1u + twice || (again <= 0 && world.seen[n].times > 1u + twice) || world.seen[n].moved) fail_msg("%d: line %u: %u", i, n, world.seen[n].times);
         }
-        expect_in_order(1, 500);
+        if (again <= 0) expect_in_order(1, 500);
         finish(&world);
     }
 }
