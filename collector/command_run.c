@@ -170,9 +170,20 @@ static void trim_memory(uint64_t *trimmed_ms)
     *trimmed_ms = now;
 }
 
+/* The sources have ended and all is settled. What the store has still to deliver is waited for as long as for a stop: nobody may
+ * come to start another run. */
+static bool is_over(struct run *r, uint64_t *since_ms)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (!stream_is_over(r->stream)) return false;
+    if (*since_ms == 0) *since_ms = now;
+    return stream_is_delivered(r->stream) || now - *since_ms >= r->config->run.drain_ms;
+}
+
 static void serve(struct run *r)
 {
     struct error err = {0};
+    uint64_t     over_ms = 0;
     uint64_t     trimmed_ms = 0;   /* at once: compiling the policies takes and frees much */
     supervisor_tell("READY=1");
     if (sandbox_landlock() == 0) log_line(LOG_WARNING, "run", "this kernel has no Landlock: files are not confined");
@@ -187,7 +198,7 @@ static void serve(struct run *r)
             return;
         }
         if (signal == SIGHUP && !reload(r)) return;
-        if (signal < 0 && stream_is_over(r->stream)) {
+        if (signal < 0 && is_over(r, &over_ms)) {
             finish(r, 0);
             return;
         }

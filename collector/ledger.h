@@ -73,6 +73,9 @@ void ledger_return(struct ledger *, struct sink *, struct block *);
  * until the deadline of clock_monotonic_ms(). From the first call on nothing waits for company on its way to the store. */
 bool ledger_drain(struct ledger *, uint64_t deadline_ms);
 
+/* Whether required sinks had all that was published and all that the store has for them. */
+bool ledger_is_delivered(struct ledger *);
+
 /* Records that are not settled and whose source cannot read them again. */
 uint64_t ledger_lost(struct ledger *);
 

@@ -23,7 +23,7 @@ uint64_t frontier(const struct desk *d)
     return least;
 }
 
-static struct entry *next_in_memory(struct ledger *l, const struct desk *d)
+static struct entry *next_in_memory(const struct ledger *l, const struct desk *d)
 {
     for (size_t i = first_entry(l, d->next); i < l->entry_count; i++)
         if ((l->entries[i].needed >> d->sink->number & 1) != 0) return &l->entries[i];
@@ -201,6 +201,21 @@ void ledger_return(struct ledger *l, struct sink *sink, struct block *block)
     let_go(l, &l->desks[sink->number], block, false);
     tell_settled(l);
     pthread_mutex_unlock(&l->lock);
+}
+
+static bool has_had_all(const struct ledger *l, const struct desk *d)
+{
+    bool in_store = l->options.store != NULL && l->stored_high >= d->next;   /* as far as is known: offer() looks */
+    return d->held_count == 0 && !in_store && next_in_memory(l, d) == NULL;
+}
+
+bool ledger_is_delivered(struct ledger *l)
+{
+    bool all = true;
+    pthread_mutex_lock(&l->lock);
+    for (size_t n = 0; n < l->options.sink_count; n++) all = all && ((l->required >> n & 1) == 0 || has_had_all(l, &l->desks[n]));
+    pthread_mutex_unlock(&l->lock);
+    return all;
 }
 
 struct sink_figures ledger_sink_figures(struct ledger *l, const struct sink *sink)

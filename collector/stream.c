@@ -298,6 +298,8 @@ bool stream_is_over(struct stream *s)
     return atomic_load(&s->under_way) == 0 && all_is_settled(s, UINT64_MAX);
 }
 
+bool stream_is_delivered(struct stream *s) { return ledger_is_delivered(s->ledger); }
+
 bool stream_renew_policy(struct stream *s, const struct config *config, struct error *err)
 {
     struct policies *old = s->policies, *fresh = policies_load(config, true, err);

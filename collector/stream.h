@@ -29,6 +29,9 @@ MUST_USE bool stream_start(struct stream *, struct error *);
 /* All sources have ended and all is settled: nothing will happen any more. */
 bool stream_is_over(struct stream *);
 
+/* Required sinks have had everything, what the store holds for them included. */
+bool stream_is_delivered(struct stream *);
+
 /* A sink said that it can never go on, or a worker that memory is out: the run must end. The error says why. */
 bool stream_has_failed(struct stream *, struct error *);
 

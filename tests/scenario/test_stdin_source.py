@@ -1,11 +1,13 @@
 """Standard input that outlives the flow that reads it: what is half read when that flow ends."""
 import os
 import signal
+import subprocess
 
 import pytest
 
 from conftest import wait_for
-from streaming import Run, arrived, in_pipe, messages, records
+from running import free_port
+from streaming import Run, arrived, in_pipe, messages, metric, records
 
 CONFIG = """sources:
   - {{name: console, type: stdin{more}}}
@@ -76,6 +78,23 @@ def test_what_is_half_read_at_a_reload_is_whole_afterwards(piped, tmp_path):
     assert messages(tmp_path / "out.jsonl") == ["one", "two", "four\n  at four"]   # the third is longer than the new limit: withheld
     assert len({r["lethe_event_id"] for r in records(tmp_path / "out.jsonl")}) == 3
     assert piped.log.read_text().count("record withheld") == 1
+
+
+def test_a_run_whose_input_has_ended_waits_for_what_is_in_the_spool(tmp_path):
+    """The sink cannot be written until the input has ended and all of it is in the store."""
+    (tmp_path / "out.jsonl").mkdir()
+    text = config(tmp_path) + f'store: {tmp_path}/state\nadmin: {{listen: "127.0.0.1:{(port := free_port())}"}}\n'
+    run = Run(tmp_path, text)
+    run.start(stdin=subprocess.PIPE)
+    try:
+        run.process.stdin.write(b"one\ntwo\n")
+        run.process.stdin.close()
+        wait_for(lambda: metric(port, "lethe_spool_blocks") > 0 and metric(port, "lethe_blocks_unsettled") == 0)
+        (tmp_path / "out.jsonl").rmdir()
+        assert run.process.wait(60) == 0
+    finally:
+        run.__exit__()
+    assert messages(tmp_path / "out.jsonl") == ["one", "two"]
 
 
 def test_at_a_stop_a_line_is_read_to_its_end_and_what_follows_is_left_to_the_next_process(piped, tmp_path):
