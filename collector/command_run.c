@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRIM_MS 5000   /* memory that was freed in small pieces goes back to the system so often */
+#define TRIM_MS 2000   /* memory that was freed in small pieces goes back to the system so often */
 
 struct run {
     const char     *path;      /* of the configuration, or NULL */

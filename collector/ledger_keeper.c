@@ -8,7 +8,7 @@
 #define KEEP_AFTER_MS  5      /* grace for a sink to have a block whose source cannot replay, before it is stored */
 #define POSITIONS_MS   500    /* positions and cursors are committed so often, if nothing else is and none is wanted sooner */
 #define KEEP_BATCH     16     /* blocks in one transaction */
-#define KEEP_BYTES     (1024 * 1024)   /* no more blocks when they have so many bytes */
+#define KEEP_BYTES     (512 * 1024)   /* no more blocks when they have so many bytes */
 #define RETRY_STORE_MS 1000
 #define MAINTAIN_MS    5000
 

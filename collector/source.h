@@ -59,7 +59,7 @@ struct source_type {
     size_t                bytes;             /* of the instance */
     const struct setting *settings;
     bool                  replayable;        /* what was not settled can be read again after a crash */
-    bool                  finishes;          /* when the process is to end, fill() is called until SOURCE_END, for some seconds at most */
+    bool                  finishes;          /* when the process is to end, fill() is called until SOURCE_END, as long as a stop may take */
     bool                  wants_verdicts;
     unsigned              cargoes;           /* how many batches may be under way */
     bool (*check)(struct source *, struct error *);                    /* may be NULL; ERROR_USAGE */

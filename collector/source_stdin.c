@@ -78,9 +78,10 @@ static ptrdiff_t read_rest(struct source_stdin *s, char *into, size_t room, stru
     size_t  len = 0;
     ssize_t got = 1;
     if (s->line_read) return BYTES_LATER;
-    if (rest_is_late(s)) return 0;
     while (len < room && !s->line_read && is_readable() && (got = read(STDIN_FILENO, into + len, 1)) == 1) s->line_read = into[len++] == '\n';
-    return len > 0 ? (ptrdiff_t)len : got == 1 ? BYTES_LATER : result_of(got, err);
+    if (len > 0) return (ptrdiff_t)len;
+    if (got != 1) return result_of(got, err);
+    return rest_is_late(s) ? 0 : BYTES_LATER;   /* only then: it may be there while batches were waited for */
 }
 
 static ptrdiff_t read_input(void *context, char *into, size_t room, struct error *err)

@@ -13,7 +13,6 @@
 #define IDLE_WAIT_MS     200            /* how long a thread waits before it looks whether it should stop */
 #define LEAST_PAUSE_MS   100            /* after a source failed */
 #define MOST_PAUSE_MS    30000
-#define FINISH_MS        5000           /* for sources that read to the end of what they have begun */
 
 /* --- Failure ---------------------------------------------------------------------------------------------------------------- */
 
@@ -331,7 +330,7 @@ uint64_t stream_stop(struct stream *s, uint64_t drain_ms, bool ends)
 {
     uint64_t deadline = clock_monotonic_ms() + drain_ms;
     atomic_store(&s->ready, false);
-    s->finish_until_ms = clock_monotonic_ms() + (drain_ms < FINISH_MS ? drain_ms : FINISH_MS);
+    s->finish_until_ms = deadline;
     stop_sources(s, ends);
     queue_close(&s->work);
     while (!all_is_settled(s, deadline) && clock_monotonic_ms() < deadline && !atomic_load(&s->hurry)) continue;
