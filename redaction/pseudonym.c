@@ -172,6 +172,7 @@ size_t pseudonym_write(struct pseudonymiser *p, enum pseudonym_kind kind, struct
 static size_t kind_at_start(struct slice text)
 {
     for (size_t kind = 0; kind < PSEUDONYM_COUNT; kind++) {
+        if (text.len == 0 || text.data[0] != kinds[kind][0]) continue;
         size_t len = strlen(kinds[kind]);
         if (text.len > len && text.data[len] == '-' && memcmp(text.data, kinds[kind], len) == 0) return len + 1;
     }

@@ -228,5 +228,5 @@ bool looks_like_credential(struct slice v)
     if (n.dash + n.dot > v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;   /* words-with-dashes-01 */
     if (n.dash + n.dot > 0 && n.digit < v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;
     if (v.len >= 19 && v.data[4] == '-' && v.data[7] == '-' && v.data[10] == 'T') return false;   /* ISO time */
-    return entropy(v) >= (v.len < 20 ? 3.0 : 3.2);
+    return entropy_reaches(v, v.len < 20 ? 3.0 : 3.2);
 }

@@ -176,7 +176,7 @@ static bool worth_an_echo(struct slice text, enum rule_class class_)
 {
     if (text.len < MIN_ECHO || text.len > 4096) return false;
     bool digit = false, letter = false;
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len && !(digit && letter); i++) {
         digit |= ascii_is_digit(text.data[i]);
         letter |= ascii_is_alpha(text.data[i]) || (unsigned char)text.data[i] >= 0x80;
     }

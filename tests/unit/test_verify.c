@@ -102,6 +102,26 @@ static void entropy_counts_bits_per_byte(void **state)
     }
 }
 
+/* Texts of 1 to 300 bytes from alphabets of 1 to 64, drawn from a seed. */
+static void whether_entropy_reaches_a_limit_agrees_with_entropy(void **state)
+{
+    (void)state;
+    uint32_t seed = 5;
+    for (size_t i = 0; i < 20000; i++) {
+        char   text[300];
+        size_t len = 1 + i % sizeof text, letters = 1 + i % 64;
+        for (size_t k = 0; k < len; k++) {
+            seed = seed * 1664525 + 1013904223;
+            text[k] = (char)('0' + (seed >> 16) % letters);
+        }
+        struct slice s = slice_of(text, len);
+        for (double bits = 0; bits <= 6; bits += 0.2) assert_int_equal(entropy_reaches(s, bits), entropy(s) >= bits);
+        assert_true(entropy_reaches(s, entropy(s)));
+    }
+    assert_true(entropy_reaches(SLICE(""), 0));
+    assert_false(entropy_reaches(SLICE(""), 0.1));
+}
+
 static void luhn_accepts_the_usual_test_numbers(void **state)
 {
     (void)state;
@@ -520,6 +540,7 @@ int main(void)
         cmocka_unit_test(checksums_of_tokens_are_recognised),
         cmocka_unit_test(base64_decodes_both_alphabets_with_or_without_padding),
         cmocka_unit_test(entropy_counts_bits_per_byte),
+        cmocka_unit_test(whether_entropy_reaches_a_limit_agrees_with_entropy),
         cmocka_unit_test(luhn_accepts_the_usual_test_numbers),
         cmocka_unit_test(guids_are_told_by_their_form),
         cmocka_unit_test(placeholders_are_told_from_secrets),
