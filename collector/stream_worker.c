@@ -28,7 +28,7 @@ static void drop_redactor(struct worker *w)
 static bool wants_gate(const struct stream *s)
 {
     bool gated = false;
-    for (size_t e = 0; e < s->scheme.format_count; e++) gated = gated || s->scheme.gated[e];
+    for (size_t e = 0; e < s->scheme.format_count; e++) gated |= s->scheme.gated[e];
     return gated && s->config->run.second_gate;
 }
 

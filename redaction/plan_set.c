@@ -45,8 +45,11 @@ struct plan_set *plan_set_new(const struct plan *otherwise, struct error *err)
 {
     size_t number;
     struct plan_set *set = calloc(1, sizeof *set);
-    if (set == NULL) error_set(err, ERROR_MEMORY, "no memory for the policies");
-    else CHECK(plan_number(set, otherwise, &number));
+    if (set == NULL) {
+        error_set(err, ERROR_MEMORY, "no memory for the policies");
+        return NULL;
+    }
+    CHECK(plan_number(set, otherwise, &number));
     return set;
 }
 

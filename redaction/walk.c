@@ -68,7 +68,7 @@ static void walk_assignment(struct redactor *r, uint32_t view, uint32_t from, ui
 {
     struct slice text = view_piece(&r->views[view], from, to);
     size_t len = variable_name(text);
-    if (len == 0 && c->environment && text.len > 0 && text.data[0] != '{' && text.data[0] != '[') {
+    if (len == 0 && c->environment && text.data[0] != '{' && text.data[0] != '[') {
         const char *equals = memchr(text.data, '=', text.len);
         len = equals == NULL ? 0 : (size_t)(equals - text.data);
     }

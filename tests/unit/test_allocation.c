@@ -5,12 +5,13 @@
  * where a record could not even be counted. Tried are one request of each way on which the program asks, and SAMPLE of all; with
  * LETHE_LONG=1 all, but of the many equal ones that a worker makes when it begins LONG_SAMPLE. LETHE_SCENE: only scenes whose names
  * hold that. */
-#include "storing.h"
+#include "working.h"
 
 #include "failing_memory.h"
 #include "redacting.h"
 #include "serving.h"
 #include "config.h"
+#include "redaction/plan_set.h"
 #include "sinks/sink.h"
 
 #include <inttypes.h>
@@ -123,8 +124,9 @@ static void play(const struct scene *s)
 
 /* --- Redaction ----------------------------------------------------------------------------------------------------------- */
 
-#define RECORDS 17
+#define RECORDS 19
 #define PAIRS   "pwd=pwd=pwd=pwd=pwd=pwd=pwd=pwd=pwd=pwd="
+#define NO_JWTS "eyJaeyJaeyJaeyJaeyJaeyJaeyJaeyJaeyJaeyJa"
 #define BLANKS  "harbours%20harbours%20harbours%20harbours%20harbours%20"
 #define TEN(x)  x x x x x x x x x x
 
@@ -148,6 +150,8 @@ static const char *const input[RECORDS] = {
     "{\"env\":{\"A_A\":\"" CANARY "1\",\"A_B\":\"" CANARY "2\",\"A_C\":\"" CANARY "3\",\"A_D\":\"" CANARY "4\",\"A_E\":\"" CANARY "5\",\"A_F\":\"" CANARY
     "6\",\"A_G\":\"" CANARY "7\",\"A_H\":\"" CANARY "8\",\"A_I\":\"" CANARY "9\"},\"runId\":\"exp_1795319000_9f3c21ab\",\"m\":\"x " CANARY "7 y\"}",
     "[{\"a\":1},{\"k%20y\":\"" CANARY "\",\"password\":\"" CANARY "\"}]",
+    "{\"m\":\"" TEN(NO_JWTS) NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS "\"}",   /* the gate's hits */
+    "{\"m\":\"" TEN(NO_JWTS) NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS "\"}",
     "-----BEGIN PRIVATE KEY-----",
     "\t" CANARY "AA==",
 };
@@ -380,6 +384,82 @@ static void a_block_is_whole_or_is_not_made(void **state)
     block_filler_free(filler);
 }
 
+/* --- A worker of a streaming run ----------------------------------------------------------------------------------------- */
+
+#define GITHUB "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+static struct working run;
+
+/* A run whose gate finds what redaction was told to pass, and which keeps what is withheld. */
+static void prepare_run(void)
+{
+    static char        records[1 << 15];
+    static const char *const texts[] = {records, "{\"note\":\"" GITHUB "\",\"password\":\"" CANARY "\"}\n{\"broken\":}\n"};
+    size_t             len = 0;
+    if (run.framer != NULL) return;
+    static const char  blind[] = "extends: standard\nrules: {disable: [github-token]}\n";
+    struct error       err = {0};
+    write_file("blind.yaml", blind, sizeof blind - 1, 0600);
+    assert_true(seal_key_generate("seal.pem", &err));
+    for (size_t i = 0; i < RECORDS; i++) len += (size_t)snprintf(records + len, sizeof records - len, "%s\n", input[i]);
+    working_open(&run, (struct working_options){.source_policy = "blind.yaml", .network = true, .wants_verdicts = true, .sealed = "sealed",
+                                                .seal_key = "seal.pem.pub"});
+    working_send(&run, texts, 2);
+    working_send(&run, texts + 1, 1);
+}
+
+static enum ending work_on_run(void)
+{
+    const struct source_counters *c = &run.source.counters;
+    working_run(&run);
+    failing_memory_hold();
+    const char *out = working_out(&run);
+    uint64_t    ended = atomic_load(&c->clean) + atomic_load(&c->redacted) + atomic_load(&c->withheld);
+    if (strstr(out, CANARY) != NULL || strstr(out, GITHUB) != NULL) return PASSED;
+    if (ended != atomic_load(&c->records)) return LOST;
+    if (run.stream.failure.code != ERROR_NONE) return heard.abandoned > 0 ? TOLD : LOST;   /* the run ends with it */
+    if (heard.settled != 2) return LOST;
+    if (atomic_load(&run.stream.sealed.kept) + atomic_load(&run.stream.sealed.not_kept) != atomic_load(&c->withheld)) return LOST;
+    return ended == RECORDS + 1 + 4 && atomic_load(&c->withheld) == 4 && atomic_load(&run.stream.sealed.kept) == 4 ? WHOLE : TOLD;
+}
+
+static void a_batch_of_a_run_is_examined_or_withheld_or_abandoned(void **state)
+{
+    (void)state;
+    play(&(struct scene){"two batches of a run", prepare_run, work_on_run, NULL});
+    if (run.framer != NULL) working_close(&run);
+    working_forget();
+}
+
+/* --- The policies of a run ------------------------------------------------------------------------------------------------ */
+
+/* Two policies of which none is as strict as the other, and which look for next to nothing, so that they are soon made. */
+static void write_policies(void)
+{
+    static const char common[] = "extends: standard\nclasses: {secret: keep, environment: keep, run-id: keep, card: keep, instrumentation-key: keep, %s: mask}\n";
+    char policy[256];
+    write_file("one.yaml", policy, (size_t)snprintf(policy, sizeof policy, common, "query"), 0600);
+    write_file("two.yaml", policy, (size_t)snprintf(policy, sizeof policy, common, "ip-address"), 0600);
+}
+
+static enum ending load_policies(void)
+{
+    struct error       err = {0};
+    struct policy_rule rule = {"con*", "*/ws", "two.yaml"};
+    struct config      c = {.run = {.policy = "one.yaml"}, .policy_rules = &rule, .policy_rule_count = 1};
+    struct policies   *p = policies_load(&c, false, &err);
+    bool               whole = p != NULL && p->count == 2 && p->set->united != NULL;
+    if (p == NULL && err.code == ERROR_NONE) return LOST;
+    policies_release(p);
+    return whole ? WHOLE : TOLD;
+}
+
+static void the_policies_of_a_run_are_all_read_or_none(void **state)
+{
+    (void)state;
+    play(&(struct scene){"reading the policies of a run", write_policies, load_policies, NULL});
+}
+
 /* --- The store ----------------------------------------------------------------------------------------------------------- */
 
 #define BLOCKS 6
@@ -537,6 +617,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unexamined_record_is_never_passed_on),
         cmocka_unit_test(a_block_is_whole_or_is_not_made),
+        cmocka_unit_test(a_batch_of_a_run_is_examined_or_withheld_or_abandoned),
+        cmocka_unit_test(the_policies_of_a_run_are_all_read_or_none),
         cmocka_unit_test(what_a_store_holds_survives_a_lack_of_memory),
         cmocka_unit_test(a_request_is_answered_whole_or_told_to_come_again),
         cmocka_unit_test(a_configuration_is_read_whole_or_refused),

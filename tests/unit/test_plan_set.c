@@ -253,6 +253,60 @@ static void the_policy_of_a_record_is_that_of_its_resource(void **state)
     choosing_close(&c);
 }
 
+/* Of a registry it stands in the properties. */
+static void the_resource_of_a_kind_counts_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const struct { const char *resource, *policy; } cases[] = {
+        {"\"/x/workspaces/hbi\"", "hbi"}, {"\"/x/workspaces/open\"", "standard"}, {"7", "hbi"},
+    };
+    struct choosing c;
+    choosing_open(&c);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "{\"time\":\"2026-01-31T12:00:00Z\",\"category\":\"AmlRegistryReadEventsLog\",\"properties\":{\"registryResourceId\":%s}}\n",
+                 cases[i].resource);
+        redact(&c, text);
+        if (strcmp(c.policies[0], cases[i].policy) != 0) fail_msg("case %zu: %s", i, c.policies[0]);
+    }
+    choosing_close(&c);
+}
+
+/* One rule for the source, one for the resource: the record is of both, and of the first alone where its resource fits no rule. */
+static void rules_by_source_and_by_resource_count_side_by_side(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct choosing c = {.set = plan_set_new(standard, &err)};
+    assert_true(c.set != NULL && plan_set_add(c.set, (struct plan_scope){.source = "con*"}, standard, &err) &&
+                plan_set_add(c.set, (struct plan_scope){.resource = "*/workspaces/hbi*"}, hbi, &err));
+    use_set(&c, FORMAT_ORIGINAL);
+    redactor_set_source(c.t.redactor, SLICE("console"));
+    redact(&c, "{\"resourceId\":\"/x/workspaces/hbi\"}\n{\"resourceId\":\"/x/workspaces/open\"}\n{\"a\":1}\n");
+    assert_int_equal(c.count, 3);
+    assert_string_equal(c.policies[0], "hbi");
+    assert_string_equal(c.policies[1], "standard");
+    assert_string_equal(c.policies[2], "standard");
+    choosing_close(&c);
+}
+
+/* Its keys are not known, so it is of no policy; its neighbour is. */
+static void a_record_with_too_many_keys_is_withheld_under_several_policies_too(void **state)
+{
+    (void)state;
+    struct choosing c;
+    char  *text = malloc(1 << 20);
+    size_t len = (size_t)sprintf(text, "{\"a\":1");
+    for (int i = 0; i < 66000; i++) len += (size_t)sprintf(text + len, ",\"k%x\":1", i);
+    sprintf(text + len, "}\n");
+    choosing_open(&c);
+    redact(&c, text);
+    assert_int_equal(c.count, 0);
+    assert_int_equal(c.withheld, 1);
+    choosing_close(&c);
+    free(text);
+}
+
 static void a_resource_that_is_too_long_cannot_be_read(void **state)
 {
     (void)state;
@@ -499,6 +553,9 @@ int main(void)
         cmocka_unit_test(a_policy_covers_another_if_it_removes_all_that_the_other_removes),
         cmocka_unit_test(a_united_policy_covers_all_that_it_was_made_of),
         cmocka_unit_test(the_policy_of_a_record_is_that_of_its_resource),
+        cmocka_unit_test(the_resource_of_a_kind_counts_wherever_it_stands),
+        cmocka_unit_test(rules_by_source_and_by_resource_count_side_by_side),
+        cmocka_unit_test(a_record_with_too_many_keys_is_withheld_under_several_policies_too),
         cmocka_unit_test(a_resource_that_is_too_long_cannot_be_read),
         cmocka_unit_test(records_without_a_resource_get_the_plan_of_the_set),
         cmocka_unit_test(records_of_one_document_have_each_its_own_and_keep_their_order),

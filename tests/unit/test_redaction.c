@@ -132,6 +132,7 @@ static void a_header_and_its_value_are_a_pair_in_an_array_too(void **state)
     CHECK_ALL(&standard,
         {"{\"h\":[[\"Authorization\",\"Bearer q8Zr2L\"],[\"Accept\",\"*/*\"]]}", "{\"h\":[[\"Authorization\",\"[redacted:sensitive-name]\"],[\"Accept\",\"*/*\"]]}"},
         {"{\"h\":[\"Host\",\"x\",\"X-Api-Key\",\"q8Zr2L\"]}", "{\"h\":[\"Host\",\"x\",\"X-Api-Key\",\"[redacted:sensitive-name]\"]}"},
+        {"{\"h\":[\"X-Api-Key\",5,\"X-Api-Key\"]}", "{\"h\":[\"X-Api-Key\",5,\"X-Api-Key\"]}"},
         {"{\"h\":[\"X\\u002dApi\\u002dKey\",\"q8Zr2L\"]}", "{\"h\":[\"X\\u002dApi\\u002dKey\",\"[redacted:sensitive-name]\"]}"},
         {"{\"columns\":[\"password\",\"username\",\"token\"]}", "{\"columns\":[\"password\",\"username\",\"token\"]}"},
         {"{\"p%61ssword\":\"q8Zr2L\"}", "{\"p%61ssword\":\"[redacted:sensitive-name]\"}"});

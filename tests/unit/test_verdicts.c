@@ -142,7 +142,7 @@ static void spellings_that_mean_the_same_get_one_pseudonym(void **state)
 static void only_the_dashes_of_a_guid_mean_nothing(void **state)
 {
     (void)state;
-    assert_false(same_run("448325ee-076394067baecdcee4149f3cddcx", "448325ee076394067baecdcee4149f3cddcx"));
+    assert_false(same_run("448325ee-076394067baecdcee4149f3cddc", "448325ee076394067baecdcee4149f3cddc"));
     assert_false(same_run("448325ee-0763-4067baecdcee4149f3cddc", "448325ee07634067baecdcee4149f3cddc"));
     assert_false(same_run("448325ee-0763-4067-aecdcee4149f3cddc", "448325ee07634067aecdcee4149f3cddc"));
 }
@@ -310,20 +310,23 @@ static void keys_are_examined_as_deep_as_values(void **state)
 {
     char line[512];
     (void)state;
-    snprintf(line, sizeof line, "{\"%s\":\"a value\"}", percents(12, ""));
+    snprintf(line, sizeof line, "{\"%s\":\"a longer\\nvalue\"}", percents(12, ""));
     assert_withheld(&standard, line, REFUSAL_DEPTH);
-    char inner[64] = "{\"b%25c\":1}", *eight = nested(8, inner), *seven = nested(7, inner);
-    assert_withheld(&standard, eight, REFUSAL_DEPTH);
-    assert_string_not_equal(clean(&standard, seven), "");
-    free(eight);
-    free(seven);
+    static const char *const inner[] = {"{\"b%25c\":1}", "{\"b\\u0063\":1}"};
+    for (size_t i = 0; i < 2; i++) {
+        char *eight = nested(8, inner[i]), *seven = nested(7, inner[i]);
+        assert_withheld(&standard, eight, REFUSAL_DEPTH);
+        assert_string_not_equal(clean(&standard, seven), "");
+        free(eight);
+        free(seven);
+    }
 }
 
 /* A base64 run that is one encoding too deep. */
 static void base64_counts_as_an_encoding_too(void **state)
 {
     (void)state;
-    char *eight = nested(8, "{\"a\":\"cGFzc3dvcmQ9aHVudGVyMjIyMg==\"}"), *seven = nested(7, "{\"a\":\"cGFzc3dvcmQ9aHVudGVyMjIyMg==\"}");
+    char *eight = nested(8, "{\"a\":\"cGFzc3dvcmQ9aHVudGVyMjIyMg== cGFzc3dvcmQ9aHVudGVyMjIyMg==\"}"), *seven = nested(7, "{\"a\":\"cGFzc3dvcmQ9aHVudGVyMjIyMg==\"}");
     assert_withheld(&standard, eight, REFUSAL_DEPTH);
     assert_null(strstr(clean(&standard, seven), "cGFzc3dvcmQ9"));
     assert_int_equal(withheld[REFUSAL_DEPTH], 0);
@@ -339,6 +342,21 @@ static void what_follows_a_refused_element_is_not_passed_either(void **state)
     assert_withheld(&standard, line, REFUSAL_DEPTH);
     snprintf(line, sizeof line, "{\"a\":\"password=hunter2 %s\",\"hunter2xyz\":\"hunter2\"}", percents(12, ""));
     assert_withheld(&standard, line, REFUSAL_DEPTH);
+}
+
+/* Each encoding is undone over the whole text: six times its length and 64 KiB are allowed. */
+static void decoding_has_a_budget(void **state)
+{
+    char *line = malloc(128 * 1024);
+    (void)state;
+    for (int levels = 5; levels <= 7; levels += 2) {
+        size_t len = (size_t)sprintf(line, "{\"a\":\"%s", percents(levels, ""));
+        memset(line + len, '.', 100 * 1024);
+        strcpy(line + len + 100 * 1024, "\"}");
+        if (levels == 5) assert_string_not_equal(clean(&standard, line), "");
+        else assert_withheld(&standard, line, REFUSAL_BUDGET);
+    }
+    free(line);
 }
 
 static void json_in_a_string_may_not_nest_deeper_than_a_record(void **state)
@@ -453,13 +471,14 @@ static void of_a_kept_container_the_refused_records_go_with_their_commas(void **
               {"[{\"a\":1}," DEEP "]", "[{\"a\":1}]"}, {"[{\"a\":1}," DEEP "," DEEP "]", "[{\"a\":1}]"}, {"[" DEEP "," DEEP "]", "[]"},
               {"[{\"a\":1}," DEEP "," DEEP ",{\"b\":2}]", "[{\"a\":1},{\"b\":2}]"}, {"[ " DEEP " ]", "[  ]"},
               {"{\"records\":[" DEEP "],\"n\":1}", "{\"records\":[],\"n\":1}"},
+              {"[{\"records\":[{\"a\":1}]},{\"records\":[" DEEP "]}]", "[{\"records\":[{\"a\":1}]},{\"records\":[]}]"},
               {"[{\"records\":[{\"a\":1}," DEEP "]},{\"records\":[" DEEP ",{\"b\":2}]}]", "[{\"records\":[{\"a\":1}]},{\"records\":[{\"b\":2}]}]"});
 }
 
 static void around_a_refused_record_line_breaks_are_no_hindrance(void **state)
 {
     (void)state;
-    assert_string_equal(redacting_text(&keeping, SLICE("[{\"a\":1},\r\n\t" DEEP "\n,\n{\"c\":3}]\n")), "[{\"a\":1},\r\n\t{\"c\":3}]\n");
+    assert_string_equal(redacting_text(&keeping, SLICE("[{\"a\":1},\r\n\t" DEEP "\r\n,\t\n {\"c\":3}]\n")), "[{\"a\":1},\r\n\t{\"c\":3}]\n");
 }
 
 static void what_stands_before_and_behind_the_records_is_cleaned(void **state)
@@ -586,6 +605,7 @@ int main(void)
         cmocka_unit_test(keys_are_examined_as_deep_as_values),
         cmocka_unit_test(base64_counts_as_an_encoding_too),
         cmocka_unit_test(what_follows_a_refused_element_is_not_passed_either),
+        cmocka_unit_test(decoding_has_a_budget),
         cmocka_unit_test(json_in_a_string_may_not_nest_deeper_than_a_record),
         cmocka_unit_test(a_record_with_too_many_different_keys_is_withheld),
         cmocka_unit_test(a_record_longer_than_the_redactor_takes_is_withheld),

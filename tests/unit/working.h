@@ -9,7 +9,7 @@
 #include "stream_priv.h"
 
 #define WORKING_CARGOES  4
-#define WORKING_VERDICTS 16
+#define WORKING_VERDICTS 64
 #define WORKING_RECORD   4096   /* bytes: longest record */
 
 /* What the source has heard of its batches. */
@@ -192,7 +192,7 @@ static inline void working_run(struct working *w)
 /* The next record for the sink, from the block in hand or the next one; NULL: there is none. Blocks done with go back. */
 static inline const char *working_next(struct working *w, struct block **block, size_t *at)
 {
-    static char text[WORKING_RECORD + 1];
+    static char text[2 * WORKING_RECORD];
     for (;; ++*at) {
         if (*block == NULL) {
             if ((*block = ledger_next(w->stream.ledger, &w->sink, 0)) == NULL) return NULL;
@@ -206,6 +206,7 @@ static inline const char *working_next(struct working *w, struct block **block, 
         if (sink_wants(&w->sink, *block, *at)) break;
     }
     struct slice bytes = sink_bytes(&w->sink, *block, (*at)++);
+    assert_true(bytes.len < sizeof text);
     memcpy(text, bytes.data, bytes.len);
     text[bytes.len] = '\0';
     return text;
