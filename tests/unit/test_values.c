@@ -51,11 +51,105 @@ static void any_other_word_may_be_a_password(void **state)
     check(samples, sizeof samples / sizeof *samples, false);
 }
 
+/* Expressions of programs, by what stands in them and behind them. */
+static void an_expression_is_not_the_value(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"password", "self->password", false, ';'},   {"password", "Config::Password", false, ';'},  {"token", "req?.token", false, ','},
+        {"password", "{password", false, '}'},        {"password", "${horse", false, '}'},           {"password", "gather[", false, '\''},
+        {"password", "horses{", false, '`'},          {"password", "-$HORSE", false, '}'},           {"password", "@horses", false, ','},
+        {"password", "&horses", false, 0},            {"password", ":horses", false, 0},             {"password", "horses(data)", false, 0},
+        {"password", "horses[index]", false, 0},      {"password", "horses(data", false, ','},       {"password", "horses(data", false, ';'},
+        {"password", "horses(data", false, ')'},      {"password", "horses(data", false, ']'},       {"password", "horses(data", false, '"'},
+        {"password", "refresh", false, '('},          {"password", "refresh", false, '['},           {"password", "horses{", false, 0},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {
+        {"password", "horses(data", false, ' '},      {"password", "horses+data", false, ' '},       {"password", "horses?data", false, 0},
+        {"password", "horses:data", false, 0},        {"password", "horses-data", false, 0},         {"password", "horse123456.data", false, 0},
+        {"password", "horses.", false, 0},            {"password", "@horses1", false, 0},            {"password", "horses(data)", true, '"'},
+        {"password", "horses{data", false, ' '},
+    };
+    check(others, sizeof others / sizeof *others, false);
+}
+
+static void a_template_is_one_with_little_around_it(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"password", "%(horse)s", true, '"'},   {"password", "<%= horse %>", true, '"'},  {"password", "$(horse)", true, '"'}, {"password", "$[horse]", true, '"'},
+        {"password", "{horse}", true, '"'},     {"password", "ab{horse}", true, '"'},     {"password", "abcdef${HORSE}", true, '"'}, {"password", "%d", true, '"'},
+        {"password", "%2d", true, '"'},         {"password", "${a.b:-c}", true, '"'},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {
+        {"password", "${ho;rse}q1", true, '"'}, {"password", "qwertyuiopas${X}", true, '"'}, {"password", "qwerty1{x}", true, '"'}, {"password", "qw1rty${}", true, '"'},
+        {"password", "%5", true, '"'},          {"password", "%1x5", true, '"'},             {"password", "q1${horse", true, '"'},
+    };
+    check(others, sizeof others / sizeof *others, false);
+}
+
+static void names_of_files_and_things_are_not_the_value(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"key", "~/keys/mine", false, 0},              {"key", "..\\keys\\mine", true, '"'},         {"key", "notes.md", true, '"'},
+        {"key", "my-notes.json", true, '"'},           {"password", "ConvertTo-SecureString", false, 0}, {"password", "#see_below", false, 0},
+        {"dbPassword", "Password", false, 0},          {"password", "horses\\n", false, '('},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {
+        {"key", "/keys/mine1", true, '"'},             {"key", "keys:mine", true, '"'},                  {"key", ".mdx", true, '"'},
+        {"key", "data123.json", true, '"'},            {"key", "notes.horse", true, '"'},                {"key", "no+tes.md", true, '"'},
+        {"password", "ConvertTo-SecureString", true, '"'}, {"password", "Convert-To-String", false, 0},  {"password", "#ab", false, 0},
+        {"password", "horses_lakes", false, 0},        {"password", "HORSES-LAKES", false, 0},
+    };
+    check(others, sizeof others / sizeof *others, false);
+}
+
+static void what_is_abridged_is_not_the_value(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"key", "BBBBBB", true, '"'},   {"key", "abcd...", true, '"'},  {"key", "0x1F", true, '"'},    {"key", "q1[...]z9", true, '"'}, {"key", "q1\xe2\x80\xa6", true, '"'},
+        {"key", "q1n...-----", true, '"'}, {"key", "mya*", true, '"'},  {"key", "[your", true, '"'},   {"key", "{your", true, '"'},     {"key", "(your", true, '"'},
+        {"key", "--", true, '"'},       {"key", "", true, '"'},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {
+        {"key", "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", true, '"'},        /* so many may be padding of something */
+        {"key", "q1w2e3r4t5y6u7i8...", true, '"'},                     /* long enough without the rest */
+        {"key", "0x1F2e3D4c5B", true, '"'},                            {"key", "0z1F", true, '"'},  {"key", "1x1F", true, '"'},
+        {"key", "MyAbc*", true, '"'},   {"key", "mybcdefg*", true, '"'}, {"key", "m1*", true, '"'},  {"key", "n...q1", true, '"'},
+    };
+    check(others, sizeof others / sizeof *others, false);
+}
+
+static void the_rest_of_a_program_is_not_the_value(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"key", ", 1q2w)", true, '"'}, {"key", "+ q1w2", true, '"'}, {"key", ") q1", true, '"'}, {"key", ".md5(q1", true, '"'}, {"key", "+(q1", true, '"'}, {"key", "+q", true, '"'},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {{"key", "+q1w2", true, '"'}, {"key", ")q1w2", true, '"'}, {"key", ", 1q2w)", false, 0}};
+    check(others, sizeof others / sizeof *others, false);
+    char long_value[162];
+    memset(long_value, 'x', 160);
+    long_value[160] = '\0';
+    long_value[0] = '$';
+    check(&(struct sample){"key", long_value, true, '"'}, 1, true);
+    strcat(long_value, "x");
+    check(&(struct sample){"key", long_value, true, '"'}, 1, false);   /* nobody calls anything so */
+}
+
 static void names_of_examples_are_known_words(void **state)
 {
     (void)state;
     static const char *const known[] = {"my_secret", "testPassword", "access-token", "password"};
-    static const char *const unknown[] = {"horse", "goodspec", "secret1", "", "-", "passwordhorse"};
+    static const char *const unknown[] = {"horse", "goodspec", "secret1", "", "-", "passwordhorse",
+                                          "passwordpasswordpasswordpasswordpasswordpassworda"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) assert_true(is_known_words(slice_from(known[i])));
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         if (is_known_words(slice_from(unknown[i]))) fail_msg("%s", unknown[i]);
@@ -66,6 +160,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_names_a_value_is_not_the_value),
         cmocka_unit_test(any_other_word_may_be_a_password),
+        cmocka_unit_test(an_expression_is_not_the_value),
+        cmocka_unit_test(a_template_is_one_with_little_around_it),
+        cmocka_unit_test(names_of_files_and_things_are_not_the_value),
+        cmocka_unit_test(what_is_abridged_is_not_the_value),
+        cmocka_unit_test(the_rest_of_a_program_is_not_the_value),
         cmocka_unit_test(names_of_examples_are_known_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
