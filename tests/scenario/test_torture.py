@@ -11,14 +11,22 @@ import torture   # noqa: E402, F401 -- finds the parts
 from outcome import PARTS, Context, LeftOut   # noqa: E402
 
 
-# A comparison; the same as points, for longer; depends on speed; unit tests, which run by themselves.
-NOT_SAMPLED = ("rsyslog", "pairs", "overload", "allocation", "valgrind", "threads")
+# A comparison; the same as points, for longer; depends on speed; tests and commands, which run by themselves.
+NOT_SAMPLED = ("rsyslog", "pairs", "overload", "allocation", "valgrind", "threads", "peers", "worst", "fuzz", "coverage")
+
+
+def broker_if_any(request):
+    """What needs none goes on without."""
+    try:
+        return request.getfixturevalue("kafka")
+    except pytest.skip.Exception:
+        return None
 
 
 @pytest.mark.parametrize("name", [name for name in PARTS if name not in NOT_SAMPLED])
-def test_nothing_is_lost_and_nothing_leaks(name, tmp_path):
+def test_nothing_is_lost_and_nothing_leaks(name, tmp_path, request):
     try:
-        outcome = PARTS[name](Context(tmp_path, 1 if LONG else 0, seed=20))
+        outcome = PARTS[name](Context(tmp_path, 1 if LONG else 0, 20, lambda: broker_if_any(request)))
     except LeftOut as reason:
         pytest.skip(str(reason))
     print(name, outcome.figures)
