@@ -20,6 +20,17 @@ static bool wants_storing(const struct ledger *l, const struct entry *e, uint64_
     return room_is_short(l) && (e->done != 0 || (missing & l->required) == 0);
 }
 
+/* Of a source that is read again nothing is stored while what stands before it is not: after a kill, sinks would get that behind it. */
+static bool goes_before_stored(const struct ledger *l, size_t i, uint64_t now)
+{
+    const struct entry *e = &l->entries[i];
+    uint32_t            missing = e->needed & ~e->done;
+    if (e->receipt == NULL || e->stored || e->storing || missing == 0 || (missing & l->every_block) != 0 || !e->source->type->replayable) return false;
+    for (size_t later = i + 1; later < l->entry_count; later++)
+        if (l->entries[later].source == e->source && wants_storing(l, &l->entries[later], now)) return true;
+    return false;
+}
+
 /* A sink that is not required and lags more than it may: its blocks are not stored for it any more. */
 static bool lags_too_far(struct ledger *l, const struct entry *e)
 {
@@ -56,7 +67,7 @@ static void choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
     k->bytes.len = 0;
     for (size_t i = 0; i < l->entry_count && k->count < k->most && k->bytes.len < KEEP_BYTES; i++) {
         struct entry *e = &l->entries[i];
-        if (!wants_storing(l, e, now)) continue;
+        if (!wants_storing(l, e, now) && !goes_before_stored(l, i, now)) continue;
         if (e->receipt == NULL && lags_too_far(l, e)) {
             count_missed(l, e);
             e->done = e->needed;

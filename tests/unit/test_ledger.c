@@ -442,6 +442,30 @@ static void a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room
     free(text);
 }
 
+/* The first sink has the second of four blocks, and the first still in hand, when memory becomes short and the run is killed. */
+static void what_is_stored_of_a_source_that_is_read_again_has_no_gap(void **state)
+{
+    struct miniature m;
+    uint64_t         deadline = clock_monotonic_ms() + 30000;
+    (void)state;
+    miniature_init(&m, true);
+    m.store = opened("spool");
+    open_ledger(&m, 4);
+    for (int n = 0; n < 2; n++) publish(&m, 0, n, 3);
+    struct block *first = take(&m, 0);
+    assert_int_equal(deliver(&m, 0), 1);
+    for (int n = 2; n < 4; n++) publish(&m, 0, n, 3);
+    while (store_figures(m.store).blocks == 0 && clock_monotonic_ms() < deadline) usleep(1000);
+    ledger_return(m.ledger, m.sinks[0], first);
+    miniature_close(&m);
+    store_close(m.store);
+    open_again(&m);
+    assert_int_equal(deliver(&m, 1), 0);
+    assert_int_equal(deliver(&m, 1), 1);
+    miniature_close(&m);
+    store_close(m.store);
+}
+
 /* --- Room ------------------------------------------------------------------------------------------------------------------------ */
 
 static void *publish_one_more(void *miniature)
@@ -533,6 +557,7 @@ int main(void)
         cmocka_unit_test(of_each_of_very_many_streams_the_last_position_waits_to_be_committed),
         cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
         cmocka_unit_test_setup_teardown(a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room_for, in_memory, leave_folder),
+        cmocka_unit_test_setup_teardown(what_is_stored_of_a_source_that_is_read_again_has_no_gap, in_memory, leave_folder),
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
         cmocka_unit_test(nobody_waits_for_a_block_after_an_abort),
