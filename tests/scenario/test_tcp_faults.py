@@ -3,13 +3,11 @@ is sent again, and nobody else is kept waiting. Where pauses between attempts ta
 a sample is taken."""
 import collections
 import contextlib
-import http.client
 import json
 import os
 import socket
 import subprocess
 import threading
-import time
 
 import pytest
 
