@@ -334,6 +334,53 @@ static void of_a_206_each_item_is_resolved_once_in_every_mixture(void **state)
     }
 }
 
+/* --- One item of a request ----------------------------------------------------------------------------------------------- */
+
+enum fate { TAKEN, AGAIN, REFUSED };
+
+/* What becomes of an item that met this while three others were taken. */
+static enum fate fate_of(enum receiver kind, int status)
+{
+    static const int later[] = {401, 403, 408, 429}, insights_later[] = {402, 439}, elastic_later[] = {404};
+    bool             again = status >= 500 || (kind == ELASTIC && status < 400);   /* no receiver says 3xx of an item */
+    for (size_t i = 0; i < COUNT(later); i++) again = again || status == later[i];
+    for (size_t i = 0; i < COUNT(insights_later) && kind == INSIGHTS; i++) again = again || status == insights_later[i];
+    for (size_t i = 0; i < COUNT(elastic_later) && kind == ELASTIC; i++) again = again || status == elastic_later[i];
+    if (status == 206 && kind == INSIGHTS) return REFUSED;   /* sampled out: counted, and nothing to be done */
+    if (status / 100 == 2 || (status == 409 && kind == ELASTIC)) return TAKEN;
+    return again ? AGAIN : REFUSED;
+}
+
+static void bulk_answer(char *body, size_t room, unsigned item, int status)
+{
+    int len = snprintf(body, room, "{\"errors\":true,\"items\":[");
+    for (unsigned n = 0; n < ITEMS; n++)
+        len += snprintf(body + len, room - (size_t)len, "%s{\"create\":{\"status\":%d,\"error\":{\"reason\":\"" CANARY "\"}}}", n > 0 ? "," : "", n == item ? status : 201);
+    snprintf(body + len, room - (size_t)len, "]}");
+}
+
+static void an_item_is_rejected_or_sent_again_by_its_own_status(void **state)
+{
+    static const enum receiver kinds[] = {ELASTIC, INSIGHTS};
+    (void)state;
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        struct receiving r;
+        open_receiving(&r, kinds[k]);
+        for (int status = 200; status < 600; status++) {
+            char        body[1024];
+            unsigned    item = (unsigned)status % ITEMS;
+            enum fate   fate = fate_of(kinds[k], status);
+            if (kinds[k] == ELASTIC) bulk_answer(body, sizeof body, item, status);
+            else snprintf(body, sizeof body, "{\"itemsReceived\":4,\"itemsAccepted\":%d,\"errors\":[{\"index\":%u,\"statusCode\":%d,\"message\":\"" CANARY "\"}]}", fate == TAKEN ? 4 : 3, item, status);
+            answer_badly(&r, kinds[k] == ELASTIC ? 200 : 206, "", body);
+            send_block(&r, STEP_MS);
+            bool right = r.rejected == (fate == REFUSED ? 1u << item : 0) && r.requests == (fate == AGAIN ? 2 : 1) && (fate != AGAIN || r.items_of_last == 1u << item);
+            if (!right) fail_msg("%s, item %u, %d: rejected %x, %zu requests, last %x", kind_names[kinds[k]], item, status, r.rejected, r.requests, r.items_of_last);
+        }
+        close_receiving(&r);
+    }
+}
+
 /* Answers that cannot be about these four items: all are sent again, none is rejected. */
 static void an_answer_about_other_items_resolves_none(void **state)
 {
@@ -392,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_pause_that_is_asked_for_is_kept_in_every_form),
         cmocka_unit_test(no_redirect_leads_elsewhere),
         cmocka_unit_test(of_a_206_each_item_is_resolved_once_in_every_mixture),
+        cmocka_unit_test(an_item_is_rejected_or_sent_again_by_its_own_status),
         cmocka_unit_test(an_answer_about_other_items_resolves_none),
         cmocka_unit_test(what_an_answer_does_not_account_for_is_sent_again),
         cmocka_unit_test(an_item_that_is_named_twice_ends_once),
