@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define MOST_WAIT_MS 60000   /* for an earlier content of the same log with which nothing happens */
+
 struct followed *files_original(const struct source_file *s, const char *path)
 {
     char             live[SAVED_PATH];
@@ -90,10 +92,12 @@ struct candidate {
     uint64_t         written_ns;
 };
 
+/* One that was packed has the time of the plain one, which may still be open. */
 static int by_time(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
-    return x->written_ns < y->written_ns ? -1 : x->written_ns > y->written_ns;
+    if (x->written_ns == y->written_ns) return x->f->packed - y->f->packed;
+    return x->written_ns < y->written_ns ? -1 : 1;
 }
 
 /* Unread files with rotated names of f, in the order in which they were written. The caller frees them. */
@@ -188,17 +192,19 @@ static void line_up(struct source_file *s, struct followed *f, const struct cand
     struct candidate *later = find_candidates(s, f, copy->written_ns, &count);
     for (size_t i = 0; i < count; i++) {
         struct followed *next = later[i].f;
-        if (next == copy->f || (next->suspect && files_is_copy(s, next))) continue;
+        if (next == copy->f || (next->suspect && files_is_copy(s, next)) || (next->packed && files_may_be_another(s, next))) continue;
         log_line(LOG_INFO, s->base.name, "'%s' is a copy of what '%s' had later", next->path, f->path);
         file_begin_stream(&s->base, &f->mark.id, f->mark.epoch, &next->mark);
         file_begin_stream(&s->base, &f->mark.id, f->mark.epoch + 1, &f->mark);
         next->log = f->log = f->mark.id;
         next->suspect = false;
         next->unsaved = next->waits = true;
+        next->lined_up_ms = clock_monotonic_ms();
     }
     free(later);
     if (copy->f != NULL) copy->f->log = f->log = f->mark.id;
     f->waits = f->log.inode != 0;
+    f->lined_up_ms = clock_monotonic_ms();
 }
 
 void files_cut(struct source_file *s, struct followed *f)
@@ -219,12 +225,20 @@ static bool is_read(const struct followed *f)
     return f->tried_size == f->size || (!f->packed && f->read_to == f->size);
 }
 
+/* Order is not worth standing still for: not for one that nothing can be done with. */
+static bool is_stuck(const struct followed *f, const struct followed *waiting, uint64_t now)
+{
+    return now - f->used_ms >= MOST_WAIT_MS && now - waiting->lined_up_ms >= MOST_WAIT_MS;
+}
+
 bool files_must_wait(const struct source_file *s, struct followed *f)
 {
     if (!f->waits) return false;
+    uint64_t now = clock_monotonic_ms();
     for (size_t i = 0; i < s->count; i++) {
         const struct followed *other = s->files[i];
-        if (other != f && file_id_equal(&other->log, &f->log) && other->mark.epoch < f->mark.epoch && !is_read(other)) return true;
+        if (other == f || !file_id_equal(&other->log, &f->log) || other->mark.epoch >= f->mark.epoch || is_read(other)) continue;
+        if (!is_stuck(other, f, now)) return true;
     }
     f->waits = false;
     return false;

@@ -85,7 +85,8 @@ bool files_may_be_another(const struct source_file *s, const struct followed *pa
     if (packed->mark.place.offset > 0) return false;
     for (size_t i = 0; i < s->count; i++) {
         const struct followed *f = s->files[i];
-        if (f->gone && !f->ended && !f->packed && name_same_family(f->mark.path, packed->path)) return true;
+        if (!f->gone || f->ended || f->packed || f->mark.id.born_ns > packed->mark.id.born_ns) continue;
+        if (name_same_family(f->mark.path, packed->path)) return true;
     }
     return false;
 }

@@ -38,6 +38,7 @@ struct followed {
     uint64_t         size;           /* as last seen, packed or not */
     uint64_t         most_size;      /* of this content, as far as it was seen: more than `size` when it was cut */
     struct file_id   log;            /* of contents that are read one after another: the log that had them all; inode 0: no such */
+    uint64_t         lined_up_ms;    /* when it was seen that others come before it */
     uint64_t         if_written_ms;  /* a packed one that is new only if it was written to since, see files_meet_rotated(); 0: it is */
     uint64_t         read_to;        /* bytes of the content that the framer has */
     uint64_t         packed_to;      /* bytes of the file that gunzip has */

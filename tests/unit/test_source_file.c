@@ -336,6 +336,60 @@ static void what_is_cut_before_its_turn_came_is_read_from_its_copy(void **state)
     }
 }
 
+/* Copies wait for each other: what is copied now for what was, what was packed for the plain file that it may have been. */
+static void what_is_copied_and_packed_while_earlier_copies_wait_is_read_after_them(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a*"};
+    for (int i = 0; i < 2; i++) {
+        begin(&world, patterns[i], "");
+        start(&world);
+        write_lines("a.log", 1, 100);
+        pass(&world, 2000);
+        stop(&world);
+        write_lines("a.log", 101, 150);
+        copy_and_cut("a.log", "a.log.1");
+        write_lines("a.log", 151, 250);
+        copy_and_cut_again(true);
+        write_lines("a.log", 251, 300);
+        start(&world);
+        now_ms += 250;
+        assert_int_equal(fill_once(&world), SOURCE_FILLED);
+        move(&world, "a.log.2.gz", "a.log.3.gz");
+        move(&world, "a.log.1.gz", "a.log.2.gz");
+        copy_and_cut("a.log", "a.log.1");
+        write_lines("a.log", 301, 310);
+        now_ms += 250;
+        assert_int_equal(fill_once(&world), SOURCE_FILLED);
+        pack(&world, "a.log.1");
+        pass(&world, 30000);
+        expect_once(1, 310);
+        expect_in_order(1, 309);
+        finish(&world);
+    }
+}
+
+static void a_copy_that_never_comes_to_rest_does_not_keep_the_log_from_being_read(void **state)
+{
+    (void)state;
+    begin(&world, "*.log", "");
+    start(&world);
+    write_lines("a.log", 1, 100);
+    pass(&world, 2000);
+    stop(&world);
+    copy_and_cut("a.log", "a.log.1");
+    pack(&world, "a.log.1");
+    write_lines("a.log", 101, 110);
+    start(&world);
+    for (int i = 0; i < 4 * 90; i++) {
+        puts_to(&world, "a.log.1.gz", "x");
+        if (i == 4 * 50) assert_int_equal(world.seen[101].times, 0);
+        pass(&world, 250);
+    }
+    expect_once(1, 110);
+    finish(&world);
+}
+
 /* What was handed out before a crash and is met again copied or packed is the same event, if the position was kept since the file was met
  * with something in it. */
 static void a_content_keeps_its_events_when_it_is_copied_or_packed(void **state)
@@ -780,6 +834,8 @@ int main(void)
         cmocka_unit_test(what_is_cut_while_the_reader_lags_is_read_from_the_copy),
         cmocka_unit_test(all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order),
         cmocka_unit_test(what_is_cut_before_its_turn_came_is_read_from_its_copy),
+        cmocka_unit_test(what_is_copied_and_packed_while_earlier_copies_wait_is_read_after_them),
+        cmocka_unit_test(a_copy_that_never_comes_to_rest_does_not_keep_the_log_from_being_read),
         cmocka_unit_test(a_content_keeps_its_events_when_it_is_copied_or_packed),
         cmocka_unit_test(files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_found),
         cmocka_unit_test(a_file_that_moved_on_before_it_was_packed_is_found),
