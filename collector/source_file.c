@@ -149,7 +149,8 @@ static bool has_work(const struct source_file *s, struct followed *f, uint64_t n
     if (files_must_wait(s, f)) return false;
     if (f->packed && f->gone && f->tried_size == f->size) return now - f->gone_ms >= s->rotate_wait_ms;
     if (f->packed)
-        return f->framer != NULL || (f->tried_size != f->size && has_rested(f, now) && s->unpacking == NULL && !files_may_be_another(s, f));
+        return f->framer != NULL || (f->tried_size != f->size && has_rested(f, now) && s->unpacking == NULL &&
+                                      (f->placed || !files_may_be_another(s, f)));
     if (f->suspect && !has_rested(f, now)) return false;
     if (f->size != f->read_to && f->size != f->tried_size) return true;
     if (has_waited(s, f, now)) return true;

@@ -92,12 +92,10 @@ struct candidate {
     uint64_t         written_ns;
 };
 
-/* One that was packed has the time of the plain one, which may still be open. */
 static int by_time(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
-    if (x->written_ns == y->written_ns) return x->f->packed - y->f->packed;
-    return x->written_ns < y->written_ns ? -1 : 1;
+    return x->written_ns < y->written_ns ? -1 : x->written_ns > y->written_ns;
 }
 
 /* Unread files with rotated names of f, in the order in which they were written. The caller frees them. */
@@ -130,14 +128,16 @@ static bool is_found(const struct source_file *s, const struct followed *f, stru
     return false;
 }
 
+/* A plain one first: it may be open still, though it was packed. */
 static bool find_unread_copy(struct source_file *s, struct followed *f, struct candidate *copy)
 {
     size_t            count;
     struct candidate *found = find_candidates(s, f, 0, &count);
     bool              fits = false;
-    for (size_t i = 0; i < count && !fits; i++) {
-        fits = try_copy(s, f, found[i].f);
-        if (fits) *copy = found[i];
+    for (size_t i = 0; i < 2 * count && !fits; i++) {
+        const struct candidate *c = &found[i % count];
+        fits = c->f->packed == (i >= count) && try_copy(s, f, c->f);
+        if (fits) *copy = *c;
     }
     free(found);
     return fits;

@@ -262,7 +262,7 @@ static inline void copy(const struct world *w, const char *from, const char *to)
     put(w, to, text, len);
 }
 
-/* As gzip(1): a new file NAME.gz with the time of the old one, then NAME goes. */
+/* As gzip(1): a new file NAME.gz with the time of the old one, in microseconds, then NAME goes. */
 static inline void pack(const struct world *w, const char *name)
 {
     static char text[16 << 20];
@@ -275,6 +275,7 @@ static inline void pack(const struct world *w, const char *name)
     assert_non_null(gz);
     assert_int_equal(gzwrite(gz, text, (unsigned)len), (int)len);
     assert_int_equal(gzclose(gz), Z_OK);
+    status.st_mtim.tv_nsec -= status.st_mtim.tv_nsec % 1000;
     assert_int_equal(utimensat(AT_FDCWD, packed, (struct timespec[]){status.st_mtim, status.st_mtim}, 0), 0);
     unlink(path_of(w, name));
 }
