@@ -2,6 +2,8 @@
 import gzip
 import os
 import random
+import shutil
+import signal
 
 import pytest
 
@@ -174,6 +176,38 @@ def test_a_file_packed_while_nobody_looks_is_read_on(run, tmp_path):
         arrived(tmp_path, "line 100", "new file")
         run.stop()
     assert sorted(messages(tmp_path / "out.jsonl")) == sorted([f"line {n}" for n in range(101)] + ["new file"])
+
+
+def copy_and_cut(log, copy):
+    """As logrotate's copytruncate."""
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+
+
+@pytest.mark.parametrize("down", [True, False], ids=["down", "running"])
+def test_a_log_that_is_cut_twice_before_anybody_looks_is_read_whole_and_in_order(run, tmp_path, down):
+    log, first, second = tmp_path / "logs/a.log", tmp_path / "logs/a.log.2.gz", tmp_path / "logs/a.log.1"
+    append(log, "one", "two")
+    run.start()
+    arrived(tmp_path, "two")
+    if down:
+        assert run.stop() == 0
+    else:
+        run.process.send_signal(signal.SIGSTOP)
+    append(log, "three")
+    copy_and_cut(log, second)
+    first.write_bytes(gzip.compress(second.read_bytes()))
+    second.unlink()
+    append(log, "four")
+    copy_and_cut(log, second)
+    append(log, "five", "six", "seven")
+    if down:
+        run.start()
+    else:
+        run.process.send_signal(signal.SIGCONT)
+    arrived(tmp_path, "three", "four", "five", "six", "seven")
+    assert run.stop() == 0
+    assert messages(tmp_path / "out.jsonl") == ["one", "two", "three", "four", "five", "six", "seven"]
 
 
 def test_content_that_changed_while_nobody_looked_is_read_again(run, tmp_path):
