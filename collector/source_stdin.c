@@ -29,7 +29,7 @@ struct source_stdin {
     uint64_t       multiline_wait_ms;
     uint64_t       read_ms;     /* when something came last */
     uint64_t       ended_to;    /* offset up to which a record of several lines was ended for want of more */
-    uint64_t       rest_until_ms;   /* of a run that ends: not before the first fill() after that was said */
+    uint64_t       rest_until_ms;   /* of a run that ends; 0: a fill() is under way that began before that was said */
     bool           line_read;   /* of such a run: no more now */
     bool           opened;
 };
@@ -63,7 +63,7 @@ static bool is_half_read(void) { return framer_place(kept.framer).offset < frame
 
 static bool is_ending(const struct source_stdin *s) { return atomic_load(&s->base.stopping) && atomic_load(&s->base.ending); }
 
-static bool rest_is_late(const struct source_stdin *s) { return clock_monotonic_ms() >= s->rest_until_ms; }
+static bool rest_is_late(const struct source_stdin *s) { return s->rest_until_ms != 0 && clock_monotonic_ms() >= s->rest_until_ms; }
 
 static ptrdiff_t result_of(ssize_t got, struct error *err)
 {

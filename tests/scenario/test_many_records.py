@@ -18,8 +18,6 @@ from streaming import Run, in_pipe, metric
 
 RECORDS = 1_000_000 if LONG else 4000
 MORE_ENDS = 56 if LONG else 0   # of lives of the run, beside those that are always there
-WINDOW_S = 0.5               # so far back cursors are at a kill, as docs/run.md says
-SLACK_S = 60                 # a record may be answered long before its sink has it, on a machine that does other things
 
 CONFIG = """sources:
   - {source}
@@ -197,7 +195,6 @@ def test_no_record_that_was_answered_over_http_is_missing_whatever_happens_to_th
     assert (missing, unknown) == ([], [])
     assert [b.numbers for b in batches if max(len(ids[n]) for n in b.numbers) - 1 > copies_allowed(b, run.ends)] == []
     assert [n for n, given in ids.items() if len(set(given)) > 1] == []
-    assert max(ages, default=0) <= WINDOW_S + SLACK_S
 
 
 # --- stdin -----------------------------------------------------------------------------------------------------------------
