@@ -1,49 +1,66 @@
-/* The worst input for each rule: what looks like its secret, over and over, whole, broken off and spoilt at its end, as the one string
- * of a record. From framing to encoding, on one core, CPU time; the least of REPEATS, so that other work on the machine does not count.
+/* What the redaction of a hostile record may cost, on one core, CPU time, from framing to encoding.
  *
- *     bench_worst
+ *     bench_worst [RULE]
  *
- * Prints the median and the worst in nanoseconds for each byte, with the rule and the shape that were worst, and their ratio. */
+ * The inputs: for every rule of the catalogue that has an example, its first one, over and over, as the one string of a record of
+ * RECORD_BYTES, in four shapes: whole with blanks between, whole without, broken off after three quarters, and with its last byte
+ * spoilt. So every input is hostile, and "median" is the median of these inputs: nothing is slowed down to be compared with, and
+ * ordinary telemetry is not among them. Each input is taken once in each of SWEEPS passes over all of them, and its least time counts,
+ * so that other work on the machine counts for little; no record is like one before, so nothing is remembered of it.
+ *
+ * Printed are the median and the worst in nanoseconds for each byte, with rule and shape, and their ratio.
+ *
+ * Linear time: the STEEPEST worst inputs again as one record of 1 KiB, 2 KiB, ... 16 MiB. t(2n)/t(n) is 2 where time is linear, and
+ * less where a record has its price whatever its length. Printed are nanoseconds for each byte of some of these and the largest ratio
+ * of all steps. A record so full that it is withheld for want of memory or budget takes less time; it is marked. */
 #include "redacting.h"
 #include "redaction/plan.h"
 #include "redaction/rules_priv.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #define RECORD_BYTES (64 * 1024)
-#define REPEATS      3
+#define SWEEPS       7
 #define MOST         4096
+#define SHOWN        10
+#define STEEPEST     5
+#define LEAST_LINEAR 1024
+#define STEPS        14   /* doublings from there: to 16 MiB */
+#define ROUNDS       5
+#define ENOUGH_BYTES (64 * 1024)   /* a shorter record is taken several times */
+#define UNIT_BYTES   4096
 
 enum input_shape { WHOLE, JOINED, BROKEN_OFF, SPOILT, INPUT_COUNT };
 static const char *const shapes[INPUT_COUNT] = {"whole, with blanks between", "whole, one behind the other", "broken off", "spoilt at the end"};
 
 struct measured {
-    const char *rule;
-    enum input_shape  shape;
-    double      ns;   /* for each byte */
+    struct rule_view rule;
+    enum input_shape shape;
+    double           ns;   /* for each byte; 0: not yet */
 };
 
 static struct redacting target;
 static struct measured  results[MOST];
 static size_t           result_count;
-static char             record[RECORD_BYTES + 4096];
+static char             record[((size_t)LEAST_LINEAR << STEPS) + 2 * UNIT_BYTES];
 
-/* A record full of it; returns its length. */
-static size_t fill(enum input_shape shape, struct slice example)
+/* A record of so many bytes, and up to one unit more, full of it; returns its length. */
+static size_t fill(const struct measured *m, size_t bytes)
 {
-    char   unit[4096];
+    char   unit[UNIT_BYTES];
     size_t len = 0, at = 0;
-    for (size_t i = 0; i < example.len && len + 8 < sizeof unit; i++) {
-        unsigned char c = (unsigned char)example.data[i];
+    for (size_t i = 0; i < m->rule.example.len && len + 8 < sizeof unit; i++) {
+        unsigned char c = (unsigned char)m->rule.example.data[i];
         if (c == '"' || c == '\\') unit[len++] = '\\';
         unit[len++] = c < ' ' ? ' ' : (char)c;
     }
-    if (shape == BROKEN_OFF) len -= len / 4;
-    if (shape == SPOILT && len > 0) unit[len - 1] = '~';
+    if (m->shape == BROKEN_OFF) len -= len / 4;
+    if (m->shape == SPOILT && len > 0) unit[len - 1] = '~';
     if (len > 0 && unit[len - 1] == '\\' && (len < 2 || unit[len - 2] != '\\')) unit[len - 1] = '~';
-    if (shape != JOINED) unit[len++] = ' ';
-    at += (size_t)sprintf(record, "{\"message\":\"0 ");
-    while (at < RECORD_BYTES) {
+    if (m->shape != JOINED) unit[len++] = ' ';
+    at += (size_t)sprintf(record, "{\"message\":\"0000 ");
+    while (at < bytes) {
         memcpy(record + at, unit, len);
         at += len;
     }
@@ -57,20 +74,17 @@ static double cpu_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-#define REPEAT_AT 12   /* what differs from one repeat to the next, so that nothing is remembered of it */
+#define NUMBER_AT 12   /* what differs from one record to the next */
 
-static void measure(const char *rule, enum input_shape shape, size_t len)
+static double taken_ns(size_t len)
 {
-    double least = 0;
-    CHECK(result_count < MOST);
-    for (int i = 0; i < REPEATS; i++) {
-        record[REPEAT_AT] = (char)('0' + i);
-        double before = cpu_ns();
-        (void)redacting_text(&target, slice_of(record, len));
-        double taken = cpu_ns() - before;
-        if (i == 0 || taken < least) least = taken;
-    }
-    results[result_count++] = (struct measured){rule, shape, least / (double)len};
+    static unsigned number;
+    char            digits[16];
+    snprintf(digits, sizeof digits, "%04u", number++ % 10000);
+    memcpy(record + NUMBER_AT, digits, 4);
+    double before = cpu_ns();
+    (void)redacting_text(&target, slice_of(record, len));
+    return cpu_ns() - before;
 }
 
 static int by_ns(const void *a, const void *b)
@@ -79,23 +93,101 @@ static int by_ns(const void *a, const void *b)
     return (x->ns > y->ns) - (x->ns < y->ns);
 }
 
-int main(void)
+static void list_inputs(const char *only)
 {
-    redacting_open(&target, "standard", false);
     const struct rules *rules = target.plan->rules;
     for (size_t n = 0; n < rules->count; n++) {
         struct rule_view v = rules_get(rules, n);
-        if (!rules->all[n].enabled || v.example.len == 0) continue;
-        for (enum input_shape s = WHOLE; s < INPUT_COUNT; s++) measure(v.id, s, fill(s, v.example));
+        if (!rules->all[n].enabled || v.example.len == 0 || (only != NULL && strcmp(only, v.id) != 0)) continue;
+        for (enum input_shape s = WHOLE; s < INPUT_COUNT; s++) {
+            CHECK(result_count < MOST);
+            results[result_count++] = (struct measured){.rule = v, .shape = s};
+        }
     }
+}
+
+static void sweep(void)
+{
+    for (size_t i = 0; i < result_count; i++) {
+        struct measured *m = &results[i];
+        size_t len = fill(m, RECORD_BYTES);
+        double ns = taken_ns(len) / (double)len;
+        if (m->ns == 0 || ns < m->ns) m->ns = ns;
+    }
+}
+
+static void tell_worst(void)
+{
     qsort(results, result_count, sizeof *results, by_ns);
     const double median = results[result_count / 2].ns, worst = results[result_count - 1].ns;
-    printf("%zu inputs of %d bytes\nmedian  %.1f ns/byte\n", result_count, RECORD_BYTES, median);
-    for (size_t i = 1; i <= 5 && i <= result_count; i++) {
+    printf("%zu inputs of %d bytes, the least of %d\nmedian  %6.1f ns/byte\n", result_count, RECORD_BYTES, SWEEPS, median);
+    for (size_t i = 1; i <= SHOWN && i <= result_count; i++) {
         const struct measured *m = &results[result_count - i];
-        printf("%s %6.1f ns/byte  %s, %s\n", i == 1 ? "worst  " : "       ", m->ns, m->rule, shapes[m->shape]);
+        printf("%s %6.1f ns/byte  %s, %s\n", i == 1 ? "worst  " : "       ", m->ns, m->rule.id, shapes[m->shape]);
     }
-    printf("ratio   %.2f\n", worst / median);
+    printf("ratio   %6.2f\n", worst / median);
+}
+
+/* --- Linear time ----------------------------------------------------------------------------------------------------------- */
+
+/* The same with room for a record of 16 MiB. */
+static void widen(void)
+{
+    struct error err = {0};
+    redactor_free(target.redactor);
+    framer_free(target.framer);
+    batch_release(&target.batch);
+    target.redactor = redactor_new(target.plan, &(struct redactor_options){.max_record = sizeof record, .max_depth = PARSER_DEFAULT_DEPTH}, &err);
+    target.framer = framer_new(&(struct framer_options){.max_document = sizeof record});
+    CHECK(target.redactor != NULL && target.framer != NULL && batch_init(&target.batch, 2 * FRAMER_ROOM(sizeof record)));
+}
+
+/* Of a few records in a row where one is short. */
+static double mean_ns(const struct measured *m, size_t bytes, size_t *len)
+{
+    size_t times = 1 + ENOUGH_BYTES / bytes;
+    double sum = 0;
+    *len = fill(m, bytes);
+    for (size_t k = 0; k < times; k++) sum += taken_ns(*len);
+    return sum / (double)times;
+}
+
+static void tell_linear(const struct measured *m)
+{
+    double least[STEPS + 1] = {0}, largest = 0;
+    int    steepest = 0, withheld = STEPS + 1;
+    for (int round = 0; round < ROUNDS; round++)
+        for (int step = 0; step <= STEPS; step++) {
+            size_t len;
+            double ns = mean_ns(m, (size_t)LEAST_LINEAR << step, &len) / (double)len;
+            if (least[step] == 0 || ns < least[step]) least[step] = ns;
+            if (target.out.len == 0 && withheld > step) withheld = step;
+        }
+    for (int step = 1; step <= STEPS; step++) {
+        double ratio = 2 * least[step] / least[step - 1];
+        if (ratio < largest) continue;
+        largest = ratio;
+        steepest = step;
+    }
+    printf("%21.1f %7.1f %7.1f %7.1f   %5.2f at %5d KiB  ", least[0], least[6], least[10], least[STEPS], largest, 1 << steepest);
+    printf("%s, %s", m->rule.id, shapes[m->shape]);
+    if (withheld <= STEPS) printf("; withheld from %d KiB on", 1 << withheld);
+    printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+    redacting_open(&target, "standard", false);
+    list_inputs(argc > 1 ? argv[1] : NULL);
+    if (result_count == 0) {
+        fputs("bench_worst: no such rule, or it has no example\n", stderr);
+        return 2;
+    }
+    for (int i = 0; i < SWEEPS; i++) sweep();
+    tell_worst();
+    printf("\none record of        1 KiB  64 KiB   1 MiB  16 MiB, ns/byte; largest t(2n)/t(n)\n");
+    widen();
+    for (size_t i = 1; i <= STEEPEST && i <= result_count; i++) tell_linear(&results[result_count - i]);
     redacting_close(&target);
     return 0;
 }
