@@ -250,7 +250,13 @@ void replace_node(struct redactor *r, uint32_t view, uint32_t node, struct findi
 
 /* --- Finishing ---------------------------------------------------------------------------------------------------------------------- */
 
-static int by_start(const struct span_item *a, const struct span_item *b)
+/* An item and what it is sorted by: items lie apart, these side by side. */
+struct placed {
+    uint32_t          start, end;
+    struct span_item *item;
+};
+
+static int by_start(const struct placed *a, const struct placed *b)
 {
     if (a->start != b->start) return a->start < b->start ? -1 : 1;
     return a->end > b->end ? -1 : a->end < b->end;
@@ -268,21 +274,21 @@ static bool prevails(const struct span_item *b, const struct span_item *a)
 /* Whether b, which comes behind a, stands for both: of equals at the same place the one that was found last. */
 static bool replaces(const struct span_item *b, const struct span_item *a)
 {
-    return prevails(b, a) || (by_start(a, b) == 0 && !prevails(a, b));
+    return prevails(b, a) || (a->start == b->start && a->end == b->end && !prevails(a, b));
 }
 
 /* Where the ascending run that begins at items[at] ends. */
-static size_t run_end(struct span_item *const *items, size_t at, size_t count)
+static size_t run_end(const struct placed *items, size_t at, size_t count)
 {
     if (at < count) at++;
-    while (at < count && by_start(items[at - 1], items[at]) <= 0) at++;
+    while (at < count && by_start(&items[at - 1], &items[at]) <= 0) at++;
     return at;
 }
 
-static void merge(struct span_item *const *a, size_t a_count, struct span_item *const *b, size_t b_count, struct span_item **out)
+static void merge(const struct placed *a, size_t a_count, const struct placed *b, size_t b_count, struct placed *out)
 {
     while (a_count > 0 && b_count > 0) {
-        if (by_start(*b, *a) < 0) *out++ = *b++, b_count--;
+        if (by_start(b, a) < 0) *out++ = *b++, b_count--;
         else *out++ = *a++, a_count--;
     }
     memcpy(out, a_count > 0 ? a : b, (a_count + b_count) * sizeof *out);
@@ -290,7 +296,7 @@ static void merge(struct span_item *const *a, size_t a_count, struct span_item *
 
 /* Sorts by merging the runs that are there: a text is read from its beginning to its end a few times, so they are few. What is in
  * order is in items or in spare; returned is in which. */
-static struct span_item **sort(struct span_item **items, struct span_item **spare, size_t count)
+static struct placed *sort(struct placed *items, struct placed *spare, size_t count)
 {
     while (run_end(items, 0, count) < count) {
         for (size_t at = 0, end; at < count; at = end) {
@@ -298,7 +304,7 @@ static struct span_item **sort(struct span_item **items, struct span_item **spar
             end = run_end(items, middle, count);
             merge(items + at, middle - at, items + middle, end - middle, spare + at);
         }
-        struct span_item **swap = items;
+        struct placed *swap = items;
         items = spare;
         spare = swap;
     }
@@ -306,14 +312,14 @@ static struct span_item **sort(struct span_item **items, struct span_item **spar
 }
 
 /* The items of a job in an array, in order. They were added at the head of their list. */
-static struct span_item **sorted_items(struct redactor *r, const struct job *j, size_t *count)
+static struct placed *sorted_items(struct redactor *r, const struct job *j, size_t *count)
 {
     *count = 0;
     for (const struct span_item *i = j->spans; i != NULL; i = i->next) ++*count;
-    struct span_item **items = arena_take(&r->arena, 2 * *count * sizeof *items);
+    struct placed *items = arena_take(&r->arena, 2 * *count * sizeof *items);
     if (items == NULL) return NULL;
     size_t at = *count;
-    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[--at] = i;
+    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[--at] = (struct placed){i->start, i->end, i};
     return sort(items, items + *count, *count);
 }
 
@@ -324,25 +330,26 @@ size_t spans_finish(struct redactor *r, uint32_t job, const struct span **spans,
     *spans = NULL;
     *details = NULL;
     if (j->spans == NULL) return 0;
-    struct span_item **items = sorted_items(r, j, &count);
+    struct placed *items = sorted_items(r, j, &count);
     struct span *out = arena_take(&r->arena, count * sizeof *out);
     struct detail *told = r->options.details ? arena_take(&r->arena, count * sizeof *told) : NULL;
-    if (items == NULL || out == NULL || (r->options.details && told == NULL)) {
+    struct span_item **winners = r->options.details ? arena_take(&r->arena, count * sizeof *winners) : NULL;
+    if (items == NULL || out == NULL || (r->options.details && (told == NULL || winners == NULL))) {
         job_refuse(r, job, REFUSAL_MEMORY);
         return 0;
     }
     for (size_t i = 0; i < count;) {
-        struct span_item *winner = items[i];
-        uint32_t start = winner->start, end = winner->end;
-        for (i++; i < count && items[i]->start < end; i++) {
-            if (items[i]->end > end) end = items[i]->end;
-            if (replaces(items[i], winner)) winner = items[i];
+        struct span_item *winner = items[i].item;
+        uint32_t start = items[i].start, end = items[i].end;
+        for (i++; i < count && items[i].start < end; i++) {
+            if (items[i].end > end) end = items[i].end;
+            if (replaces(items[i].item, winner)) winner = items[i].item;
         }
         if (winner->rule != NO_RULE) r->front->tally.redactions[winner->rule]++;
-        items[kept] = winner;
+        if (winners != NULL) winners[kept] = winner;
         out[kept++] = (struct span){start, end, winner->replacement};
     }
-    if (told != NULL) details_fill(r, job, items, out, kept, told);
+    if (told != NULL) details_fill(r, job, winners, out, kept, told);
     *spans = out;
     *details = told;
     return kept;

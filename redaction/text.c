@@ -22,17 +22,21 @@ bool text_remove(struct redactor *r, struct reading *t, uint32_t from, uint32_t 
 
 /* --- Values ---------------------------------------------------------------------------------------------------------------- */
 
-static bool is_credential_byte(char c)
-{
-    return ascii_is_alnum(c) || c == '+' || c == '/' || c == '_' || c == '-' || c == '.' || c == '~' || c == '%' || c == '!' ||
-           c == '*' || c == '$' || c == '@';
-}
+enum { CREDENTIAL_BYTE = 1, ENDS_TOKEN = 2, ENDS_CONNECTION = 4, ENDS_BOTH = ENDS_TOKEN | ENDS_CONNECTION };
+
+static const uint8_t byte_roles[256] = {
+    ['\0'] = ENDS_BOTH, ['\t'] = ENDS_BOTH, ['\n'] = ENDS_BOTH, ['\r'] = ENDS_BOTH, [' '] = ENDS_BOTH, ['"'] = ENDS_BOTH, ['\''] = ENDS_BOTH,
+    ['<'] = ENDS_BOTH, ['>'] = ENDS_BOTH, [','] = ENDS_TOKEN, [';'] = ENDS_TOKEN, ['&'] = ENDS_TOKEN, [')'] = ENDS_TOKEN, ['}'] = ENDS_TOKEN,
+    ['|'] = ENDS_TOKEN, ['`'] = ENDS_TOKEN, ['+'] = CREDENTIAL_BYTE, ['/'] = CREDENTIAL_BYTE, ['_'] = CREDENTIAL_BYTE, ['-'] = CREDENTIAL_BYTE,
+    ['.'] = CREDENTIAL_BYTE, ['~'] = CREDENTIAL_BYTE, ['%'] = CREDENTIAL_BYTE, ['!'] = CREDENTIAL_BYTE, ['*'] = CREDENTIAL_BYTE,
+    ['$'] = CREDENTIAL_BYTE, ['@'] = CREDENTIAL_BYTE,
+};
+
+static bool is_credential_byte(char c) { return ascii_is_alnum(c) || byte_roles[(unsigned char)c] == CREDENTIAL_BYTE; }
 
 static bool ends_token(char c, enum extent extent)
 {
-    if (is_blank(c) || is_line_end(c) || is_quote(c)) return true;
-    if (extent == EXTENT_CONNECTION) return c == '<' || c == '>';
-    return c == ',' || c == ';' || c == '&' || c == ')' || c == '}' || c == '<' || c == '>' || c == '|' || c == '`';
+    return (byte_roles[(unsigned char)c] & (extent == EXTENT_CONNECTION ? ENDS_CONNECTION : ENDS_TOKEN)) != 0;
 }
 
 /* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
@@ -128,6 +132,8 @@ bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_
     return *from < *to;
 }
 
+#define LONGEST_COMMON 14   /* "authentication" */
+
 /* Words that follow `password:` in prose. */
 static bool is_common_word(struct slice value)
 {
@@ -137,7 +143,7 @@ static bool is_common_word(struct slice value)
         "undefined", "yes", "no", "for", "and", "or", "a", "an", "to", "of", "in", "on", "bearer", "basic", "string", "str",
         "authentication", "protected", "unknown", "error", "ok.", "expired.", "invalid.", "required.", "None", "optional", NULL,
     };
-    return is_listed(value, words);
+    return value.len <= LONGEST_COMMON && is_listed(value, words);
 }
 
 /* --- Assignments ----------------------------------------------------------------------------------------------------------- */

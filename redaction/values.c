@@ -64,7 +64,7 @@ bool is_known_words(struct slice text)
     for (size_t i = 0; i <= text.len; i++) {
         char c = i < text.len ? text.data[i] : ' ';
         bool begins = i > 0 && i < text.len && c >= 'A' && c <= 'Z' && text.data[i - 1] >= 'a' && text.data[i - 1] <= 'z';
-        bool between = memchr("_-. :", c, 5) != NULL;
+        bool between = c == ' ' || c == '_' || c == '-' || c == '.' || c == ':';
         if (begins || between) {
             if (len > 0 && !is_known_piece(letters, len)) return false;
             pieces += len > 0;
@@ -225,10 +225,10 @@ static bool is_abridged(struct slice v)
     if (same == v.len && same < 32) return true;
     if (v.len < 16 && v.len > 3 && memcmp(v.data + v.len - 3, "...", 3) == 0) return true;
     if (v.len > 2 && v.len <= 10 && v.data[0] == '0' && (v.data[1] | 0x20) == 'x') return true;   /* a small number */
-    bool dots = memmem(v.data, v.len, "...", 3) != NULL;
+    bool dots = memchr(v.data, '.', v.len) != NULL && memmem(v.data, v.len, "...", 3) != NULL;
     if (dots && memmem(v.data, v.len, "n...", 4) != NULL && memmem(v.data, v.len, "-----", 5) != NULL) return true;
     if (dots && memmem(v.data, v.len, "[...]", 5) != NULL) return true;
-    if (memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
+    if (memchr(v.data, '\xe2', v.len) != NULL && memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
     for (size_t k = 1; k + 1 < v.len; k++) {
         letters += ascii_is_alpha(v.data[k]);
         upper += v.data[k] >= 'A' && v.data[k] <= 'Z';
@@ -265,6 +265,7 @@ static struct slice trimmed(struct slice v)
 static bool is_readable(struct slice v, size_t letters_each)
 {
     size_t words = 0, letters = 0, digits = count_digits(v);
+    if (digits > (v.len - digits) / 3) return false;   /* even if all the rest are letters */
     for (size_t i = 0; i < v.len; i++) {
         char c = v.data[i], before = i > 0 ? v.data[i - 1] : ' ';
         if (!ascii_is_alpha(c)) continue;

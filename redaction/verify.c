@@ -50,6 +50,7 @@ bool looks_like_guid(struct slice text)
 
 /* --- Placeholders ------------------------------------------------------------------------------------------------------ */
 
+#define LONGEST_PLACEHOLDER 14   /* of those that are listed */
 #define PLACEHOLDER_MAX 128   /* a longer text is none, unless it repeats one character */
 
 static bool is_enclosed(struct slice text)
@@ -90,7 +91,7 @@ bool looks_like_placeholder(struct slice text)
     static const char *const starts[] = {"your-", "your_", "<your", "[redacted", "insert-", "replace-"};
     if (text.len > PLACEHOLDER_MAX) return is_one_character(text);
     if (text.len == 0 || is_enclosed(text) || is_one_character(text) || is_variable(text)) return true;
-    if (is_listed(text, words)) return true;
+    if (text.len <= LONGEST_PLACEHOLDER && is_listed(text, words)) return true;
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
         if (ascii_lower(text.data[0]) != *starts[i]) continue;
         struct slice start = slice_from(starts[i]);
