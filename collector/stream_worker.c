@@ -40,8 +40,8 @@ static bool make_redactor(struct worker *w, struct error *err)
     if ((w->redactor = redactor_new_for_set(p->set, &options, err)) == NULL) return false;
     if (wants_gate(s) && (w->gate = gate_new(p->plans[0], err)) == NULL) return false;
     if (s->sealed.path != NULL && (w->sealer = sealer_new(&p->seal_key, err)) == NULL) return false;
-    return ((w->filler = block_filler_new(&s->scheme, p->keys, w->gate)) != NULL && tally_init(&w->seen, p->plans[0])) ||
-           error_set(err, ERROR_MEMORY, "no memory for a worker");
+    if ((w->filler = block_filler_new(&s->scheme, p->keys, w->gate)) != NULL && tally_init(&w->seen, p->plans[0])) return true;
+    return error_set(err, ERROR_MEMORY, "no memory for a worker");
 }
 
 /* Takes the newest policies up, if there are newer ones. What cannot be made whole is not there at all: the next batch fails, too. */
@@ -171,8 +171,8 @@ static void keep_sealed(struct worker *w, const struct taking *t)
     struct error       err = {0};
     uint64_t           left_out, records = t->clean->withheld_count + t->taken_clean + t->taken_redacted;
     if (w->sealer == NULL || records == 0) return;
-    bool kept = t->sealed_all || error_set(&err, ERROR_MEMORY, "no memory to keep withheld records");
-    kept = kept && sealed_log_append(log, &w->sealed, &err);
+    if (!t->sealed_all) error_set(&err, ERROR_MEMORY, "no memory to keep withheld records");
+    bool kept = t->sealed_all && sealed_log_append(log, &w->sealed, &err);
     atomic_fetch_add(kept ? &log->kept : &log->not_kept, records);
     if (!kept && log_passes(&w->sealed_limit, TELL_LIMIT_MS, &left_out)) log_line(LOG_ERROR, t->cargo->source->name, "%s", err.text);
 }

@@ -67,8 +67,8 @@ bool plan_set_add(struct plan_set *set, struct plan_scope scope, const struct pl
     if (set->scope_count == PLAN_SET_MAX_SCOPES) return error_set(err, ERROR_USAGE, "more than %d policies by source or resource", PLAN_SET_MAX_SCOPES);
     if (!plan_number(set, plan, &s->plan)) return error_set(err, ERROR_USAGE, "more than %d different policies", PLAN_SET_MAX_PLANS);
     set->scope_count++;
-    return (copy_pattern(scope.source, &s->source) && copy_pattern(scope.resource, &s->resource)) ||
-           error_set(err, ERROR_MEMORY, "no memory for the policies");
+    if (copy_pattern(scope.source, &s->source) && copy_pattern(scope.resource, &s->resource)) return true;
+    return error_set(err, ERROR_MEMORY, "no memory for the policies");
 }
 
 static uint32_t covered_by(const struct plan_set *set, size_t plan)

@@ -488,8 +488,7 @@ static void finish_jobs(struct redactor *r)
     for (uint32_t i = 0; i < r->job_count;) {
         struct job *j = &r->jobs[i];
         if (j->piece == PIECE_GLUE) finish_glue(r, j), i++;
-        else if (r->options.keep_container && j->document != NULL && j->document->container && !j->element)
-            i = finish_container(r, i);
+        else if (r->options.keep_container && j->document != NULL && j->document->container) i = finish_container(r, i);
         else finish_record(r, i++);
     }
 }

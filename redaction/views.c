@@ -10,7 +10,7 @@ void job_refuse(struct redactor *r, uint32_t job, enum refusal why)
 /* Makes room for more items in a growing array. */
 static bool grow(void **items, size_t *capacity, size_t item_bytes)
 {
-    size_t wanted = *capacity ? 2 * *capacity : 1024;
+    size_t wanted = *capacity ? 2 * *capacity : 64;
     void *grown = reallocarray(*items, wanted, item_bytes);
     if (grown == NULL) return false;
     *items = grown;

@@ -234,7 +234,9 @@ static void an_echo_is_found_up_to_the_very_end_of_a_text(void **state)
 {
     CHECK_ALL(&standard, {"{\"password\":\"Tr0ub4dor3x\",\"m\":\"a\\nTr0ub4dor3x\"}", "{\"password\":\"[redacted:sensitive-name]\",\"m\":\"a\\n[redacted:sensitive-name]\"}"});
     char        a[64] = "", b[64] = "";
-    const char *out = clean(&standard, "{\"runId\":\"exp-1234a\",\"m\":\"x\\nexp-1234a\",\"n\":\"exp-1234ab\"}");
+    const char *out = clean(&standard, "{\"runId\":\"exp-1234b\",\"m\":\"\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\"}");
+    assert_non_null(strstr(out, "\"m\":\"\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\"}"));   /* nothing is in it */
+    out = clean(&standard, "{\"runId\":\"exp-1234a\",\"m\":\"x\\nexp-1234a\",\"n\":\"exp-1234ab\"}");
     assert_int_equal(sscanf(out, "{\"runId\":\"%63[^\"]\",\"m\":\"x\\n%63[^\"]\",\"n\":\"exp-1234ab\"}", a, b), 2);
     assert_string_equal(a, b);
 }
@@ -542,6 +544,25 @@ static void a_streamed_container_that_is_kept_is_whole_but_for_what_goes(void **
     free(in);
 }
 
+static void a_streamed_container_may_hold_containers(void **state)
+{
+    static const struct example ends[] = {
+        {"{\"records\":[{\"password\":\"x1\"},{\"b\":2}]},{\"c\":3}", "{\"records\":[{\"password\":\"[redacted:sensitive-name]\"},{\"b\":2}]},{\"c\":3}"},
+        {"{\"value\":[{\"password\":\"x1\"}],\"token\":\"q8Zr2LmK0vXwPb7NcYtD4fGh\"}",
+         "{\"value\":[{\"password\":\"[redacted:sensitive-name]\"}],\"token\":\"[redacted:sensitive-name]\"}"},
+        {"{\"records\":[{\"b\":},{\"password\":\"x1\"},{\"d\":4}]},{\"c\":3}", "{\"records\":[{\"password\":\"[redacted:sensitive-name]\"},{\"d\":4}]},{\"c\":3}"},
+        {"{\"records\":[" DEEP ",{\"d\":4}]}", "{\"records\":[{\"d\":4}]}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char  end[256], *in = streamed("[", ends[i].in, "]");
+        const char *out = clean(&keeping, in);
+        snprintf(end, sizeof end, "{\"a\":1},%s]\n", ends[i].out);
+        assert_string_equal(end_of(out, strlen(end)), end);
+        free(in);
+    }
+}
+
 /* --- Policies ---------------------------------------------------------------------------------------------------------------- */
 
 static void open_policy(struct redacting *t, const char *text)
@@ -620,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_container_whose_own_members_cannot_be_examined_is_withheld_with_its_records),
         cmocka_unit_test(a_container_that_was_split_keeps_its_shape),
         cmocka_unit_test(the_last_number_of_a_streamed_array_may_be_a_card),
+        cmocka_unit_test(a_streamed_container_may_hold_containers),
         cmocka_unit_test(a_streamed_container_that_is_kept_is_whole_but_for_what_goes),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

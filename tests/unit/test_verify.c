@@ -67,6 +67,12 @@ static void checksums_of_tokens_are_recognised(void **state)
     (void)state;
     assert_guards(entra_checksum_valid, "Ab38Q~yMQGQ5ugN9mb0BOBZJCu9Kctgrbi1OoaJk");
     assert_guards(github_checksum_valid, "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");
+    assert_false(devops_checksum_valid(SLICE("Y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga")));   /* no letter of the alphabet, */
+    assert_false(devops_checksum_valid(SLICE("{2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga")));
+    assert_false(devops_checksum_valid(SLICE("12kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga")));
+    assert_false(devops_checksum_valid(SLICE("82kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga")));
+    assert_false(cask_checksum_valid(SLICE("Fzjz207QC18rEF3BcAwwRPRHznLWSEKKQh8KqRptSdsUfeHBTYVaJQQJ99BCACAAAAAAAAAAAAABACOG3H==")));
+    assert_false(cask_checksum_valid(SLICE("Fzjz!07QC18rEF3BcAwwRPRHznLWSEKKQh8KqRptSdsUfeHBTYVaJQQJ99BCACAAAAAAAAAAAAABACOG3HwA")));
     assert_guards(devops_checksum_valid, "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga");
 }
 
@@ -76,7 +82,7 @@ static void base64_decodes_both_alphabets_with_or_without_padding(void **state)
     (void)state;
     static const struct {
         const char *text, *bytes;
-    } cases[] = {{"Zm9vYmFy", "foobar"}, {"Zm9vYg==", "foob"}, {"Zm9vYg", "foob"}, {"Zm8=", "fo"}, {"Pz8/", "???"}, {"Pz8_", "???"}, {"Zm9v!", ""}};
+    } cases[] = {{"Zm9vYmFy", "foobar"}, {"Zm9vYg==", "foob"}, {"Zm9vYg", "foob"}, {"Zm8=", "fo"}, {"Pz8/", "???"}, {"Pz8_", "???"}, {"Zm9v!", ""}, {"+/+/", "\xfb\xff\xbf"}, {"-_-_", "\xfb\xff\xbf"}, {"Zm9v{", ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned char out[16];
         size_t len = base64_decode(slice_from(cases[i].text), out, sizeof out);
@@ -372,6 +378,8 @@ static void finders_judge_a_place(void **state)
         {"personal-number", "", "640431-3238", NULL},
         {"personal-number", "", "000101-1238", "000101-1238"},
         {"personal-number", "", "640900-3230", NULL},
+        {"personal-number", "", "640060-3230", NULL},                /* no month */
+        {"personal-number", "", "640860-3238", NULL},                /* the day nought, as a coordination number */
         {"personal-number", "", "640892-3230", NULL},                /* the thirty-second, as a coordination number */
         {"personal-number", "", "17640823-3234", NULL},
         {"personal-number", "", "21640823-3234", NULL},
@@ -432,6 +440,8 @@ static void finders_judge_a_place(void **state)
         {"url-password", "https://maja", "@host", NULL},
         {"url-password", "https://maja:", "@host", NULL},
         {"url-password", "maja:pw", "@host", NULL},
+        {"url-password", "https://maja:12", "@host", "12"},
+        {"url-password", "https://host:44/x", "@y", NULL},
         {"url-password", "//maja:pw", "@host", NULL},
         {"url-password", "x//maja:pw", "@host", NULL},
         {"url-password", "x:/maja:pw", "@host", NULL},
@@ -484,6 +494,34 @@ static void a_card_number_is_issued_with_its_prefix_and_length(void **state)
         if (finder("card-number")->find(slice_from(others[i]), 0, &from, &to)) fail_msg("%s is no card's", others[i]);
 }
 
+/* What goes back, or on, without an end is given up: a place costs so many steps and no more. */
+static void a_place_is_looked_at_so_far_and_no_farther(void **state)
+{
+    static char text[1024];
+    uint32_t    from, to;
+    (void)state;
+    memset(text, 'a', sizeof text);
+    memcpy(text + 600, "@contoso.example", 17);
+    assert_true(finder("email")->find(slice_of(text, 616), 600, &from, &to));
+    assert_int_equal(from, 600 - 128);
+    memset(text, 'a', sizeof text);
+    text[600] = '@';
+    assert_false(finder("email")->find(slice_of(text, sizeof text), 600, &from, &to));
+    assert_false(finder("url-password")->find(slice_of(text, sizeof text), 600, &from, &to));
+    memcpy(text, "https://u:", 10);
+    assert_false(finder("url-password")->find(slice_of(text, sizeof text), 600, &from, &to));   /* 590 bytes are no password */
+    memcpy(text + 590, "//u:", 4);
+    memcpy(text + 584, "https:", 6);
+    assert_true(finder("url-password")->find(slice_of(text, sizeof text), 600, &from, &to));
+    assert_int_equal(from, 594);
+    text[900] = '@';
+    assert_true(finder("url-password")->find(slice_of(text, sizeof text), 600, &from, &to));    /* another host's, far behind */
+    memset(text, 'a', sizeof text);
+    memcpy(text + 500, "_1795319000_9f3c21ab.", 21);
+    assert_true(finder("timed-run-name")->find(slice_of(text, sizeof text), 500, &from, &to));
+    assert_int_equal(from, 500 - 256);
+}
+
 static void tokens_of_one_alphabet_stand_alone(void **state)
 {
     static const struct {
@@ -499,6 +537,9 @@ static void tokens_of_one_alphabet_stand_alone(void **state)
         {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcogaa", 0, false},
         {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcog", 0, false},
         {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, true},
+        {"nkey-seed", "SUAHDE6HZS52", 0, false},
+        {"nkey-seed", "-SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM-", 1, true},
+        {"devops-token", "Ay2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga", 1, false},
         {"nkey-seed", "SBAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, false},
         {"nkey-seed", "XUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, false},
         {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQ", 0, false},
@@ -549,6 +590,7 @@ int main(void)
         cmocka_unit_test(a_token_may_have_a_header_of_any_length),
         cmocka_unit_test(finders_judge_a_place),
         cmocka_unit_test(a_card_number_is_issued_with_its_prefix_and_length),
+        cmocka_unit_test(a_place_is_looked_at_so_far_and_no_farther),
         cmocka_unit_test(tokens_of_one_alphabet_stand_alone),
         cmocka_unit_test(a_run_of_52_is_found_wherever_it_stands),
     };
