@@ -36,7 +36,7 @@ void failing_memory_go_on(void) { atomic_store(&armed, true); }
 
 /* --- Who asks --------------------------------------------------------------------------------------------------------------- */
 
-#define CALLERS 5   /* functions above the one that asks that make a way to ask */
+#define CALLERS 3   /* functions above the one that asks that make a way to ask */
 #define IGNORED 2   /* refuses() and the function around it */
 
 struct ways {
@@ -68,6 +68,8 @@ size_t failing_memory_new_ways(uint64_t numbers[FAILING_MEMORY_WAYS])
     ways->told = ways->count;
     return count;
 }
+
+void failing_memory_forget_ways(void) { ways->count = ways->told = 0; }
 
 static pthread_mutex_t ways_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -22,6 +22,8 @@ uint64_t failing_memory_disarm(void);
 #define FAILING_MEMORY_WAYS 4096
 size_t failing_memory_new_ways(uint64_t numbers[FAILING_MEMORY_WAYS]);
 
+void failing_memory_forget_ways(void);   /* as if none had been met */
+
 /* Between these, requests are neither counted nor refused. */
 void failing_memory_hold(void);
 void failing_memory_go_on(void);
