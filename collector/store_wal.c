@@ -248,7 +248,10 @@ static uint64_t mend(struct wal *w, const char *path)
     log_line(LOG_ERROR, "store", "the write-ahead log of '%s' is damaged in %llu places behind frame %llu; %s", path,
              (unsigned long long)(w->bad + !whole), (unsigned long long)good,
              mended ? "what was committed after them is kept" : "what was committed after them is lost");
-    return mended ? end : committed;
+    if (!mended) return committed;
+    sum = (struct checksum){number_at(header + 24), number_at(header + 28)};
+    good_frames(w, &committed, &sum);   /* what looked like the end of a commit may have been the damage */
+    return committed;
 }
 
 uint64_t wal_mend(const struct store *s, bool *damaged)

@@ -52,7 +52,7 @@ HTTP_KINDS = ["json"] * 6 + ["nested", "url"]
 
 
 class Journal:
-    """Lines of a file: `canary TEXT`, `issued ID SUM|withheld`, `owed ID`, `refused ID`. Issued is written and synced
+    """Lines of a file: `canary TEXT`, `issued ID SUM|withheld`, `owed ID`, `refused ID`, `doubtful ID`. Issued is written and synced
     before a record goes to its source, the others after the source has answered. Thread: any."""
 
     def __init__(self, path, seed):
@@ -64,6 +64,7 @@ class Journal:
         self.issued = {}        # id -> fingerprint, None: must be withheld
         self.owed = set()
         self.refused = set()
+        self.doubtful = set()   # accepted by a machine whose power was gone
         self.numbers = {}
         self._write([f"canary {canary}" for canary in self.canaries])
 
@@ -93,6 +94,9 @@ class Journal:
 
     def refuse(self, records):
         self._answered(self.refused, "refused", records)
+
+    def doubt(self, records):
+        self._answered(self.doubtful, "doubtful", records)
 
     def _answered(self, those, what, records):
         with self.lock:

@@ -141,7 +141,7 @@ class Subject:
         self.keys = self.outside / "keys" if sealed else None
         self.config = beside / "lethe.yaml"
         self.config.write_text(self.configuration(spool, rotate))
-        self.environment, self.peak_mb = environment or {}, 0
+        self.environment, self.peak_mb, self.is_cut_off = environment or {}, 0, False
         self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
         self.log = self.outside / "run.log"
 
@@ -277,6 +277,9 @@ class Subject:
             return 0
         refused = {e["index"] for e in json.loads(text)["errors"]}
         accepted = [r for n, r in enumerate(made) if n not in refused]
+        if self.is_cut_off:
+            self.journal.doubt(accepted)
+            return 0
         self.journal.oblige(accepted)
         self.journal.refuse([r for n, r in enumerate(made) if n in refused])
         return len(accepted)
