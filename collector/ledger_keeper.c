@@ -25,7 +25,8 @@ static bool goes_before_stored(const struct ledger *l, size_t i, uint64_t now)
 {
     const struct entry *e = &l->entries[i];
     uint32_t            missing = e->needed & ~e->done;
-    if (e->receipt == NULL || e->stored || e->storing || missing == 0 || (missing & l->every_block) != 0 || !e->source->type->replayable) return false;
+    if (e->receipt == NULL || e->stored || e->storing || !e->source->type->replayable) return false;
+    if (missing == 0 || (missing & l->every_block) != 0) return false;
     for (size_t later = i + 1; later < l->entry_count; later++)
         if (l->entries[later].source == e->source && wants_storing(l, &l->entries[later], now)) return true;
     return false;

@@ -44,7 +44,8 @@ def worst(_):
     median, most = (float(re.search(rf"^{name} +([\d.]+)", text, re.M)[1]) for name in ("median", "worst"))
     ratio = most / median
     red = failed(code, text) + ([f"{ratio:.2f} is more than {MOST_RATIO}"] if ratio > MOST_RATIO else [])
-    return Outcome(inputs, {"inputs, of every rule": inputs, "median, worst, ns/byte": f"{median}, {most}", "worst over median": round(ratio, 2)}, red)
+    return Outcome(inputs, {"inputs, of every rule": inputs, "median, worst, ns/byte": f"{median}, {most}",
+                            "worst over median": round(ratio, 2)}, red)
 
 
 @part("fuzz")

@@ -19,11 +19,13 @@ MODES = ["up", "up", "busy", "mute"]
 
 
 def one_cut(subject, disk, chance, lives_on):
+    """How many records were accepted when the disk was gone already."""
     subject.web.mode = chance.choice(MODES)
     subject.start_and_flow()
     time.sleep(chance.uniform(0, RUN_SECONDS))
-    before, subject.is_cut_off = len(subject.journal.doubtful), True
+    subject.is_cut_off = True
     disk.cut_power()
+    before = len(subject.journal.doubtful)
     time.sleep(LIVES_ON_SECONDS if lives_on else 0)
     subject.kill()
     subject.is_cut_off = False

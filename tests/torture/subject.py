@@ -200,7 +200,7 @@ class Subject:
         wait_until(lambda: (self.flow() != before or self.process.poll() is not None, None), patience)
         return self
 
-    def wait_for_events(self, patience=15):
+    def wait_for_events(self, patience=PATIENCE):
         """Until the first record of this life has come from Kafka: the group must first notice that its last member is dead."""
         return wait_until(lambda: (self.metric("lethe_source_records_received_total", 'source="events"') > 0, None), patience, 0.05)
 
