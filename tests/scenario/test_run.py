@@ -2,6 +2,7 @@
 import json
 import signal
 import subprocess
+import urllib.request
 
 from conftest import wait_for
 from running import free_port
@@ -155,3 +156,32 @@ def test_a_sink_that_cannot_be_written_holds_up_no_other(tmp_path):
     with run:
         wait_for(lambda: set(messages(tmp_path / "other.jsonl")) >= set(lines))
         assert run.stop() == 0
+
+
+def test_nothing_of_the_environment_and_the_place_of_a_run_leaves_it(tmp_path):
+    """Two hundred variables and a folder with invented secrets, a sink that fails and a reload: none is in outputs, log or figures."""
+    port, nobody = free_port(), free_port()
+    folder = tmp_path / "canary-Plover-2200"
+    folder.mkdir()
+    text = f"""sources:
+  - {{name: in, type: stdin}}
+admin: {{listen: "127.0.0.1:{port}"}}
+drain_timeout: 100ms
+sinks:
+  - {{name: all, type: file, path: "out/{{kind}}.jsonl", metadata: true, sync: never}}
+  - {{name: away, type: http, url: "http://127.0.0.1:{nobody}/", required: false}}
+"""
+    run = Run(folder, text, **{f"SECRET_{n}": f"canary-Heron-{n:04}" for n in range(200)})
+    try:
+        run.start(stdin=subprocess.PIPE)
+        run.process.stdin.write(b"plain\n")
+        run.process.stdin.flush()
+        wait_for(lambda: run.logged("away") and messages(folder / "out/unknown.jsonl") == ["plain"])
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("taken anew"))
+        told = b"".join(urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=60).read() for page in ("metrics", "status.json", ""))
+        run.stop()
+    finally:
+        run.__exit__()
+    told += run.log.read_bytes() + (folder / "out/unknown.jsonl").read_bytes()
+    assert b"lethe_" in told and b"canary-" not in told
