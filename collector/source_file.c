@@ -293,10 +293,11 @@ static bool fill_from(struct source_file *s, struct followed *f, struct cargo *c
     if (f->ended || f->unsaved) return keep_mark(s, f, c);
     if (f->packed && f->gone && f->tried_size == f->size) return give_up(s, f, now);
     if (f->suspect && (f->suspect = files_is_copy(s, f))) return false;
+    if (f->unsaved) return keep_mark(s, f, c);
     if (!followed_open(s, f) && !open_lost(s, f)) return give_up(s, f, now);
     if (f->packed && !f->placed && f->framer == NULL && place_packed(s, f)) return keep_mark(s, f, c);
     followed_verify(s, f);
-    if (files_must_wait(s, f)) return false;
+    if (f->fd < 0 || files_must_wait(s, f)) return false;   /* others may have been met, and opened, meanwhile */
     f->finishing = f->gone && !f->packed && now - f->gone_ms >= s->rotate_wait_ms && f->size <= f->read_to;
     if (f->framer == NULL && f->finishing) {
         end_file(s, f);

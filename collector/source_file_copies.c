@@ -22,7 +22,7 @@ struct followed *files_original(const struct source_file *s, const char *path)
 }
 
 /* Its first and last bytes are those that the other has at the same places. If that was cut, the suspect may be what was cut away. */
-bool files_is_copy(struct source_file *s, struct followed *f)
+static bool original_has_it(struct source_file *s, struct followed *f)
 {
     struct followed *original = files_original(s, f->path);
     struct stat      status;
@@ -35,6 +35,35 @@ bool files_is_copy(struct source_file *s, struct followed *f)
     if (!f->suspect || f->packed) return false;
     if (f->size > (uint64_t)status.st_size || !followed_open(s, f) || !file_samples(&s->base, f->fd, f->size, &head, &tail)) return false;
     return sample_fits(&s->base, original->fd, &head) && sample_fits(&s->base, original->fd, &tail);
+}
+
+/* Whether another of the family, which was renamed, has it all, and it was read there: then it is nothing new, whatever becomes of the other. */
+static void take_as_read(struct source_file *s, struct followed *f)
+{
+    struct sample head = {0}, tail = {0};
+    if (f->packed || f->size == 0 || !followed_open(s, f) || !file_samples(&s->base, f->fd, f->size, &head, &tail)) return;
+    for (size_t i = 0; i < s->count; i++) {
+        struct followed *other = s->files[i];
+        if (other == f || other->packed || other->mark.place.offset < f->size) continue;
+        if (!name_same_family(f->path, other->mark.path) || !followed_open(s, other)) continue;
+        if (!sample_fits(&s->base, other->fd, &head) || !sample_fits(&s->base, other->fd, &tail)) continue;
+        log_line(LOG_INFO, s->base.name, "'%s' is a copy of '%s', which was read", f->path, other->path);
+        f->mark.place = (struct framer_place){f->size, other->mark.place.line};
+        f->mark.head = head;
+        f->mark.tail = tail;
+        f->mark.named = other->mark.named;
+        memcpy(f->mark.stream, other->mark.stream, sizeof f->mark.stream);
+        f->read_to = f->size;
+        f->unsaved = true;
+        return;
+    }
+}
+
+bool files_is_copy(struct source_file *s, struct followed *f)
+{
+    if (original_has_it(s, f)) return true;
+    if (f->suspect) take_as_read(s, f);
+    return false;
 }
 
 /* --- The copy of what was being read -------------------------------------------------------------------------------------------- */
@@ -180,8 +209,8 @@ static void count_lost(struct source_file *s, const struct followed *f, const st
     uint64_t lost = f->most_size > have ? f->most_size - have : 0;
     atomic_fetch_add(&s->base.counters.lost_bytes, lost);
     if (copy == NULL)
-        log_line(LOG_WARNING, s->base.name, "'%s': no file beside it has what was cut: all after byte %" PRIu64 " is lost, %" PRIu64
-                 " bytes that were seen", f->path, f->read_to, lost);
+        log_line(LOG_WARNING, s->base.name, "'%s': no file beside it has what was cut: what came after byte %" PRIu64 " is lost, %" PRIu64
+                 " bytes as far as it was seen", f->path, f->read_to, lost);
     else if (lost > 0) log_line(LOG_WARNING, s->base.name, "'%s': %" PRIu64 " bytes were cut that its copy does not have", f->path, lost);
 }
 
@@ -192,7 +221,7 @@ static void line_up(struct source_file *s, struct followed *f, const struct cand
     struct candidate *later = find_candidates(s, f, copy->written_ns, &count);
     for (size_t i = 0; i < count; i++) {
         struct followed *next = later[i].f;
-        if (next == copy->f || (next->suspect && files_is_copy(s, next)) || (next->packed && files_may_be_another(s, next))) continue;
+        if (next == copy->f || (next->suspect && original_has_it(s, next)) || (next->packed && files_may_be_another(s, next))) continue;
         log_line(LOG_INFO, s->base.name, "'%s' is a copy of what '%s' had later", next->path, f->path);
         file_begin_stream(&s->base, &f->mark.id, f->mark.epoch, &next->mark);
         file_begin_stream(&s->base, &f->mark.id, f->mark.epoch + 1, &f->mark);

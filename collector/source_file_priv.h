@@ -212,7 +212,8 @@ bool files_must_wait(const struct source_file *, struct followed *);
 /* Another file that is followed, of whose name this is one that rotation makes; NULL: there is none. */
 struct followed *files_original(const struct source_file *, const char *path);
 
-/* Whether a suspect is a copy of what another file still has: what it holds is read there. */
+/* Whether a suspect is a copy of what another file still has: what it holds is read there. If it is one of what a renamed file had, its
+ * mark says that it is read. */
 bool files_is_copy(struct source_file *, struct followed *);
 
 #endif

@@ -197,6 +197,34 @@ static void a_copy_that_is_there_before_the_cut_is_nothing_new(void **state)
     finish(&world);
 }
 
+static void a_copy_of_a_file_that_is_renamed_then_is_nothing_new(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"*.log", "a*"};
+    for (int i = 0; i < 4; i++) {
+        begin(&world, patterns[i % 2], "");
+        start(&world);
+        write_lines("a.log", 1, 100);
+        pass(&world, 2000);
+        if (i / 2 != 0) stop(&world);
+        copy(&world, "a.log", "a.log.bak");
+        if (i / 2 != 0) start(&world);
+        pass(&world, 5000);
+        write_lines("a.log", 101, 110);
+        pass(&world, 1000);
+        move(&world, "a.log", "a.log.1");
+        write_lines("a.log", 111, 120);
+        pass(&world, 20000);
+        stop(&world);
+        start(&world);
+        pass(&world, 20000);
+        write_lines("a.log.bak", 121, 125);
+        pass(&world, 5000);
+        expect_once(1, 125);
+        finish(&world);
+    }
+}
+
 static void a_packed_copy_has_the_rest_too(void **state)
 {
     (void)state;
@@ -830,6 +858,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_cut_is_read_from_its_beginning),
         cmocka_unit_test(the_unread_rest_of_a_file_that_was_cut_is_read_from_its_copy),
         cmocka_unit_test(a_copy_that_is_there_before_the_cut_is_nothing_new),
+        cmocka_unit_test(a_copy_of_a_file_that_is_renamed_then_is_nothing_new),
         cmocka_unit_test(a_packed_copy_has_the_rest_too),
         cmocka_unit_test(what_is_cut_while_the_reader_lags_is_read_from_the_copy),
         cmocka_unit_test(all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order),
