@@ -234,12 +234,28 @@ static void take_back_last(struct followed *f, const struct batch *b)
     f->mark.place = (struct framer_place){last->offset, last->line};
 }
 
+/* It was cut, and written to, after it was looked at and before all of the batch was read: of that nothing is handed out. */
+static bool was_cut_meanwhile(struct source_file *s, struct followed *f, const struct file_mark *before, struct cargo *c)
+{
+    if (f->packed || f->finishing || followed_has(s, f, before)) return false;
+    batch_clear(&c->batch);
+    f->mark = *before;
+    followed_drop_framer(s, f);
+    followed_verify(s, f);
+    return true;
+}
+
 static void read_documents(struct source_file *s, struct followed *f, struct cargo *c, struct error *err)
 {
+    const struct file_mark before = f->mark;
     bool waited = has_waited(s, f, clock_monotonic_ms());
     framer_end_text(f->framer, waited);
     enum fill filled = framer_fill(f->framer, &c->batch, err);
     bool      moved = update_mark(s, f), named = f->mark.named != 0;
+    if (was_cut_meanwhile(s, f, &before, c)) {
+        *err = (struct error){0};
+        return;
+    }
     if (filled == FILL_FAILED && f->packed) take_back_last(f, &c->batch);
     count_held(s, f);
     add_origin(s, f, c);

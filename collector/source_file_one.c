@@ -235,14 +235,18 @@ bool followed_start_framer(struct source_file *s, struct followed *f)
     return true;
 }
 
+bool followed_has(struct source_file *s, const struct followed *f, const struct file_mark *mark)
+{
+    return (mark->tail.len == 0 || sample_fits(&s->base, f->fd, &mark->tail)) && (mark->head.len == 0 || sample_fits(&s->base, f->fd, &mark->head));
+}
+
 /* Before more is read of a file that was read before. */
 void followed_verify(struct source_file *s, struct followed *f)
 {
     struct stat status;
     if (f->packed || f->finishing || fstat(f->fd, &status) != 0) return;
     bool cut = (uint64_t)status.st_size < f->read_to;
-    bool fits = (f->mark.tail.len == 0 || sample_fits(&s->base, f->fd, &f->mark.tail)) &&
-                (f->mark.head.len == 0 || sample_fits(&s->base, f->fd, &f->mark.head));
+    bool fits = followed_has(s, f, &f->mark);
     if (cut || !fits) begin_epoch(s, f, cut ? "it was cut" : "its content has changed");
     if (f->size != (uint64_t)status.st_size) f->grown_ms = clock_monotonic_ms();   /* looking will not see it any more */
     f->size = (uint64_t)status.st_size;

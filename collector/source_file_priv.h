@@ -119,6 +119,9 @@ bool followed_start_gunzip(struct followed *);
 /* Unpacks up to the place of a mark and compares on the way. False: it is another content, or damaged. */
 bool followed_unpack_to(struct source_file *, struct followed *, const struct file_mark *);
 
+/* Whether a plain file has what the samples of the mark were made of. */
+bool followed_has(struct source_file *, const struct followed *, const struct file_mark *);
+
 /* Nothing is known of its content any more. */
 void followed_next_epoch(struct source_file *, struct followed *);
 
