@@ -5,6 +5,7 @@
 
 #define ARENA_BLOCK (256 * 1024)
 #define ARENA_MAX (48 * 1024 * 1024)
+#define RESERVED_RECORDS 1024   /* of a batch, for which there is room from the start: without memory they are withheld */
 
 /* --- Life ------------------------------------------------------------------------------------------------------------------ */
 
@@ -21,14 +22,24 @@ static bool init(struct redactor *r, struct redactor *front, const struct plan *
     r->memo = memo_new();
     r->recent = calloc(KEY_CACHE_SLOTS + 1, sizeof *r->recent);
     r->rule_done = calloc(plan->rule_count, sizeof *r->rule_done);
-    return r->keys && r->scratch && r->pseudonymiser && r->memo && r->recent && r->rule_done;
+    r->jobs = calloc(r->job_capacity = RESERVED_RECORDS, sizeof *r->jobs);
+    return r->keys && r->scratch && r->pseudonymiser && r->memo && r->recent && r->rule_done && r->jobs;
+}
+
+/* The lists of what comes of records, which lanes have in common. */
+static bool init_lists(struct redactor *r)
+{
+    r->records = calloc(r->record_capacity = RESERVED_RECORDS, sizeof *r->records);
+    r->withheld = calloc(r->withheld_capacity = RESERVED_RECORDS, sizeof *r->withheld);
+    r->raw = calloc(r->raw_capacity = RESERVED_RECORDS, sizeof *r->raw);
+    return r->records && r->withheld && r->raw;
 }
 
 struct redactor *redactor_new(const struct plan *plan, const struct redactor_options *options, struct error *err)
 {
     struct redactor *r = calloc(1, sizeof *r);
     if (r != NULL && parser_init(&r->parser, 2 * options->max_record + 64, options->max_depth) && init(r, r, plan, options) &&
-        tally_init(&r->tally, plan))
+        init_lists(r) && tally_init(&r->tally, plan))
         return r;
     error_set(err, ERROR_MEMORY, "no memory for a worker");
     redactor_free(r);
@@ -41,7 +52,8 @@ static bool add_lanes(struct redactor *front, const struct plan_set *set)
     front->set = set;
     front->lanes = calloc(set->count, sizeof(struct redactor *));
     front->choice = calloc(1, sizeof *front->choice);
-    if (front->lanes == NULL || front->choice == NULL) return false;
+    front->order = calloc(front->order_capacity = RESERVED_RECORDS, sizeof *front->order);
+    if (front->lanes == NULL || front->choice == NULL || front->order == NULL) return false;
     plan_choice_source(front->choice, set, SLICE(""));
     front->lanes[front->lane_count++] = front;
     while (front->lane_count < set->count) {
@@ -99,7 +111,8 @@ void redactor_free(struct redactor *r)
 
 const struct tally *redactor_tally(const struct redactor *r) { return &r->tally; }
 
-/* Makes room for `count` items, or stops the program: a record that cannot even be counted cannot be withheld. */
+/* Makes room for `count` items, or stops the program: a record that cannot even be listed cannot be withheld. It takes a batch of more
+ * records than RESERVED_RECORDS and than any before it. */
 static void *room_for(void *items, size_t count, size_t *capacity, size_t item_bytes)
 {
     if (count <= *capacity) return items;

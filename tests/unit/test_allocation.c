@@ -1,8 +1,8 @@
 /* Every request for memory is refused once: for each i, only the i-th, and the i-th and all later. Nothing may crash, and what is
  * not examined for lack of memory is withheld, never passed; what a store holds is there afterwards.
  *
- * Each refusal is tried in a process of its own. What may come of it: all as without it; less, and told; or a stop by a CHECK,
- * where a record could not even be counted. Tried are one request of each way on which the program asks, and SAMPLE of all; with
+ * Each refusal is tried in a process of its own. What may come of it: all as without it; less, and told; or a stop by a CHECK.
+ * Redaction does not stop: it withholds, and does all again as before once memory is back. Tried are one request of each way on which the program asks, and SAMPLE of all; with
  * LETHE_LONG=1 all, but of the many equal ones that a worker makes when it begins LONG_SAMPLE. LETHE_SCENE: only scenes whose names
  * hold that. */
 #include "working.h"
@@ -97,11 +97,11 @@ static void try(const struct scene *s, uint64_t number, bool all_later, struct c
         fail_msg("%s: request %" PRIu64 "%s refused: something is lost", s->name, number, all_later ? " and all later" : "");
 }
 
-static void play(const struct scene *s)
+static struct counts play(const struct scene *s)
 {
     struct counts c = {0};
     const char   *wish = getenv("LETHE_LONG"), *only = getenv("LETHE_SCENE");
-    if (only != NULL && strstr(s->name, only) == NULL) return;
+    if (only != NULL && strstr(s->name, only) == NULL) return c;
     requests_seen = mmap(NULL, sizeof *requests_seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(requests_seen != MAP_FAILED);
     static uint64_t ways[FAILING_MEMORY_WAYS];
@@ -120,6 +120,7 @@ static void play(const struct scene *s)
     print_message("           %s: %" PRIu64 " requests on %zu new ways, %" PRIu64 " refusals: %" PRIu64 " made no difference, %" PRIu64 " told, %" PRIu64 " stopped, 0 passed on\n",
                   s->name, c.requests, way_count, c.tried, c.whole, c.told, c.stopped);
     munmap(requests_seen, sizeof *requests_seen);
+    return c;
 }
 
 /* --- Redaction ----------------------------------------------------------------------------------------------------------- */
@@ -288,6 +289,10 @@ static enum ending redact_text(void)
     if (memmem(collected, collected_len, CANARY, strlen(CANARY)) != NULL) return PASSED;
     if (setup != KEPT_CONTAINERS && !only_right_lines()) return PASSED;   /* a container may lose some of its records */
     if (whole && collected_len != strlen(undisturbed[format])) return LOST;
+    failing_memory_hold();   /* memory is back */
+    redact_all(&fresh);
+    if (collected_len != strlen(undisturbed[format]) || memcmp(collected, undisturbed[format], collected_len) != 0) return LOST;
+    failing_memory_go_on();
     worker_close(&fresh);
     return whole ? WHOLE : TOLD;
 }
@@ -312,7 +317,7 @@ static void play_redaction(enum setup how, const char *name)
     undisturbed[format] = strndup(collected, collected_len);
     assert_non_null(strstr(undisturbed[format], "[redacted:"));
     assert_null(strstr(undisturbed[format], CANARY));
-    play(&scene);
+    assert_int_equal(play(&scene).stopped, 0);   /* it goes on, and withholds */
     worker_close(&fresh);
     free(undisturbed[format]);
     setup = ONE_POLICY;
@@ -384,7 +389,7 @@ static void a_block_is_whole_or_is_not_made(void **state)
     framer_reset(standard.framer, (struct byte_source){read_text, &memory});
     batch_clear(&standard.batch);
     assert_int_equal(framer_fill(standard.framer, &standard.batch, &err), FILL_END);
-    play(&(struct scene){"making a block", NULL, fill_block, NULL});
+    assert_int_equal(play(&(struct scene){"making a block", NULL, fill_block, NULL}).stopped, 0);
 
     struct block_filler *filler = block_filler_new(&scheme, standard.keyring, NULL);
     struct block        *block = block_new();
