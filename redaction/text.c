@@ -281,14 +281,15 @@ bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, ui
     return !refers_to_value(name, without_scheme(value), is_quoted(text, from), to < text.len ? text.data[to] : '\0');
 }
 
-/* The quoted arguments of an expression: `key = hash("...")`. */
-static void read_arguments(struct redactor *r, struct reading *t, uint32_t at)
+/* The quoted argument of an expression: `key = hash("...")`. Returns whether it is replaced. */
+static bool read_argument(struct redactor *r, struct reading *t, uint32_t at)
 {
     uint32_t limit = at + MAX_VARIABLE_BYTES < t->text.len ? at + MAX_VARIABLE_BYTES : (uint32_t)t->text.len;
     while (at < limit && !is_line_end(t->text.data[at]) && !is_quote(t->text.data[at])) at++;
-    if (at >= limit || !is_quote(t->text.data[at])) return;
+    if (at >= limit || !is_quote(t->text.data[at])) return false;
     uint32_t to = text_quoted_end(t->text, at + 1, t->text.data[at]);
-    if (to - at < MAX_CREDENTIAL_BYTES && looks_like_credential(slice_sub(t->text, at + 1, to))) text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME));
+    struct slice argument = slice_sub(t->text, at + 1, to);
+    return is_ours(r, argument) || (looks_like_credential(argument) && text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME)));
 }
 
 /* The further elements of a list of quoted values, of which the first ended at `at`. */
@@ -310,10 +311,9 @@ void text_read_value_as(struct redactor *r, struct reading *t, struct slice name
     if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
     if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
     if (is_ours(r, slice_sub(t->text, from, to))) return;
-    if (!text_is_secret(t->text, name, s, from, to)) {
-        if (s == NAME_STRONG && !is_quoted(t->text, from)) read_arguments(r, t, from);
-        return;
-    }
+    bool secret = text_is_secret(t->text, name, s, from, to), call = t->text.data[to - 1] == '(';   /* sha256("...") has no name's form */
+    if (s == NAME_STRONG && !is_quoted(t->text, from) && (call || !secret) && read_argument(r, t, from)) return;
+    if (!secret) return;
     bool listed = is_quoted(t->text, from) && from > 1 && t->text.data[from - 2] == '[';
     if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && listed) read_elements(r, t, name, s, to);
 }

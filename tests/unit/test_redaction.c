@@ -127,6 +127,104 @@ static void secrets_in_text_are_found_however_they_are_written(void **state)
         {"{\"m\":\"x cABhAHMAcwB3AG8AcgBkAD0AaAB1AG4AdABlAHIAMgAyADIAMgA= y\"}", "{\"m\":\"x [redacted:sensitive-name] y\"}"});
 }
 
+static void every_text_of_a_list_of_secrets_goes(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"secrets = ['q8Zr2L', 'x1y2z3', 7] ok\"}",
+         "{\"m\":\"secrets = ['[redacted:sensitive-name]', '[redacted:sensitive-name]', 7] ok\"}"},
+        {"{\"m\":\"secrets = ['q8Zr2L' 'x1y2z3']\"}",
+         "{\"m\":\"secrets = ['[redacted:sensitive-name]' '[redacted:sensitive-name]']\"}"},
+        {"{\"m\":\"secrets = ['q8Zr2L']\"}",
+         "{\"m\":\"secrets = ['[redacted:sensitive-name]']\"}"},
+        {"{\"m\":\"secrets = ['q8Zr2L', 'string']\"}",
+         "{\"m\":\"secrets = ['[redacted:sensitive-name]', 'string']\"}"},
+        {"{\"m\":\"secrets = ['q8Zr2L',\"}",
+         "{\"m\":\"secrets = ['[redacted:sensitive-name]',\"}"},
+        {"{\"m\":\"secrets = 'q8Zr2L', 'x1y2z3'\"}",
+         "{\"m\":\"secrets = '[redacted:sensitive-name]', 'x1y2z3'\"}"});
+}
+
+static void a_connection_string_goes_as_far_as_it_goes(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"connectionString=Server=db;Pwd=x1y2z3,4 next\"}",
+         "{\"m\":\"connectionString=[redacted:sensitive-name] next\"}"},
+        {"{\"m\":\"connectionString=Server=db;Pwd=x1y2z3</add>\"}",
+         "{\"m\":\"connectionString=[redacted:sensitive-name]</add>\"}"},
+        {"{\"m\":\"Cookie: a=b; c=d\"}",
+         "{\"m\":\"Cookie: [redacted:cookie-header]\"}"});
+}
+
+static void a_guid_is_the_key_of_something_in_particular_or_an_id(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"acme_key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}",
+         "{\"m\":\"acme_key: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"cache_key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}",
+         "{\"m\":\"cache_key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}"},
+        {"{\"m\":\"my_code=448325ee-0763-4067-aecd-ee4149f3cddc\"}",
+         "{\"m\":\"my_code=448325ee-0763-4067-aecd-ee4149f3cddc\"}"},
+        {"{\"m\":\"key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}",
+         "{\"m\":\"key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}"},
+        {"{\"m\":\"x-i-key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}",
+         "{\"m\":\"x-i-key: 448325ee-0763-4067-aecd-ee4149f3cddc\"}"});
+}
+
+static void what_an_expression_is_made_of_is_looked_at(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"password = sha256('q8Zr2LmK0vXwPb7NcYtD4fGh')\"}",
+         "{\"m\":\"password = sha256('[redacted:sensitive-name]')\"}"},
+        {"{\"m\":\"password = hash('short')\"}",
+         "{\"m\":\"password = hash('short')\"}"},
+        {"{\"m\":\"password = hash(data)\"}",
+         "{\"m\":\"password = hash(data)\"}"},
+        {"{\"m\":\"password = sha256('q8Zr2LmK0vXwPb7NcYtD4fGh\"}",
+         "{\"m\":\"password = sha256('[redacted:sensitive-name]\"}"});
+}
+
+static void a_value_is_read_behind_whatever_sign_announces_it(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"<password> --next\"}",
+         "{\"m\":\"<password> --next\"}"},
+        {"{\"m\":\"password > q8Zr2L\"}",
+         "{\"m\":\"password > q8Zr2L\"}"},
+        {"{\"m\":\"<password>q8Zr2L</password>\"}",
+         "{\"m\":\"<password>[redacted:sensitive-name]</password>\"}"},
+        {"{\"m\":\"--password q8Zr2L -x\"}",
+         "{\"m\":\"--password [redacted:sensitive-name] -x\"}"},
+        {"{\"m\":\"-password --token\"}",
+         "{\"m\":\"-password --token\"}"},
+        {"{\"m\":\"my-password q8Zr2L\"}",
+         "{\"m\":\"my-password q8Zr2L\"}"},
+        {"{\"m\":\"password=(q8Zr2L\"}",
+         "{\"m\":\"password=[redacted:sensitive-name]\"}"},
+        {"{\"m\":\"password := 'q8Zr2L'\"}",
+         "{\"m\":\"password := '[redacted:sensitive-name]'\"}"},
+        {"{\"m\":\"password => 'q8Zr2L'\"}",
+         "{\"m\":\"password => '[redacted:sensitive-name]'\"}"},
+        {"{\"m\":\"password\\n= x\"}",
+         "{\"m\":\"password\\n= x\"}"},
+        {"{\"m\":\"password:\\n   'q8Zr2L'\"}",
+         "{\"m\":\"password:\\n   '[redacted:sensitive-name]'\"}"});
+}
+
+static void people_in_text_are_told_by_what_announces_them(void **state)
+{
+    CHECK_ALL(&hbi,
+        {"{\"m\":\"deployed by Maja Lindqvist ok\"}", "{\"m\":\"deployed by <user> ok\"}"},
+        {"{\"m\":\"deployed by Maja ok\"}", "{\"m\":\"deployed by Maja ok\"}"},
+        {"{\"m\":\"made for \xc3" "\x85" "sa \xc3" "\x96" "berg-Lind x\"}", "{\"m\":\"made for <user> x\"}"},
+        {"{\"m\":\"sent by Maja\"}", "{\"m\":\"sent by Maja\"}"},
+        {"{\"m\":\"sent by Maja Berg\"}", "{\"m\":\"sent by <user>\"}"},
+        {"{\"m\":\"sent from M Berg\"}", "{\"m\":\"sent from M Berg\"}"},
+        {"{\"m\":\"is by maja lindqvist\"}", "{\"m\":\"is by maja lindqvist\"}"},
+        {"{\"m\":\"upn=maja.berg ok\"}", "{\"m\":\"upn=<user> ok\"}"},
+        {"{\"m\":\"user: unknown\"}", "{\"m\":\"user: unknown\"}"},
+        {"{\"m\":\"username: maja.berg\"}", "{\"m\":\"username: <user>\"}"});
+}
+
 static void a_header_and_its_value_are_a_pair_in_an_array_too(void **state)
 {
     CHECK_ALL(&standard,
@@ -298,6 +396,12 @@ int main(void)
         cmocka_unit_test(a_sensitive_name_masks_its_value),
         cmocka_unit_test(names_count_in_free_text_too),
         cmocka_unit_test(secrets_in_text_are_found_however_they_are_written),
+        cmocka_unit_test(every_text_of_a_list_of_secrets_goes),
+        cmocka_unit_test(a_connection_string_goes_as_far_as_it_goes),
+        cmocka_unit_test(a_guid_is_the_key_of_something_in_particular_or_an_id),
+        cmocka_unit_test(what_an_expression_is_made_of_is_looked_at),
+        cmocka_unit_test(a_value_is_read_behind_whatever_sign_announces_it),
+        cmocka_unit_test(people_in_text_are_told_by_what_announces_them),
         cmocka_unit_test(a_header_and_its_value_are_a_pair_in_an_array_too),
         cmocka_unit_test(what_only_names_a_secret_stays),
         cmocka_unit_test(json_inside_strings_is_cleaned_and_stays_json),
