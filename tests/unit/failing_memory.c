@@ -36,8 +36,8 @@ void failing_memory_go_on(void) { atomic_store(&armed, true); }
 
 /* --- Who asks --------------------------------------------------------------------------------------------------------------- */
 
-#define CALLERS 3   /* functions above the one that asks that make a way to ask */
-#define IGNORED 2   /* refuses() and the function around it */
+#define CALLERS 4   /* functions above the one that asks that make a way to ask */
+#define IGNORED 3   /* note_way(), refuses() and the function that stands for malloc */
 
 struct ways {
     uint64_t hashes[FAILING_MEMORY_WAYS], numbers[FAILING_MEMORY_WAYS];
@@ -47,7 +47,7 @@ struct ways {
 static struct ways *ways;   /* shared with the children of the test */
 
 /* Notes a request that is asked for on a way that was not met before. */
-static void note_way(uint64_t number)
+static __attribute__((noinline)) void note_way(uint64_t number)
 {
     void    *callers[IGNORED + CALLERS];
     int      count = backtrace(callers, IGNORED + CALLERS);
@@ -73,7 +73,7 @@ void failing_memory_forget_ways(void) { ways->count = ways->told = 0; }
 
 static pthread_mutex_t ways_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static bool refuses(void)
+static __attribute__((noinline)) bool refuses(void)
 {
     if (!atomic_load(&armed)) return false;
     if (atomic_load(&first_refused) == 0) {

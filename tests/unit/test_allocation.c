@@ -20,7 +20,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define SAMPLE   6
+#define SAMPLE   3
 #define LONG_SAMPLE 4000
 #define PATIENCE 60   /* seconds for one attempt */
 #define CANARY   "Tr0ub4dorZq9xK"
