@@ -44,12 +44,14 @@ class Connection:
         passed = 0
         while not self.broken.is_set():
             most = 65536 if due is None else due - passed
-            data = source.recv(min(most, self.proxy.step or most)) if most > 0 else b""
-            if due is not None and not data:
-                self.fail(target)
-            if not data or self.broken.is_set():
-                break
-            target.sendall(data)
+            data = source.recv(min(most, self.proxy.step or most), socket.MSG_PEEK) if most > 0 else b""
+            with self.lock:
+                if due is not None and not data:
+                    self.fail()
+                if not data or self.broken.is_set():
+                    break
+                source.recv(len(data))   # taken only when it is passed on
+                target.sendall(data)
             passed += len(data)
             self.proxy.bytes[direction] += len(data)
         if self.halved and due is None:
@@ -57,7 +59,7 @@ class Connection:
         elif not self.broken.is_set():
             target.shutdown(socket.SHUT_WR)
 
-    def fail(self, target):
+    def fail(self):
         action = self.fault.action
         self.proxy.happened[action] += 1
         if action == "half":
