@@ -119,19 +119,25 @@ class Rsyslog(SyslogServer):
                              self._is_listening)
 
 
+def unpacked_syslog_ng():
+    """The start of its command line, and the environment it needs beside ours."""
+    root = INSTALLED / "syslog-ng"
+    program = needed(root / "usr/sbin/syslog-ng", "syslog-ng")
+    modules = next((root / "usr/lib/syslog-ng").glob("[0-9]*"))
+    libraries = [root / "usr/lib/syslog-ng", *root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu")]
+    return [program, "--module-path", modules], {"LD_LIBRARY_PATH": ":".join(map(str, libraries))}
+
+
 class SyslogNg(SyslogServer):
     """Takes counted messages; those that end with a line feed on the port `lines` alone. Unpacked below build/parts, since its
     package and rsyslog's exclude each other. Strips the BOM from texts."""
 
     def __init__(self, folder, certificates):
-        root = INSTALLED / "syslog-ng"
-        program = needed(root / "usr/sbin/syslog-ng", "syslog-ng")
-        modules = next((root / "usr/lib/syslog-ng").glob("[0-9]*"))
-        libraries = [root / "usr/lib/syslog-ng", *root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu")]
+        start, environment = unpacked_syslog_ng()
         super().__init__(folder, certificates)
         settings = self.folder / "syslog-ng.conf"
         settings.write_text(SYSLOG_NG.format(**self.names))
         own = {"-f": settings, "-R": self.folder / "persist", "-p": self.folder / "pid", "-c": self.folder / "control"}
-        command = [program, "--module-path", modules, "-F", "--no-caps", *(word for pair in own.items() for word in pair)]
+        command = [*start, "-F", "--no-caps", *(word for pair in own.items() for word in pair)]
         self.server = Server(command, self.folder / "syslog-ng.log", self._is_listening,
-                             environment={**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, libraries))})
+                             environment={**os.environ, **environment})
