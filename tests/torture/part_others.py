@@ -17,18 +17,20 @@ from running import Missing
 from subject import wait_until
 from syslog_servers import unpacked_syslog_ng
 
-# A queue on disk; it and the output are synced, the place in the file is written after each batch that was handed on.
+# The output is synced, the place in the file is written after each batch that was handed on: to QUEUE, which is synced too, or,
+# without a queue (DIRECT), to the output itself.
 RSYSLOG = """global(workDirectory="{work}" maxMessageSize="64k")
 module(load="imfile" mode="inotify")
 module(load="builtin:omfile")
 template(name="line" type="string" string="%msg%\\n")
-ruleset(name="all" queue.type="Disk" queue.filename="spool" queue.syncQueueFiles="on" queue.checkpointInterval="1"
-        queue.saveOnShutdown="on") {{
+ruleset(name="all" @QUEUE@) {{
     action(type="omfile" file="{out}" template="line" sync="on" flushOnTXEnd="on" asyncWriting="off" action.resumeRetryCount="-1")
 }}
 input(type="imfile" file="{feed}/*.log" tag="feed:" ruleset="all" persistStateInterval="1" persistStateAfterSubmission="on"
       freshStartTail="off")
 """
+QUEUE = 'queue.type="Disk" queue.filename="spool" queue.syncQueueFiles="on" queue.checkpointInterval="1" queue.saveOnShutdown="on"'
+DIRECT = 'queue.type="Direct"'
 # No disk buffer: it would acknowledge a line before that is in the output. So the place in the file moves on only behind a line
 # that was written and synced (flow-control, flush-lines, fsync).
 SYSLOG_NG = """@version: 3.38
@@ -64,7 +66,9 @@ class Kind:
     command: typing.Callable   # (configuration, its own files on disk) -> (command line, environment beside ours)
 
 
-KINDS = {"rsyslog": Kind(RSYSLOG, rsyslog_command), "syslog-ng": Kind(SYSLOG_NG, syslog_ng_command)}
+KINDS = {"rsyslog": Kind(RSYSLOG.replace("@QUEUE@", QUEUE), rsyslog_command),
+         "rsyslog-direct": Kind(RSYSLOG.replace("@QUEUE@", DIRECT), rsyslog_command),
+         "syslog-ng": Kind(SYSLOG_NG, syslog_ng_command)}
 
 
 class Other:
