@@ -18,7 +18,7 @@ from subject import wait_until
 from syslog_servers import unpacked_syslog_ng
 
 # The output is synced, the place in the file is written after each batch that was handed on: to QUEUE, which is synced too, or,
-# without a queue (DIRECT), to the output itself.
+# without a queue (DIRECT), to the output itself. No persistStateInterval: with it the place is written before the batch is handed on.
 RSYSLOG = """global(workDirectory="{work}" maxMessageSize="64k")
 module(load="imfile" mode="inotify")
 module(load="builtin:omfile")
@@ -26,8 +26,7 @@ template(name="line" type="string" string="%msg%\\n")
 ruleset(name="all" @QUEUE@) {{
     action(type="omfile" file="{out}" template="line" sync="on" flushOnTXEnd="on" asyncWriting="off" action.resumeRetryCount="-1")
 }}
-input(type="imfile" file="{feed}/*.log" tag="feed:" ruleset="all" persistStateInterval="1" persistStateAfterSubmission="on"
-      freshStartTail="off")
+input(type="imfile" file="{feed}/*.log" tag="feed:" ruleset="all" persistStateAfterSubmission="on" freshStartTail="off")
 """
 QUEUE = 'queue.type="Disk" queue.filename="spool" queue.syncQueueFiles="on" queue.checkpointInterval="1" queue.saveOnShutdown="on"'
 DIRECT = 'queue.type="Direct"'
