@@ -18,7 +18,7 @@ from subject import wait_until
 from syslog_servers import unpacked_syslog_ng
 
 # The output is synced, the place in the file is written after each batch that was handed on: to QUEUE, which is synced too, or,
-# without a queue (DIRECT), to the output itself. No persistStateInterval: with it the place is written before the batch is handed on.
+# without a queue (DIRECT), to the output itself. With persistStateInterval it would be written before the batch is handed on.
 RSYSLOG = """global(workDirectory="{work}" maxMessageSize="64k")
 module(load="imfile" mode="inotify")
 module(load="builtin:omfile")
@@ -28,7 +28,8 @@ ruleset(name="all" @QUEUE@) {{
 }}
 input(type="imfile" file="{feed}/*.log" tag="feed:" ruleset="all" persistStateAfterSubmission="on" freshStartTail="off")
 """
-QUEUE = 'queue.type="Disk" queue.filename="spool" queue.syncQueueFiles="on" queue.checkpointInterval="1" queue.saveOnShutdown="on"'
+QUEUE = ('queue.type="Disk" queue.filename="spool" queue.syncQueueFiles="on" queue.checkpointInterval="1" '
+         'queue.saveOnShutdown="on"')
 DIRECT = 'queue.type="Direct"'
 # No disk buffer: it would acknowledge a line before that is in the output. So the place in the file moves on only behind a line
 # that was written and synced (flow-control, flush-lines, fsync).
