@@ -208,7 +208,9 @@ static bool open_sources(struct stream *s, struct error *err)
 static bool open_ledger(struct stream *s, struct error *err)
 {
     const struct config *c = s->config;
-    s->ledger = ledger_new(&(struct ledger_options){s->store, &s->scheme, c->sources, c->source_count, c->sinks, c->sink_count, (size_t)c->run.blocks, stream_examine, s}, err);
+    s->ledger = ledger_new(&(struct ledger_options){.store = s->store, .scheme = &s->scheme, .sources = c->sources,
+                                                    .source_count = c->source_count, .sinks = c->sinks, .sink_count = c->sink_count,
+                                                    .blocks = (size_t)c->run.blocks, .examine = stream_examine, .examiner = s}, err);
     return s->ledger != NULL;
 }
 

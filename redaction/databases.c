@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-extern const uint8_t built_databases[];
-
 bool pattern_set_digest(const struct pattern_set *set, uint8_t digest[PATTERN_SET_DIGEST])
 {
     EVP_MD_CTX *sha = EVP_MD_CTX_new();
@@ -27,12 +25,10 @@ static hs_database_t *find_built(const struct pattern_set *set)
     struct built_database built;
     hs_database_t        *database = NULL;
     if (!pattern_set_digest(set, digest)) return NULL;
-    for (const uint8_t *at = built_databases; memcpy(&built, at, sizeof built), built.len > 0; at += (built.len + 7) / 8 * 8) {
-        at += sizeof built;
+    for (const uint8_t *at = built_databases; memcpy(&built, at, sizeof built), built.len > 0; at = built_database_behind(at, &built))
         if (memcmp(built.digest, digest, sizeof digest) == 0 &&
-            hs_deserialize_database((const char *)at, built.len, &database) == HS_SUCCESS)
+            hs_deserialize_database((const char *)at + sizeof built, built.len, &database) == HS_SUCCESS)
             return database;
-    }
     return NULL;
 }
 

@@ -30,6 +30,13 @@ struct built_database {
     uint64_t len;
 };
 
+extern const uint8_t built_databases[];
+
+static inline const uint8_t *built_database_behind(const uint8_t *at, const struct built_database *header)
+{
+    return at + sizeof *header + (header->len + 7) / 8 * 8;
+}
+
 /* A database of the set, to be freed with hs_free_database(). NULL: *fault says why, or memory ran out and it is NULL. */
 hs_database_t *database_of(const struct pattern_set *, hs_compile_error_t **fault);
 

@@ -1,5 +1,4 @@
 /* In place of what databases_build makes, for databases_build itself. */
 #include "redaction/databases.h"
 
-extern const uint8_t built_databases[];
-const uint8_t        built_databases[sizeof(struct built_database)];
+const uint8_t built_databases[sizeof(struct built_database)];

@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 bool sandbox_become(const char *user, struct error *err)
@@ -22,6 +21,6 @@ bool sandbox_become(const char *user, struct error *err)
         return error_set(err, ERROR_USAGE, "cannot become the user '%s': %s", user, strerror(errno));
     if (uid != 0 && (setuid(0) == 0 || (gid != 0 && setgid(0) == 0)))
         return error_set(err, ERROR_USAGE, "the kernel lets the user '%s' become root again; nothing is done", user);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);   /* changing users sets it anew */
+    sandbox_protect_memory();   /* changing users undoes part of it */
     return true;
 }

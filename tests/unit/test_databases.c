@@ -11,18 +11,14 @@
 
 #include <string.h>
 
-extern const uint8_t built_databases[];
-
 static unsigned times_built(const struct pattern_set *set)
 {
     uint8_t               digest[PATTERN_SET_DIGEST];
     struct built_database built;
     unsigned              times = 0;
     assert_true(pattern_set_digest(set, digest));
-    for (const uint8_t *at = built_databases; memcpy(&built, at, sizeof built), built.len > 0;) {
+    for (const uint8_t *at = built_databases; memcpy(&built, at, sizeof built), built.len > 0; at = built_database_behind(at, &built))
         times += memcmp(built.digest, digest, sizeof digest) == 0;
-        at += sizeof built + (built.len + 7) / 8 * 8;
-    }
     return times;
 }
 
