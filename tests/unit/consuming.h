@@ -22,7 +22,7 @@ static struct keyring *keys;   /* of all sources: streams have equal names */
 #define MAX_RECORD 4096
 #define SESSION "4s"   /* the mock waits 3 s for the first members, and for one less than this at each further rebalance */
 #define PATIENCE_MS 30000
-#define CARGOES 64   /* under way in a test */
+#define CARGOES 4096   /* under way in a test: as many as documents, a slow broker may bring them one at a time */
 
 /* --- A source, driven ------------------------------------------------------------------------------------------------- */
 
