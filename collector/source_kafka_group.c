@@ -5,7 +5,9 @@
 
 #define SETTLE_WAIT_MS 2000           /* for what is under way, when a partition is taken away */
 #define COMMIT_WAIT_MS 5000           /* for the answer to a commit before a partition is given up */
+#define COMMIT_AGAIN_MS 50            /* after a commit that was put off */
 #define LOOKUP_WAIT_MS 5000           /* for the committed offsets of new partitions */
+#define UNSUBSCRIBE_WAIT_MS 5000      /* for a rebalance that is under way to be over, and for the partitions to be given back */
 #define CLOSE_WAIT_MS 15000           /* for the group to let us go */
 #define HEARTBEAT_MS 3000
 #define QUEUE_KBYTES 4096             /* fetched and not yet taken */
@@ -32,6 +34,7 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR && p->err != RD_KAFKA_RESP_ERR_NO_ERROR) error = p->err;
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR && index != SIZE_MAX) k->partitions.items[index].committed = p->offset;
     }
+    k->put_off = error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET && !is_rebalance(error))
         kafka_client_failed(&k->client, error, "what is done cannot be committed");
 }
@@ -52,12 +55,17 @@ static void await_commit(struct source_kafka *k, uint64_t deadline_ms)
         rd_kafka_queue_poll_callback(k->commits, (int)(deadline_ms - now));
 }
 
+/* A group that is being put together takes no commits for a moment. */
 static void commit_now(struct source_kafka *k, const rd_kafka_topic_partition_list_t *among)
 {
     uint64_t deadline = clock_monotonic_ms() + COMMIT_WAIT_MS;
     await_commit(k, deadline);
-    commit(k, among);
-    await_commit(k, deadline);
+    do {
+        k->put_off = false;
+        commit(k, among);
+        await_commit(k, deadline);
+        if (k->put_off) rd_kafka_queue_poll_callback(k->commits, COMMIT_AGAIN_MS);
+    } while (k->put_off && clock_monotonic_ms() < deadline);
 }
 
 /* --- Messages held ---------------------------------------------------------------------------------------------------- */
@@ -91,7 +99,12 @@ static void fail_and_free(struct source_kafka *k, rd_kafka_error_t *error)
     rd_kafka_error_destroy(error);
 }
 
-static bool is_cooperative(rd_kafka_t *rk) { return strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0; }
+/* A consumer that is closed has no protocol. */
+static bool is_cooperative(rd_kafka_t *rk)
+{
+    const char *protocol = rd_kafka_rebalance_protocol(rk);
+    return protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+}
 
 /* Where the group was, or where to begin; if that cannot be learnt, librdkafka goes on trying. */
 static void look_up(struct source_kafka *k, rd_kafka_topic_partition_list_t *list)
@@ -117,6 +130,14 @@ static void identify(const struct source_kafka *k, struct kafka_partition *p)
     char text[KAFKA_TOPIC_LEN + 16];
     snprintf(text, sizeof text, "%s/%d", p->topic, p->number);
     source_stream_id(&k->source, slice_from(text), p->stream);
+}
+
+/* A source that is leaving takes nothing up: it says that it will read what is written from now on, and gives it back. */
+static void decline_partitions(struct source_kafka *k, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    if (is_cooperative(k->rk)) fail_and_free(k, rd_kafka_incremental_assign(k->rk, list));
+    else rd_kafka_assign(k->rk, list);
 }
 
 static void assign_partitions(struct source_kafka *k, rd_kafka_topic_partition_list_t *list)
@@ -154,12 +175,21 @@ static void revoke_partitions(struct source_kafka *k, rd_kafka_topic_partition_l
              k->partitions.owned);
 }
 
+/* Whatever the answer, librdkafka takes everything away; a second one it does not always bear. */
+static void answer_closing(struct source_kafka *k)
+{
+    if (k->leaving == CLOSING) rd_kafka_assign(k->rk, NULL);
+    k->leaving = CLOSED;
+}
+
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct source_kafka *k = kafka_owner(rk);
     (void)opaque;
-    if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) assign_partitions(k, list);
-    else revoke_partitions(k, list);
+    if (k->leaving >= CLOSING) answer_closing(k);
+    else if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) revoke_partitions(k, list);
+    else if (k->leaving == UNSUBSCRIBED) decline_partitions(k, list);
+    else assign_partitions(k, list);
 }
 
 /* --- The consumer ----------------------------------------------------------------------------------------------------- */
@@ -228,14 +258,36 @@ bool group_join(struct source_kafka *k, struct error *err)
     listen_to(k->events, k->wakeup.fd);
     listen_to(k->messages, k->wakeup.fd);
     k->broken = k->committing = false;
+    k->leaving = STAYING;
     return subscribe(k, err);
 }
 
-/* Leaves the group, so that others go on at once; revoke_partitions() is called on the way. Not longer than CLOSE_WAIT_MS. */
-static void leave_group(struct source_kafka *k)
+static bool is_member(struct source_kafka *k)
+{
+    char *name = rd_kafka_memberid(k->rk);
+    bool  member = name != NULL && name[0] != '\0';
+    if (name != NULL) rd_kafka_mem_free(k->rk, name);
+    return member;
+}
+
+/* Gives everything back as long as this is a member like any other: what a rebalance still asks for is answered, and commits are taken.
+ * Where the group waits for other members, not for us, it may take too long. */
+static void unsubscribe(struct source_kafka *k)
+{
+    uint64_t deadline = clock_monotonic_ms() + UNSUBSCRIBE_WAIT_MS;
+    k->leaving = UNSUBSCRIBED;
+    rd_kafka_unsubscribe(k->rk);
+    while ((is_member(k) || rd_kafka_queue_length(k->events) > 0) && clock_monotonic_ms() < deadline) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(k->rk, 10);
+        if (m != NULL) rd_kafka_message_destroy(m);
+    }
+}
+
+static void close_consumer(struct source_kafka *k)
 {
     uint64_t          deadline = clock_monotonic_ms() + CLOSE_WAIT_MS;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(k->rk);
+    k->leaving = CLOSING;
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(k->rk, queue);
     while (error == NULL && !rd_kafka_consumer_closed(k->rk) && clock_monotonic_ms() < deadline) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(queue, 100);
@@ -243,6 +295,15 @@ static void leave_group(struct source_kafka *k)
     }
     if (error != NULL) rd_kafka_error_destroy(error);
     rd_kafka_queue_destroy(queue);
+}
+
+/* So that others go on at once. A librdkafka that is closed while it waits for the answer to a rebalance may abort the process or
+ * wait for ever (2.0.2), so it is closed when there is none any more. */
+static void leave_group(struct source_kafka *k)
+{
+    if (!rd_kafka_assignment_lost(k->rk)) commit_now(k, NULL);
+    unsubscribe(k);
+    close_consumer(k);
 }
 
 void group_leave(struct source_kafka *k)

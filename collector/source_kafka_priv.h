@@ -13,6 +13,14 @@
 
 enum start { START_EARLIEST, START_LATEST };
 
+/* How far a consumer is on its way out of the group. */
+enum leaving {
+    STAYING,
+    UNSUBSCRIBED,   /* still a member, gives everything back */
+    CLOSING,        /* the consumer ends; one answer to the group is due at most */
+    CLOSED,         /* it was given */
+};
+
 struct source_kafka {
     struct source         source;
     struct kafka_settings connection;
@@ -37,8 +45,10 @@ struct source_kafka {
     size_t                  filling;              /* with the feed taken: index of the partition that the cargo is of; SIZE_MAX */
     uint64_t                tick_ms, told_ms;
     bool                    committing;           /* an answer is awaited */
+    bool                    put_off;              /* the last one was that it is too early */
     bool                    broken;               /* librdkafka gave this consumer up */
     bool                    opened;
+    enum leaving            leaving;
     char                    told[512];            /* trouble told last */
 };
 
