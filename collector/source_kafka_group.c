@@ -8,7 +8,7 @@
 #define COMMIT_AGAIN_MS 50            /* after a commit that was put off */
 #define LOOKUP_WAIT_MS 5000           /* for the committed offsets of new partitions */
 #define UNSUBSCRIBE_WAIT_MS 5000      /* for a rebalance that is under way to be over, and for the partitions to be given back */
-#define CLOSE_WAIT_MS 15000           /* for the group to let us go */
+#define CLOSE_WAIT_MS 15000           /* for all of that, and the group to let us go */
 #define HEARTBEAT_MS 3000
 #define QUEUE_KBYTES 4096             /* fetched and not yet taken */
 #define QUEUE_MESSAGES 10000
@@ -283,9 +283,8 @@ static void unsubscribe(struct source_kafka *k)
     }
 }
 
-static void close_consumer(struct source_kafka *k)
+static void close_consumer(struct source_kafka *k, uint64_t deadline)
 {
-    uint64_t          deadline = clock_monotonic_ms() + CLOSE_WAIT_MS;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(k->rk);
     k->leaving = CLOSING;
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(k->rk, queue);
@@ -301,9 +300,10 @@ static void close_consumer(struct source_kafka *k)
  * wait for ever (2.0.2), so it is closed when there is none any more. */
 static void leave_group(struct source_kafka *k)
 {
-    if (!rd_kafka_assignment_lost(k->rk)) commit_now(k, NULL);
+    uint64_t deadline = clock_monotonic_ms() + CLOSE_WAIT_MS;
     unsubscribe(k);
-    close_consumer(k);
+    if (k->partitions.owned > 0 && !rd_kafka_assignment_lost(k->rk)) commit_now(k, NULL);
+    close_consumer(k, deadline);
 }
 
 void group_leave(struct source_kafka *k)
