@@ -45,6 +45,9 @@ struct receipt {
     size_t          origin_count;
     struct verdict *verdicts;          /* by origin, then index */
     size_t          verdict_count;
+
+    struct source  *source;            /* these two are set and used by the ledger */
+    struct receipt *next;
 };
 
 struct cargo {

@@ -69,14 +69,14 @@ static void free_results(struct receipt *receipt)
     receipt->verdicts = NULL;
 }
 
-static void settle(struct ledger *l, struct entry *e)
+/* False: no memory to keep its positions. It stays as it is, and is tried again with whatever happens next. */
+static bool settle(struct ledger *l, struct entry *e)
 {
-    if (l->news_count == l->news_capacity) {
-        l->news_capacity = 2 * l->news_capacity + 16;
-        l->news = reallocarray(l->news, l->news_capacity, sizeof *l->news);
-        CHECK(l->news != NULL);
-    }
-    l->news[l->news_count++] = (struct news){e->source, e->receipt};
+    if (l->options.store != NULL && !positions_room(l, e->receipt->position_count)) return false;
+    e->receipt->source = e->source;
+    e->receipt->next = NULL;
+    *l->news_end = e->receipt;
+    l->news_end = &e->receipt->next;
     if (l->options.store != NULL)
         for (size_t i = 0; i < e->receipt->position_count; i++)
             keep_position(l, source_index(l, e->source), &e->receipt->positions[i], e->written);
@@ -85,40 +85,37 @@ static void settle(struct ledger *l, struct entry *e)
         pthread_cond_signal(&l->keeper_wanted);
     }
     e->receipt = NULL;
+    return true;
 }
 
-static void tell(const struct news *n)
+/* Returns the next one. */
+static struct receipt *tell(struct receipt *receipt)
 {
-    uint32_t       *counts = n->receipt->record_counts;
-    struct verdict *verdicts = n->receipt->verdicts;
-    n->source->type->settled(n->source, n->receipt);
+    struct receipt *next = receipt->next;
+    uint32_t       *counts = receipt->record_counts;
+    struct verdict *verdicts = receipt->verdicts;
+    receipt->source->type->settled(receipt->source, receipt);
     free(counts);
     free(verdicts);
+    return next;
 }
 
-/* The two arrays change places, so that one is filled while the other is told. */
-static struct news *take_news(struct ledger *l, size_t *count)
+static struct receipt *take_news(struct ledger *l)
 {
-    struct news *taken = l->news;
-    size_t       capacity = l->news_capacity;
-    *count = l->news_count;
-    l->news = l->spare_news;
-    l->news_capacity = l->spare_capacity;
-    l->news_count = 0;
-    l->spare_news = taken;
-    l->spare_capacity = capacity;
+    struct receipt *taken = l->news;
+    l->news = NULL;
+    l->news_end = &l->news;
     return taken;
 }
 
 void tell_settled(struct ledger *l)
 {
-    if (l->telling || l->news_count == 0) return;   /* who tells takes what has come meanwhile as well: their order holds */
+    if (l->telling || l->news == NULL) return;   /* who tells takes what has come meanwhile as well: their order holds */
     l->telling = true;
-    while (l->news_count > 0) {
-        size_t             count;
-        const struct news *news = take_news(l, &count);
+    while (l->news != NULL) {
+        struct receipt *news = take_news(l);
         pthread_mutex_unlock(&l->lock);
-        for (size_t i = 0; i < count; i++) tell(&news[i]);
+        while (news != NULL) news = tell(news);
         pthread_mutex_lock(&l->lock);
     }
     l->telling = false;
@@ -133,8 +130,7 @@ void settle_all(struct ledger *l)
         struct entry *e = &l->entries[i];
         uint64_t      bit = (uint64_t)1 << source_index(l, e->source);
         if (e->receipt == NULL) continue;
-        if ((blocked & bit) != 0 || !may_settle(l, e)) blocked |= bit;
-        else settle(l, e);
+        if ((blocked & bit) != 0 || !may_settle(l, e) || !settle(l, e)) blocked |= bit;
     }
     for (size_t i = l->entry_count; i-- > 0;)
         if (is_over(&l->entries[i])) remove_entry(l, &l->entries[i]);
@@ -184,6 +180,13 @@ struct block *ledger_take_block(struct ledger *l)
     return block;
 }
 
+void ledger_give_back(struct ledger *l, struct block *block)
+{
+    pthread_mutex_lock(&l->lock);
+    free_block(l, block);
+    pthread_mutex_unlock(&l->lock);
+}
+
 /* --- Publishing ------------------------------------------------------------------------------------------------------------- */
 
 uint32_t sinks_needed(const struct block *block)
@@ -195,11 +198,7 @@ uint32_t sinks_needed(const struct block *block)
 
 static void add_entry(struct ledger *l, struct source *source, uint64_t number, struct parked *p)
 {
-    if (l->entry_count == l->entry_capacity) {
-        l->entry_capacity = 2 * l->entry_capacity + 16;
-        l->entries = reallocarray(l->entries, l->entry_capacity, sizeof *l->entries);
-        CHECK(l->entries != NULL);
-    }
+    CHECK(l->entry_count < l->options.blocks);
     p->block->seq = l->next_seq++;
     p->block->receipt = p->receipt;
     l->entries[l->entry_count++] = (struct entry){
@@ -237,7 +236,7 @@ void ledger_publish(struct ledger *l, struct block *block, struct source *source
 
 static bool anything_left(const struct ledger *l)
 {
-    if (l->telling || l->news_count > 0) return true;
+    if (l->telling || l->news != NULL) return true;
     for (size_t i = 0; i < l->entry_count; i++)
         if (l->entries[i].receipt != NULL || !l->entries[i].stored) return true;
     return false;
@@ -260,6 +259,9 @@ uint64_t ledger_lost(struct ledger *l)
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; i < l->entry_count; i++)
         if (l->entries[i].receipt != NULL && !l->entries[i].source->type->replayable) records += l->entries[i].records;
+    for (size_t s = 0; s < l->options.source_count; s++)   /* behind a batch that never came */
+        for (size_t i = 0; i < SOURCE_PARKED && !l->options.sources[s]->type->replayable; i++)
+            if (l->lines[s].parked[i].block != NULL) records += l->lines[s].parked[i].block->count;
     pthread_mutex_unlock(&l->lock);
     return records;
 }
@@ -297,9 +299,10 @@ struct ledger_figures ledger_figures(struct ledger *l)
 static bool make_blocks(struct ledger *l)
 {
     l->free_blocks = calloc(l->options.blocks, sizeof(struct block *));
+    l->entries = calloc(l->options.blocks, sizeof *l->entries);
     l->lines = calloc(l->options.source_count, sizeof *l->lines);
     l->desks = calloc(l->options.sink_count, sizeof *l->desks);
-    if (l->free_blocks == NULL || l->lines == NULL || l->desks == NULL) return false;
+    if (l->free_blocks == NULL || l->entries == NULL || l->lines == NULL || l->desks == NULL) return false;
     for (size_t n = 0; n < l->options.sink_count; n++) l->desks[n].sink = l->options.sinks[n];
     while (l->free_count < l->options.blocks && (l->free_blocks[l->free_count] = block_new()) != NULL) l->free_count++;
     return l->free_count == l->options.blocks;
@@ -317,6 +320,7 @@ struct ledger *ledger_new(const struct ledger_options *options, struct error *er
     struct ledger *l = calloc(1, sizeof *l);
     CHECK(l != NULL && options->source_count <= 64 && options->sink_count <= BLOCK_SINKS);
     l->options = *options;
+    l->news_end = &l->news;
     pthread_mutex_init(&l->lock, NULL);
     cond_init(&l->block_free);
     cond_init(&l->published);
@@ -336,7 +340,7 @@ struct ledger *ledger_new(const struct ledger_options *options, struct error *er
 static void abandon(struct source *source, struct receipt *receipt)
 {
     free_results(receipt);
-    if (source->type->abandoned != NULL) source->type->abandoned(source, receipt);
+    source->type->abandoned(source, receipt);
 }
 
 void ledger_free(struct ledger *l)
@@ -368,8 +372,6 @@ void ledger_free(struct ledger *l)
     free(l->entries);
     free(l->positions);
     free(l->position_heads);
-    free(l->news);
-    free(l->spare_news);
     free(l->lines);
     free(l->desks);
     free(l);

@@ -57,6 +57,9 @@ void ledger_free(struct ledger *);
 /* A cleared block to fill; waits until there is one. NULL: the run is being stopped for good (ledger_abort()). */
 struct block *ledger_take_block(struct ledger *);
 
+/* One that was taken and is not to be published. */
+void ledger_give_back(struct ledger *, struct block *);
+
 /* Gives the filled block and what its source wants to know of it to the ledger. `number` is cargo.number. */
 void ledger_publish(struct ledger *, struct block *, struct source *, uint64_t number, struct receipt *);
 

@@ -49,10 +49,10 @@ struct keeping {
     size_t                ends[KEEP_BATCH];
     struct store_block    blocks[KEEP_BATCH];
     size_t                count;
-    struct store_position *positions;
-    size_t                position_count;
+    struct store_position *positions;       /* these three for one commit */
+    struct position      *copies;           /* what they point to */
     size_t               *old_sources;      /* of the first positions: those that were settled before */
-    size_t                old_positions;
+    size_t                position_count, old_positions;
     struct store_cursor   cursors[BLOCK_SINKS];
     size_t                cursor_count;
 };
@@ -63,8 +63,10 @@ static void point_to_bytes(struct keeping *k)
     for (size_t i = 0, at = 0; i < k->count; at = k->ends[i++]) k->blocks[i].pieces[0] = slice_of(k->bytes.data + at, k->ends[i] - at);
 }
 
-static void choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
+/* False: no memory, not even for one. */
+static bool choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
 {
+    bool fits = true;
     k->bytes.len = 0;
     for (size_t i = 0; i < l->entry_count && k->count < k->most && k->bytes.len < KEEP_BYTES; i++) {
         struct entry *e = &l->entries[i];
@@ -74,13 +76,18 @@ static void choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
             e->done = e->needed;
             continue;
         }
-        CHECK(block_serialize(e->block, l->options.scheme, e->needed & ~e->done, &k->bytes));
+        size_t before = k->bytes.len;
+        if (!(fits = block_serialize(e->block, l->options.scheme, e->needed & ~e->done, &k->bytes))) {
+            k->bytes.len = before;
+            break;
+        }
         k->blocks[k->count] = (struct store_block){.seq = e->seq, .records = e->records};
         k->ends[k->count] = k->bytes.len;
         k->seqs[k->count++] = e->seq;
         e->storing = true;
     }
     point_to_bytes(k);
+    return fits || k->count > 0;
 }
 
 static bool is_chosen(const struct keeping *k, uint64_t seq)
@@ -92,20 +99,40 @@ static bool is_chosen(const struct keeping *k, uint64_t seq)
 
 static void add_position(struct ledger *l, struct keeping *k, size_t source, const struct position *position)
 {
-    k->positions = reallocarray(k->positions, k->position_count + 1, sizeof *k->positions);
-    struct position *copy = malloc(sizeof *copy);
-    CHECK(k->positions != NULL && copy != NULL);
+    struct position *copy = &k->copies[k->position_count];
     *copy = *position;
     k->positions[k->position_count++] = (struct store_position){l->options.sources[source]->name, copy};
+}
+
+static void release_positions(struct keeping *k)
+{
+    free(k->positions);
+    free(k->copies);
+    free(k->old_sources);
+    k->positions = NULL;
+    k->copies = NULL;
+    k->old_sources = NULL;
+}
+
+/* For as many positions as there can be. */
+static bool make_room_for_positions(const struct ledger *l, struct keeping *k)
+{
+    size_t most = l->position_count + 1;
+    for (size_t i = 0; i < l->entry_count; i++)
+        if (l->entries[i].receipt != NULL) most += l->entries[i].receipt->position_count;
+    k->positions = calloc(most, sizeof *k->positions);
+    k->copies = calloc(most, sizeof *k->copies);
+    k->old_sources = calloc(most, sizeof *k->old_sources);
+    if (k->positions != NULL && k->copies != NULL && k->old_sources != NULL) return true;
+    release_positions(k);
+    return false;
 }
 
 /* Positions that are settled already, and those that will be when the chosen blocks are stored. */
 static void choose_positions(struct ledger *l, struct keeping *k)
 {
     uint64_t blocked = 0;
-    k->old_positions = l->position_count;
-    k->old_sources = reallocarray(k->old_sources, k->old_positions + 1, sizeof *k->old_sources);
-    CHECK(k->old_sources != NULL);
+    k->old_positions = l->positions_out = l->position_count;
     for (size_t i = 0; i < l->position_count; i++) {
         k->old_sources[i] = l->positions[i].source;
         add_position(l, k, l->positions[i].source, &l->positions[i].position);
@@ -160,6 +187,7 @@ static void take_stored(struct ledger *l, struct keeping *k, bool stored)
             if (strcmp(l->options.sinks[n]->name, k->cursors[i].sink) == 0) l->desks[n].committed = k->cursors[i].next;
     for (size_t i = 0; i < k->old_positions && !stored; i++)   /* what came meanwhile is newer */
         if (find_kept(l, k->old_sources[i], k->positions[i].position) == NULL) keep_position(l, k->old_sources[i], k->positions[i].position, false);
+    l->positions_out = 0;
     l->positions_committed += stored ? k->position_count : 0;
 }
 
@@ -175,25 +203,13 @@ static void tell_trouble(struct ledger *l, enum store_result result, const struc
     if (log_passes(&l->store_trouble, 60000, &left_out)) log_line(LOG_ERROR, "store", "%s; records wait and nothing is lost", err->text);
 }
 
-/* One transaction, if there is something to write. */
-static enum store_result keep_some(struct ledger *l, struct keeping *k, bool all)
+/* Writes what was chosen, without the lock. */
+static enum store_result write_chosen(struct ledger *l, const struct keeping *k, struct error *err)
 {
-    struct error err = {0};
-    uint64_t     now = clock_monotonic_ms();
-    k->count = k->position_count = k->old_positions = k->cursor_count = 0;
-    choose_blocks(l, k, now);
-    bool due = all || (l->position_count > 0 && (l->positions_wanted || now - l->positions_since_ms >= POSITIONS_MS));
-    l->positions_wanted = false;
-    choose_cursors(l, k);
-    if (k->count == 0 && !due && k->cursor_count == 0) {
-        settle_all(l);
-        return STORE_OK;
-    }
-    choose_positions(l, k);
     struct store_change change = {.blocks = k->blocks, .block_count = k->count, .positions = k->positions, .position_count = k->position_count,
                                   .cursors = k->cursors, .cursor_count = k->cursor_count, .keep_from = keep_from(l), .next_seq = l->next_seq};
     pthread_mutex_unlock(&l->lock);
-    enum store_result result = store_commit(l->options.store, &change, &err);
+    enum store_result result = store_commit(l->options.store, &change, err);
     if (result == STORE_FULL && k->count > 0) {   /* room may come from what is not needed any more */
         struct error again = {0};
         change.block_count = 0;
@@ -201,8 +217,30 @@ static enum store_result keep_some(struct ledger *l, struct keeping *k, bool all
         (void)store_commit(l->options.store, &change, &again);
     }
     pthread_mutex_lock(&l->lock);
+    return result;
+}
+
+/* One transaction, if there is something to write. */
+static enum store_result keep_some(struct ledger *l, struct keeping *k, bool all)
+{
+    struct error err = {0};
+    uint64_t     now = clock_monotonic_ms();
+    k->count = k->position_count = k->old_positions = k->cursor_count = 0;
+    bool fits = choose_blocks(l, k, now);
+    bool due = all || (l->position_count > 0 && (l->positions_wanted || now - l->positions_since_ms >= POSITIONS_MS));
+    l->positions_wanted = false;
+    choose_cursors(l, k);
+    if (fits && k->count == 0 && !due && k->cursor_count == 0) {
+        settle_all(l);
+        return STORE_OK;
+    }
+    enum store_result result = STORE_FAILED;
+    if (fits && make_room_for_positions(l, k)) {
+        choose_positions(l, k);
+        result = write_chosen(l, k, &err);
+    } else error_set(&err, ERROR_MEMORY, "no memory to write to the store");
     take_stored(l, k, result == STORE_OK);
-    for (size_t i = 0; i < k->position_count; i++) free((void *)k->positions[i].position);
+    release_positions(k);
     if (result != STORE_FULL || k->count <= 1) tell_trouble(l, result, &err);
     settle_all(l);
     pthread_cond_broadcast(&l->block_free);
@@ -252,8 +290,6 @@ static void *run_keeper(void *ledger)
     tell_settled(l);
     pthread_mutex_unlock(&l->lock);
     encoded_release(&k.bytes);
-    free(k.positions);
-    free(k.old_sources);
     return NULL;
 }
 

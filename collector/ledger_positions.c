@@ -36,14 +36,24 @@ static void put_in_chain(struct ledger *l, size_t number)
     *head = (uint32_t)number + 1;
 }
 
-static void grow(struct ledger *l)
+static bool grow(struct ledger *l, size_t capacity)
 {
-    l->position_capacity = 2 * l->position_capacity + 16;
-    l->positions = reallocarray(l->positions, l->position_capacity, sizeof *l->positions);
+    struct kept_position *positions = reallocarray(l->positions, capacity, sizeof *l->positions);
+    if (positions == NULL) return false;
+    l->positions = positions;
+    uint32_t *heads = calloc(capacity, sizeof *heads);
+    if (heads == NULL) return false;
     free(l->position_heads);
-    l->position_heads = calloc(l->position_capacity, sizeof *l->position_heads);
-    CHECK(l->positions != NULL && l->position_heads != NULL);
+    l->position_heads = heads;
+    l->position_capacity = capacity;
     for (size_t i = 0; i < l->position_count; i++) put_in_chain(l, i);
+    return true;
+}
+
+bool positions_room(struct ledger *l, size_t more)
+{
+    size_t wanted = l->position_count + l->positions_out + more;
+    return wanted <= l->position_capacity || grow(l, wanted + wanted / 2 + 16);
 }
 
 void keep_position(struct ledger *l, size_t source, const struct position *position, bool written)
@@ -51,7 +61,7 @@ void keep_position(struct ledger *l, size_t source, const struct position *posit
     struct kept_position *older = find_kept(l, source, position);
     if (older != NULL) older->position = *position;
     if (older != NULL || written) return;
-    if (l->position_count == l->position_capacity) grow(l);
+    CHECK(l->position_count < l->position_capacity);
     if (l->position_count == 0) l->positions_since_ms = clock_monotonic_ms();
     l->positions[l->position_count] = (struct kept_position){.source = source, .position = *position};
     put_in_chain(l, l->position_count++);

@@ -54,12 +54,6 @@ struct desk {
     uint64_t      latency[LATENCY_BUCKETS], latency_sum_ms;
 };
 
-/* What a source is to be told. */
-struct news {
-    struct source  *source;
-    struct receipt *receipt;
-};
-
 struct kept_position {
     size_t          source;
     uint32_t        next;      /* one more than the number of the next one with the same head; 0: none */
@@ -75,21 +69,21 @@ struct ledger {
     pthread_cond_t  block_free, published, keeper_wanted, settled;
     struct block  **free_blocks;
     size_t          free_count;
-    struct entry   *entries;              /* by seq */
-    size_t          entry_count, entry_capacity;
+    struct entry   *entries;              /* by seq; no more than there are blocks */
+    size_t          entry_count;
     struct line    *lines;
     struct desk    *desks;
     uint64_t        next_seq, first_own_seq;   /* those before first_own_seq are an earlier run's, in the store only */
     uint64_t        stored_high;          /* the highest number that is in the store */
     bool            aborted, closing, draining, spool_full;
 
-    struct news *news, *spare_news;       /* settled, not told yet; room for those that are being told */
-    size_t       news_count, news_capacity, spare_capacity;
-    bool         telling;                 /* a thread does, without the lock */
+    struct receipt  *news, **news_end;    /* settled, not told yet, oldest first; where the next one is linked */
+    bool             telling;             /* a thread does, without the lock */
 
     struct kept_position *positions;      /* settled, not committed */
     uint32_t             *position_heads; /* as many as there is room for positions: one more than a number; 0: none */
     size_t                position_count, position_capacity;
+    size_t                positions_out;  /* in a commit that is under way: there is room for them if it fails */
     uint64_t              positions_since_ms, positions_committed;
     bool                  positions_wanted;   /* some are to be committed soon */
     pthread_t             keeper;
@@ -117,7 +111,10 @@ void ledger_wait(pthread_cond_t *, pthread_mutex_t *, uint64_t wait_ms);
 
 /* --- ledger_positions.c --- */
 
-/* Takes a settled position up to be committed. `written`: it is in the store already, unless an older one still waits. */
+/* Makes room for so many more. False: no memory. */
+MUST_USE bool positions_room(struct ledger *, size_t more);
+
+/* Takes a settled position up to be committed; there is room. `written`: it is in the store already, unless an older one still waits. */
 void keep_position(struct ledger *, size_t source, const struct position *, bool written);
 struct kept_position *find_kept(struct ledger *, size_t source, const struct position *);
 void forget_positions(struct ledger *);

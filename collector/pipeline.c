@@ -262,6 +262,7 @@ static void redact_and_encode(struct worker *w, struct parcel *parcel)
     const struct tally *tally = redactor_tally(w->redactor);
     const uint64_t      records = tally->records, clean = tally->clean, redacted = tally->redacted;
     const struct clean_batch *batch = redact_batch(w->redactor, &w->batch);
+    CHECK(batch != NULL);   /* no memory: what is written is complete or does not appear, and what was read is still there */
     if (w->inventory != NULL) inventory_add(w->inventory, batch, w->portion.input);
     parcel->portion = w->portion;
     parcel->documents = w->batch.count;

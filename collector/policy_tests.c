@@ -89,6 +89,7 @@ static bool redact(struct bench *b, struct slice record, struct outcome *o, stru
         batch_clear(&b->batch);
         filled = framer_fill(b->framer, &b->batch, err);
         const struct clean_batch *clean = redact_batch(b->redactor, &b->batch);
+        CHECK(clean != NULL);   /* no memory */
         count_batch(o, clean);
         t.failed = t.failed || !encode_batch(b->encoder, clean, &b->part);
         text_add(&t, slice_of(b->part.data, b->part.len));

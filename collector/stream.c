@@ -345,7 +345,7 @@ uint64_t stream_stop(struct stream *s, uint64_t drain_ms, bool ends)
         if (sink->type->wake != NULL) sink->type->wake(sink);
         if (s->shippers[i].started) pthread_join(s->shippers[i].thread, NULL);
     }
-    return ledger_lost(s->ledger);
+    return ledger_lost(s->ledger) + atomic_load(&s->abandoned);
 }
 
 void stream_free(struct stream *s)

@@ -32,7 +32,7 @@ bool stream_is_over(struct stream *);
 /* Required sinks have had everything, what the store holds for them included. */
 bool stream_is_delivered(struct stream *);
 
-/* A sink said that it can never go on, or a worker that memory is out: the run must end. The error says why. */
+/* A sink or a worker said that it can never go on: the run must end. The error says why. */
 bool stream_has_failed(struct stream *, struct error *);
 
 /* Policy and keys anew, for all batches from now on. The configuration may be another one with the same sources and sinks.

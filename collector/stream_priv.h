@@ -39,7 +39,7 @@ struct worker {
     struct block_filler *filler;
     struct tally         seen;       /* what of the redactor's tally is counted already */
     struct sealed_lines  sealed;
-    struct log_limit     withheld_limit, sealed_limit;
+    struct log_limit     withheld_limit, sealed_limit, memory_limit;
 };
 
 /* The thread of a sink. */
@@ -80,6 +80,7 @@ struct stream {
     atomic_bool     sinks_stop, ready, hurry;
     uint64_t        finish_until_ms;     /* set before sources are stopped */
     atomic_size_t   under_way;           /* batches in the work queue or with a worker */
+    atomic_uint_fast64_t abandoned;      /* documents that were read, came no further and cannot be read again */
     pthread_mutex_t failure_lock;
     struct error    failure;
     uint64_t        started_ms;

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#define TELL_LIMIT_MS 1000   /* between two lines about the same */
+#define TELL_LIMIT_MS   1000    /* between two lines about the same */
+#define MEMORY_WAIT_MS  100     /* until memory is asked for again */
+#define MEMORY_TELL_MS  60000
 
 /* --- What the policies are made into ---------------------------------------------------------------------------------------- */
 
@@ -68,7 +71,8 @@ struct taking {
     uint64_t                  taken_clean, taken_redacted;
     bool                      sealed_all;
     struct verdict           *verdicts;
-    size_t                    count, capacity;
+    size_t                    count;
+    uint32_t                 *record_counts;   /* of each origin; as the verdicts, NULL where nobody wants them */
 };
 
 static struct seal_facts facts_of(const struct cargo *c)
@@ -80,12 +84,7 @@ static struct seal_facts facts_of(const struct cargo *c)
 
 static void add_verdict(struct taking *t, uint32_t origin, uint32_t index, enum refusal refusal)
 {
-    if (t->count == t->capacity) {
-        t->capacity = 2 * t->capacity + 16;
-        t->verdicts = reallocarray(t->verdicts, t->capacity, sizeof *t->verdicts);
-        CHECK(t->verdicts != NULL);
-    }
-    t->verdicts[t->count++] = (struct verdict){origin, index, refusal};
+    if (t->verdicts != NULL) t->verdicts[t->count++] = (struct verdict){origin, index, refusal};
 }
 
 static void take_out(void *context, size_t record)
@@ -196,29 +195,80 @@ static void give_verdicts(struct taking *t, struct receipt *receipt, size_t orig
     const struct clean_batch *clean = t->clean;
     for (size_t i = 0; i < clean->withheld_count; i++) add_verdict(t, clean->withheld[i].origin, clean->withheld[i].index, clean->withheld[i].refusal);
     if (t->count > 0) qsort(t->verdicts, t->count, sizeof *t->verdicts, by_origin);
-    receipt->record_counts = calloc(origins + 1, sizeof *receipt->record_counts);
-    CHECK(receipt->record_counts != NULL);
+    receipt->record_counts = t->record_counts;
     receipt->origin_count = origins;
     for (size_t i = 0; i < clean->count; i++) count_record(receipt, clean->records[i].origin, clean->records[i].index);
     for (size_t i = 0; i < clean->withheld_count; i++) count_record(receipt, clean->withheld[i].origin, clean->withheld[i].index);
     receipt->verdicts = t->verdicts;
     receipt->verdict_count = t->count;
-    t->verdicts = NULL;
 }
 
-static void abandon(struct cargo *c) { c->source->type->abandoned(c->source, c->receipt); }
+/* --- Without memory ----------------------------------------------------------------------------------------------------------- */
 
-static bool process(struct worker *w, struct cargo *c, struct error *err)
+/* The worker keeps its batch and asks again after a while, so sources wait for it. False: the run does not. */
+static bool wait_for_memory(struct worker *w, const struct cargo *c)
 {
-    if (!renew_redactor(w, err)) return false;
-    struct block *block = ledger_take_block(w->stream->ledger);
-    if (block == NULL) {
-        abandon(c);
-        return true;
-    }
+    uint64_t left_out;
+    if (log_passes(&w->memory_limit, MEMORY_TELL_MS, &left_out))
+        log_line(LOG_ERROR, c->source->name, "no memory to redact a batch; its records wait and nothing is lost");
+    if (atomic_load(&w->stream->hurry)) return false;
+    usleep(1000 * MEMORY_WAIT_MS);
+    return true;
+}
+
+/* One for each record that there is, before any is taken out. */
+static bool make_room_for_verdicts(struct taking *t)
+{
+    if (!t->cargo->source->type->wants_verdicts) return true;
+    t->verdicts = calloc(t->clean->count + t->clean->withheld_count + 1, sizeof *t->verdicts);
+    t->record_counts = calloc(t->cargo->origin_count + 1, sizeof *t->record_counts);
+    if (t->verdicts != NULL && t->record_counts != NULL) return true;
+    free(t->verdicts);
+    free(t->record_counts);
+    return false;
+}
+
+/* Redacts the batch, with a block to put it into. False: no memory for as much as a list of its records; nothing is counted. */
+static bool redact(struct worker *w, const struct cargo *c, struct taking *t)
+{
     redactor_set_source(w->redactor, slice_from(c->source->name));
     remember_tally(w);
-    struct taking           t = {.w = w, .cargo = c, .clean = redact_batch(w->redactor, &c->batch), .sealed_all = true};
+    *t = (struct taking){.w = w, .cargo = c, .clean = redact_batch(w->redactor, &c->batch), .sealed_all = true};
+    return t->clean != NULL && make_room_for_verdicts(t);
+}
+
+/* NULL: the run ends before there is a block, or memory, or, with an error, it cannot go on. */
+static struct block *redact_into_block(struct worker *w, const struct cargo *c, struct taking *t, struct error *err)
+{
+    struct block *block;
+    do {
+        struct error renewal = {0};
+        bool         renewed = renew_redactor(w, &renewal);
+        if (!renewed && renewal.code != ERROR_MEMORY) {
+            *err = renewal;
+            return NULL;
+        }
+        if ((block = ledger_take_block(w->stream->ledger)) == NULL || (renewed && redact(w, c, t))) return block;
+        ledger_give_back(w->stream->ledger, block);
+    } while (wait_for_memory(w, c));
+    return NULL;
+}
+
+/* --- A batch ------------------------------------------------------------------------------------------------------------------- */
+
+/* Documents are counted, since nobody knows yet how many records are in them. */
+static void abandon(struct stream *s, struct cargo *c)
+{
+    if (!c->source->type->replayable) atomic_fetch_add(&s->abandoned, c->batch.count);
+    c->source->type->abandoned(c->source, c->receipt);
+}
+
+/* False: the batch was not published. With an error, the run cannot go on. */
+static bool process(struct worker *w, struct cargo *c, struct error *err)
+{
+    struct taking t;
+    struct block *block = redact_into_block(w, c, &t, err);
+    if (block == NULL) return false;
     const struct seal_facts facts = facts_of(c);
     w->sealed.len = 0;
     if (w->sealer != NULL && t.clean->withheld_count > 0) t.sealed_all = withheld_seal(w->sealer, t.clean, &facts, &w->sealed);
@@ -226,8 +276,7 @@ static bool process(struct worker *w, struct cargo *c, struct error *err)
     count(w, &t);
     tell_withheld(w, c, t.clean);
     keep_sealed(w, &t);
-    if (c->source->type->wants_verdicts) give_verdicts(&t, c->receipt, c->origin_count);
-    free(t.verdicts);
+    if (t.verdicts != NULL) give_verdicts(&t, c->receipt, c->origin_count);
     ledger_publish(w->stream->ledger, block, c->source, c->number, c->receipt);
     return true;
 }
@@ -238,10 +287,8 @@ void *stream_work(void *worker)
     struct cargo  *c;
     while ((c = queue_take(&w->stream->work, -1)) != NULL) {
         struct error err = {0};
-        if (!process(w, c, &err)) {
-            stream_fail(w->stream, &err);
-            abandon(c);
-        }
+        if (!process(w, c, &err)) abandon(w->stream, c);
+        if (err.code != ERROR_NONE) stream_fail(w->stream, &err);
         batch_clear(&c->batch);
         c->origin_count = 0;
         c->receipt = NULL;

@@ -186,8 +186,9 @@ void redactor_set_source(struct redactor *, struct slice name);
 void redactor_free(struct redactor *);
 
 /* The clean batch and all it points to belong to the redactor and to the batch: valid until the next call with this
- * redactor, and as long as the batch is not cleared. */
-const struct clean_batch *redact_batch(struct redactor *, const struct batch *);
+ * redactor, and as long as the batch is not cleared. NULL: there was no memory even to list its records, of which there are more
+ * than a thousand then; nothing is done and nothing counted, and the same batch may be given again. */
+MUST_USE const struct clean_batch *redact_batch(struct redactor *, const struct batch *);
 
 /* --- Counting --------------------------------------------------------------------------------------------------------- */
 

@@ -111,34 +111,49 @@ void redactor_free(struct redactor *r)
 
 const struct tally *redactor_tally(const struct redactor *r) { return &r->tally; }
 
-/* Makes room for `count` items, or stops the program: a record that cannot even be listed cannot be withheld. It takes a batch of more
- * records than RESERVED_RECORDS and than any before it. */
-static void *room_for(void *items, size_t count, size_t *capacity, size_t item_bytes)
+/* Makes room for `count` items in the list that a pointer points to. False: no memory; nothing is changed. */
+static bool room_for(void *pointer_to_list, size_t count, size_t *capacity, size_t item_bytes)
 {
-    if (count <= *capacity) return items;
+    void *list, *grown;
+    if (count <= *capacity) return true;
     size_t wanted = count + count / 2 + 64;
-    void *grown = reallocarray(items, wanted, item_bytes);
-    CHECK(grown != NULL);
+    memcpy(&list, pointer_to_list, sizeof list);   /* of any type */
+    if ((grown = reallocarray(list, wanted, item_bytes)) == NULL) return false;
+    memcpy(pointer_to_list, &grown, sizeof grown);
     *capacity = wanted;
-    return grown;
+    return true;
 }
 
 /* --- Open and walk --------------------------------------------------------------------------------------------------------- */
 
+/* NULL: no memory. A record that cannot even be listed cannot be withheld, so the batch is not for now: redact_batch(). It takes a
+ * batch of more records than RESERVED_RECORDS and than any before it. */
 static struct job *add_job(struct redactor *r, const struct document *d, const struct record *source)
 {
-    r->jobs = room_for(r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs);
+    struct redactor *front = r->front;
+    front->unlisted = front->unlisted || !room_for(&r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs) ||
+                      (front->lanes != NULL && !room_for(&front->order, front->order_count + 1, &front->order_capacity, sizeof *front->order));
+    if (front->unlisted) return NULL;
     struct job *j = &r->jobs[r->job_count++];
     *j = (struct job){.source = *source, .framed = d, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
                       .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD, .origin = d->origin};
-    struct redactor *front = r->front;
     if (front->origin != d->origin) front->next_index = 0;
     front->origin = d->origin;
     j->index = front->next_index++;
-    if (front->lanes == NULL) return j;
-    front->order = room_for(front->order, front->order_count + 1, &front->order_capacity, sizeof *front->order);
-    front->order[front->order_count++] = (struct place_in_lane){r->lane, (uint32_t)r->job_count - 1};
+    if (front->lanes != NULL) front->order[front->order_count++] = (struct place_in_lane){r->lane, (uint32_t)r->job_count - 1};
     return j;
+}
+
+#define CONTAINER_PIECES 2   /* what is added to the records of a container: how it begins and ends */
+
+/* Makes room for whatever may come of the jobs, so that nothing is wanting once they are examined. */
+static bool room_for_results(struct redactor *r)
+{
+    size_t jobs = r->job_count;
+    for (size_t i = 1; i < r->lane_count; i++) jobs += r->lanes[i]->job_count;
+    size_t records = r->options.keep_container ? (1 + CONTAINER_PIECES) * jobs : jobs;
+    return room_for(&r->records, records, &r->record_capacity, sizeof *r->records) &&
+           room_for(&r->withheld, jobs, &r->withheld_capacity, sizeof *r->withheld) && room_for(&r->raw, jobs, &r->raw_capacity, sizeof *r->raw);
 }
 
 static void walk_record(struct redactor *r, uint32_t job)
@@ -185,6 +200,7 @@ static void walk_around(struct redactor *r, const struct document *d, const stru
 {
     struct record whole = {.tape = o->tape, .offset = d->offset, .line = d->line};
     struct job *j = add_job(r, d, &whole);
+    if (j == NULL) return;
     uint32_t job = (uint32_t)(j - r->jobs);
     j->around = true;
     j->budget = BUDGET_FACTOR * o->tape->text.len + BUDGET_BASE;
@@ -219,7 +235,7 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
 {
     struct opened_document *o = arena_take(&r->arena, sizeof *o);
     if (o == NULL) {
-        add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset, .len = d->len});
+        (void)add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset, .len = d->len});
         return;
     }
     document_open(&r->parser, b, d, &r->arena, o);
@@ -229,6 +245,7 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
     for (size_t i = 0; i < o->count; i++) {
         struct redactor *lane = r->lanes == NULL ? r : choose_lane(r, &o->records[i], &names_known);
         struct job *j = add_job(lane, d, &o->records[i]);
+        if (j == NULL) return;
         j->document = o;
         j->wrapper = d->len > 0 && b->data[d->start] == '{';
         if (j->refusal != REFUSAL_NONE) continue;
@@ -243,6 +260,7 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
 static void add_glue(struct redactor *r, const struct batch *b, const struct document *d)
 {
     struct job *j = add_job(r, d, &(struct record){.offset = d->offset, .line = d->line});
+    if (j == NULL) return;
     j->piece = PIECE_GLUE;
     j->opens = d->opens;
     j->glue = slice_of(b->data + d->start, d->len);
@@ -416,8 +434,7 @@ void withhold(struct redactor *r, const struct job *j)
 {
     r = r->front;
     size_t count = r->out.withheld_count + 1;
-    r->withheld = room_for(r->withheld, count, &r->withheld_capacity, sizeof *r->withheld);
-    r->raw = room_for(r->raw, count, &r->raw_capacity, sizeof *r->raw);
+    CHECK(count <= r->withheld_capacity && count <= r->raw_capacity);
     r->withheld[count - 1] = (struct withheld_record){.refusal = j->refusal, .offset = j->source.offset, .line = j->source.line,
                                                       .fault_at = j->source.refusal ? j->source.fault_at : j->source.offset,
                                                       .origin = j->origin, .index = j->index};
@@ -429,7 +446,7 @@ void withhold(struct redactor *r, const struct job *j)
 struct clean_record *add_record(struct redactor *r)
 {
     r = r->front;
-    r->records = room_for(r->records, r->out.count + 1, &r->record_capacity, sizeof *r->records);
+    CHECK(r->out.count < r->record_capacity);
     return &r->records[r->out.count++];
 }
 
@@ -492,6 +509,7 @@ static void begin(struct redactor *r, const struct batch *b)
     r->job_count = r->view_count = r->leaf_count = r->scan_len = 0;
     r->order_count = 0;
     r->origin = r->next_index = 0;
+    r->unlisted = false;
     memset(r->rule_done, 0, r->plan->rule_count * sizeof *r->rule_done);
     r->out = (struct clean_batch){.keys = r->keys, .sequence = b->sequence};
 }
@@ -506,14 +524,25 @@ static void finish_jobs(struct redactor *r)
     }
 }
 
+/* Lists and walks all records. False: no memory to list them; nothing is counted. */
+static bool open_documents(struct redactor *r, const struct batch *b)
+{
+    uint64_t repaired[REPAIR_COUNT];
+    memcpy(repaired, r->tally.repaired, sizeof repaired);
+    for (size_t i = 0; i < b->count && !r->unlisted; i++) {
+        if (b->documents[i].form == DOCUMENT_GLUE) add_glue(r, b, &b->documents[i]);
+        else open_document(r, b, &b->documents[i]);
+    }
+    if (!r->unlisted && room_for_results(r)) return true;
+    memcpy(r->tally.repaired, repaired, sizeof repaired);
+    return false;
+}
+
 const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b)
 {
     begin(r, b);
     for (size_t i = 1; i < r->lane_count; i++) begin(r->lanes[i], b);
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->documents[i].form == DOCUMENT_GLUE) add_glue(r, b, &b->documents[i]);
-        else open_document(r, b, &b->documents[i]);
-    }
+    if (!open_documents(r, b)) return NULL;
     work(r);
     for (size_t i = 1; i < r->lane_count; i++) work(r->lanes[i]);
     if (r->lanes == NULL) finish_jobs(r);

@@ -2,7 +2,7 @@
  * not examined for lack of memory is withheld, never passed; what a store holds is there afterwards.
  *
  * Each refusal is tried in a process of its own. What may come of it: all as without it; less, and told; or a stop by a CHECK.
- * Redaction does not stop: it withholds, and does all again as before once memory is back. Tried are one request of each way on which the program asks, and SAMPLE of all; with
+ * Redaction does not stop: it withholds, and does all again as before once memory is back. Nor does a worker, which waits for memory. Tried are one request of each way on which the program asks, and SAMPLE of all; with
  * LETHE_LONG=1 all, but of the many equal ones that a worker makes when it begins LONG_SAMPLE. LETHE_SCENE: only scenes whose names
  * hold that. */
 #include "working.h"
@@ -38,6 +38,7 @@ struct scene {
     void      (*prepare)(void);        /* before every attempt, in the parent; may be NULL */
     enum ending (*attempt)(void);      /* in the child, between arm and disarm */
     bool      (*survived)(void);       /* afterwards, in the parent; may be NULL */
+    bool        returns;               /* only one request is refused: memory is back when it is asked for again */
 };
 
 struct counts {
@@ -114,9 +115,9 @@ static struct counts play(const struct scene *s)
     uint64_t step = c.requests / (wish != NULL && *wish == '1' ? LONG_SAMPLE : SAMPLE) + 1;
     for (uint64_t i = 1; i <= c.requests; i += step) {
         try(s, i, false, &c);
-        try(s, i, true, &c);
+        if (!s->returns) try(s, i, true, &c);
     }
-    assert_true(c.told + c.stopped > 0);
+    assert_true(s->returns || c.told + c.stopped > 0);
     print_message("           %s: %" PRIu64 " requests on %zu new ways, %" PRIu64 " refusals: %" PRIu64 " made no difference, %" PRIu64 " told, %" PRIu64 " stopped, 0 passed on\n",
                   s->name, c.requests, way_count, c.tried, c.whole, c.told, c.stopped);
     munmap(requests_seen, sizeof *requests_seen);
@@ -309,7 +310,7 @@ static enum ending open_worker(void)
 static void play_redaction(enum setup how, const char *name)
 {
     struct clean_worker w;
-    struct scene        scene = {name, NULL, redact_text, NULL};
+    struct scene        scene = {name, NULL, redact_text, NULL, false};
     setup = how;
     if (how == KEPT_CONTAINERS) failing_memory_forget_ways();   /* the same ways lead elsewhere */
     assert_true(worker_open(&w) && redact_all(&w) && worker_open(&fresh));
@@ -334,9 +335,9 @@ static void an_unexamined_record_is_never_passed_on(void **state)
     format = FORMAT_ORIGINAL;
     play_redaction(TWO_POLICIES, "redaction for two policies");
     play_redaction(KEPT_CONTAINERS, "redaction that keeps containers");
-    play(&(struct scene){"making a worker", NULL, open_worker, NULL});
+    play(&(struct scene){"making a worker", NULL, open_worker, NULL, false});
     setup = TWO_POLICIES;
-    play(&(struct scene){"making a worker for two policies", NULL, open_worker, NULL});
+    play(&(struct scene){"making a worker for two policies", NULL, open_worker, NULL, false});
     setup = ONE_POLICY;
 }
 
@@ -389,14 +390,14 @@ static void a_block_is_whole_or_is_not_made(void **state)
     framer_reset(standard.framer, (struct byte_source){read_text, &memory});
     batch_clear(&standard.batch);
     assert_int_equal(framer_fill(standard.framer, &standard.batch, &err), FILL_END);
-    assert_int_equal(play(&(struct scene){"making a block", NULL, fill_block, NULL}).stopped, 0);
+    assert_int_equal(play(&(struct scene){"making a block", NULL, fill_block, NULL, false}).stopped, 0);
 
     struct block_filler *filler = block_filler_new(&scheme, standard.keyring, NULL);
     struct block        *block = block_new();
     standard.batch.count = 2;   /* the first document holds no record */
     assert_true(block_fill(filler, block, redact_batch(standard.redactor, &standard.batch), &origin, note_gated, &gated));
     assert_true(block_serialize(block, &scheme, 1, &spooled));
-    play(&(struct scene){"reading a block of the spool", NULL, restore_block, NULL});
+    play(&(struct scene){"reading a block of the spool", NULL, restore_block, NULL, false});
     encoded_release(&spooled);
     block_free(block);
     block_filler_free(filler);
@@ -407,6 +408,15 @@ static void a_block_is_whole_or_is_not_made(void **state)
 #define GITHUB "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 static struct working run;
+static uint64_t       run_documents[2];   /* in each batch */
+
+/* A policy that lets GitHub tokens pass. */
+static const char *blind_policy(void)
+{
+    static const char blind[] = "extends: standard\nrules: {disable: [github-token]}\n";
+    write_file("blind.yaml", blind, sizeof blind - 1, 0600);
+    return "blind.yaml";
+}
 
 /* A run whose gate finds what redaction was told to pass, and which keeps what is withheld. */
 static void prepare_run(void)
@@ -415,28 +425,31 @@ static void prepare_run(void)
     static const char *const texts[] = {records, "{\"note\":\"" GITHUB "\",\"password\":\"" CANARY "\"}\n{\"broken\":}\n"};
     size_t             len = 0;
     if (run.framer != NULL) return;
-    static const char  blind[] = "extends: standard\nrules: {disable: [github-token]}\n";
     struct error       err = {0};
-    write_file("blind.yaml", blind, sizeof blind - 1, 0600);
     assert_true(seal_key_generate("seal.pem", &err));
     for (size_t i = 0; i < sizeof input / sizeof *input; i++) len += (size_t)snprintf(records + len, sizeof records - len, "%s\n", input[i]);
-    working_open(&run, (struct working_options){.source_policy = "blind.yaml", .network = true, .wants_verdicts = true, .sealed = "sealed",
+    working_open(&run, (struct working_options){.source_policy = blind_policy(), .network = true, .wants_verdicts = true, .sealed = "sealed",
                                                 .seal_key = "seal.pem.pub"});
     working_send(&run, texts, 2);
     working_send(&run, texts + 1, 1);
+    for (size_t i = 0; i < 2; i++) run_documents[i] = run.cargoes[i].batch.count;
 }
 
 static enum ending work_on_run(void)
 {
     const struct source_counters *c = &run.source.counters;
+    atomic_store(&run.stream.hurry, true);   /* it does not wait for memory that does not come back */
     working_run(&run);
     failing_memory_hold();
     const char *out = working_out(&run);
     uint64_t    ended = atomic_load(&c->clean) + atomic_load(&c->redacted) + atomic_load(&c->withheld);
     if (strstr(out, CANARY) != NULL || strstr(out, GITHUB) != NULL) return PASSED;
     if (ended != atomic_load(&c->records)) return LOST;
-    if (run.stream.failure.code != ERROR_NONE) return heard.abandoned > 0 ? TOLD : LOST;   /* the run ends with it */
-    if (heard.settled != 2) return LOST;
+    if ((heard.abandoned == 0 && heard.settled != 2) || run.stream.failure.code != ERROR_NONE) return LOST;
+    const uint64_t abandoned = atomic_load(&run.stream.abandoned);
+    if (heard.abandoned == 1 && abandoned != run_documents[0] && abandoned != run_documents[1]) return LOST;
+    if (heard.abandoned != 1 && abandoned != (heard.abandoned == 0 ? 0 : run_documents[0] + run_documents[1])) return LOST;
+    if (heard.abandoned > 0) return TOLD;
     if (atomic_load(&run.stream.sealed.kept) + atomic_load(&run.stream.sealed.not_kept) != atomic_load(&c->withheld)) return LOST;
     return ended == RECORDS + 4 && atomic_load(&c->withheld) == WITHHELD + 4 && atomic_load(&run.stream.sealed.kept) == WITHHELD + 4 ? WHOLE : TOLD;
 }
@@ -444,7 +457,40 @@ static enum ending work_on_run(void)
 static void a_batch_of_a_run_is_examined_or_withheld_or_abandoned(void **state)
 {
     (void)state;
-    play(&(struct scene){"two batches of a run", prepare_run, work_on_run, NULL});
+    assert_int_equal(play(&(struct scene){"two batches of a run", prepare_run, work_on_run, NULL, false}).stopped, 0);
+    if (run.framer != NULL) working_close(&run);
+    run.framer = NULL;
+}
+
+#define MANY 1500   /* records: more than any list has room for from the start */
+
+/* A batch of more records than a worker has met, of which none is wrong, and one of a few that are. */
+static void prepare_long_run(void)
+{
+    static char              records[3 * MANY + 1];
+    static const char *const texts[] = {records, "{\"broken\":}\n{\"password\":\"" CANARY "\"}\n"};
+    if (run.framer != NULL) return;
+    for (size_t i = 0; i < MANY; i++) memcpy(records + 3 * i, "{}\n", 4);
+    working_open(&run, (struct working_options){.source_policy = blind_policy(), .wants_verdicts = true});
+    working_send(&run, texts, 1);
+    working_send(&run, texts + 1, 1);
+}
+
+static enum ending work_on_long_run(void)
+{
+    const struct source_counters *c = &run.source.counters;
+    working_run(&run);
+    failing_memory_hold();
+    if (strstr(working_out(&run), CANARY) != NULL) return PASSED;
+    if (heard.settled != 2 || run.stream.failure.code != ERROR_NONE || atomic_load(&c->records) != MANY + 2) return LOST;
+    if (atomic_load(&c->clean) + atomic_load(&c->redacted) + atomic_load(&c->withheld) != MANY + 2) return LOST;
+    return atomic_load(&c->withheld) == 1 ? WHOLE : TOLD;
+}
+
+static void a_batch_of_many_records_waits_for_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(play(&(struct scene){"a batch of many records", prepare_long_run, work_on_long_run, NULL, true}).stopped, 0);
     if (run.framer != NULL) working_close(&run);
     working_forget();
 }
@@ -475,7 +521,7 @@ static enum ending load_policies(void)
 static void the_policies_of_a_run_are_all_read_or_none(void **state)
 {
     (void)state;
-    play(&(struct scene){"reading the policies of a run", write_policies, load_policies, NULL});
+    play(&(struct scene){"reading the policies of a run", write_policies, load_policies, NULL, false});
 }
 
 /* --- The store ----------------------------------------------------------------------------------------------------------- */
@@ -540,7 +586,7 @@ static void what_a_store_holds_survives_a_lack_of_memory(void **state)
 {
     (void)state;
     make_killed_store();
-    play(&(struct scene){"recovery of a store", copy_store, recover_store, store_is_whole});
+    play(&(struct scene){"recovery of a store", copy_store, recover_store, store_is_whole, false});
 }
 
 /* --- HTTP ---------------------------------------------------------------------------------------------------------------- */
@@ -580,7 +626,7 @@ static enum ending serve_request(void)
 static void a_request_is_answered_whole_or_told_to_come_again(void **state)
 {
     (void)state;
-    play(&(struct scene){"an HTTP request", NULL, serve_request, NULL});
+    play(&(struct scene){"an HTTP request", NULL, serve_request, NULL, false});
 }
 
 /* --- Configuration -------------------------------------------------------------------------------------------------------- */
@@ -602,7 +648,7 @@ static void a_configuration_is_read_whole_or_refused(void **state)
                                "sinks:\n  - {name: c, type: file, path: \"out/{kind}.jsonl\"}\n  - {name: d, type: stdout, format: ecs}\n"
                                "policies: [{source: a, policy: hbi}]\nstore: store\n";
     write_file("lethe.yaml", yaml, strlen(yaml), 0600);
-    play(&(struct scene){"reading a configuration", NULL, read_config, NULL});
+    play(&(struct scene){"reading a configuration", NULL, read_config, NULL, false});
 }
 
 /* The second policy is for records that name a workspace. */
@@ -636,6 +682,7 @@ int main(void)
         cmocka_unit_test(an_unexamined_record_is_never_passed_on),
         cmocka_unit_test(a_block_is_whole_or_is_not_made),
         cmocka_unit_test(a_batch_of_a_run_is_examined_or_withheld_or_abandoned),
+        cmocka_unit_test(a_batch_of_many_records_waits_for_memory),
         cmocka_unit_test(the_policies_of_a_run_are_all_read_or_none),
         cmocka_unit_test(what_a_store_holds_survives_a_lack_of_memory),
         cmocka_unit_test(a_request_is_answered_whole_or_told_to_come_again),

@@ -347,6 +347,7 @@ static void of_each_of_very_many_streams_the_last_position_waits_to_be_committed
     for (unsigned round = 0; round < 3; round++)
         for (unsigned i = 0; i < STREAMS; i++) {
             const struct position p = position_of(i, 7 * i + round);
+            assert_true(positions_room(&l, 1));
             keep_position(&l, i % 2, &p, false);
         }
     assert_int_equal(l.position_count, STREAMS);

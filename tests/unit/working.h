@@ -9,7 +9,7 @@
 #include "stream_priv.h"
 
 #define WORKING_CARGOES  4
-#define WORKING_VERDICTS 64
+#define WORKING_VERDICTS 2048
 #define WORKING_RECORD   4096   /* bytes: longest record */
 
 /* What the source has heard of its batches. */
