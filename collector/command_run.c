@@ -52,6 +52,7 @@ static bool start(struct run *r, struct error *err)
 {
     bool listens = r->config->admin.listen != NULL;
     if ((r->stream = stream_open(r->config, err)) == NULL) return false;
+    if (r->asked > 0) stream_only_finish(r->stream, r->config->run.drain_ms);
     if (listens && (r->admin = admin_open(&r->config->admin, err)) == NULL) return false;   /* before anything is read */
     return stream_start(r->stream, err) && (!listens || admin_start(r->admin, r->stream, err));
 }
@@ -117,6 +118,13 @@ static void stop_in_order(struct run *r)
     pthread_join(thread, NULL);
 }
 
+static bool anything_is_held(const struct config *c)
+{
+    bool any = false;
+    for (size_t i = 0; i < c->source_count; i++) any = any || (c->sources[i]->type->holds != NULL && c->sources[i]->type->holds());
+    return any;
+}
+
 /* The new configuration takes the place of the old one, whose sources and sinks stop and start again. False: the run is over. */
 static bool replace(struct run *r, struct config *fresh)
 {
@@ -127,8 +135,13 @@ static bool replace(struct run *r, struct config *fresh)
     config_free(r->config);
     r->config = fresh;
     setup_log(fresh);
-    if (r->asked > 0) return false;
+    if (r->asked > 0 && !anything_is_held(fresh)) return false;
     if (start(r, &err)) {
+        if (r->asked > 0) {   /* what is half read outlives a flow, not the process: this one reads it to its end */
+            if (r->asked > 1) stream_hurry(r->stream);
+            stop_in_order(r);
+            return false;
+        }
         log_line(LOG_INFO, "run", "running with the new configuration");
         return true;
     }

@@ -70,6 +70,7 @@ struct source_type {
     void (*wake)(struct source *);                                     /* ends a wait in fill(); may be NULL */
     void (*idle)(struct source *);                                     /* called now and then while no cargo is free; may be NULL */
     void (*close)(struct source *);
+    bool (*holds)(void);   /* whether something is half read that outlives a flow and is lost with the process; may be NULL */
 };
 
 extern const struct source_type *const source_types[];   /* ended by NULL */

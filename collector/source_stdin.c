@@ -3,7 +3,7 @@
  * A pipe may outlive the flow that reads it, so what is half read must not end with that flow.
  * (1) A reload starts the flow again in the same process: the framer outlives the source, with all that it holds. Settings that
  *     were changed meanwhile hold as soon as nothing is half read.
- * (2) When the process is told to stop, a record that is half read is read to the end of its line and not a byte further, so
+ * (2) When the process is told to stop, also during a reload, a record that is half read is read to the end of its line and not a byte further, so
  *     that the next process begins with a line. What does not end within REST_MS is a record as it is, as at the end of input. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -202,6 +202,8 @@ static void stdin_close(struct source *source)
     wakeup_release(&s->wakeup);
 }
 
+static bool stdin_holds(void) { return kept.framer != NULL && !kept.ended && is_half_read(); }
+
 const struct source_type source_stdin = {
     .name = "stdin",
     .summary = "standard input",
@@ -215,4 +217,5 @@ const struct source_type source_stdin = {
     .abandoned = stdin_settled,
     .wake = stdin_wake,
     .close = stdin_close,
+    .holds = stdin_holds,
 };

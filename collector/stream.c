@@ -70,7 +70,7 @@ static bool goes_on(const struct runner *r)
     const struct stream *s = r->stream;
     const struct source *source = r->source;
     if (!atomic_load(&source->stopping)) return true;
-    return source->type->finishes && atomic_load(&source->ending) && !atomic_load(&s->hurry) && clock_monotonic_ms() < s->finish_until_ms;
+    return source->type->finishes && atomic_load(&source->ending) && !atomic_load(&s->hurry) && clock_monotonic_ms() < atomic_load(&s->finish_until_ms);
 }
 
 static void *run_source(void *runner)
@@ -316,12 +316,22 @@ bool stream_renew_policy(struct stream *s, const struct config *config, struct e
 
 void stream_hurry(struct stream *s) { atomic_store(&s->hurry, true); }
 
-static void stop_sources(struct stream *s, bool ends)
+static void tell_to_stop(struct stream *s, uint64_t deadline, bool ends)
 {
+    atomic_store(&s->finish_until_ms, deadline);
+    for (size_t i = 0; i < s->config->source_count; i++) {
+        atomic_store(&s->config->sources[i]->ending, ends);
+        atomic_store(&s->config->sources[i]->stopping, true);
+    }
+}
+
+void stream_only_finish(struct stream *s, uint64_t drain_ms) { tell_to_stop(s, clock_monotonic_ms() + drain_ms, true); }
+
+static void stop_sources(struct stream *s, uint64_t deadline, bool ends)
+{
+    tell_to_stop(s, deadline, ends);
     for (size_t i = 0; i < s->config->source_count; i++) {
         struct source *source = s->config->sources[i];
-        atomic_store(&source->ending, ends);
-        atomic_store(&source->stopping, true);
         if (s->runners[i].started && source->type->wake != NULL) source->type->wake(source);
     }
     for (size_t i = 0; i < s->config->source_count; i++)
@@ -332,8 +342,7 @@ uint64_t stream_stop(struct stream *s, uint64_t drain_ms, bool ends)
 {
     uint64_t deadline = clock_monotonic_ms() + drain_ms;
     atomic_store(&s->ready, false);
-    s->finish_until_ms = deadline;
-    stop_sources(s, ends);
+    stop_sources(s, deadline, ends);
     queue_close(&s->work);
     while (!all_is_settled(s, deadline) && clock_monotonic_ms() < deadline && !atomic_load(&s->hurry)) continue;
     ledger_abort(s->ledger);

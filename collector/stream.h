@@ -26,6 +26,9 @@ MUST_USE bool stream_check(const struct config *, struct error *);
 MUST_USE struct stream *stream_open(struct config *, struct error *);
 MUST_USE bool stream_start(struct stream *, struct error *);
 
+/* Before stream_start(): sources only read to its end what another flow left half read. stream_stop() is to follow. */
+void stream_only_finish(struct stream *, uint64_t drain_ms);
+
 /* All sources have ended and all is settled: nothing will happen any more. */
 bool stream_is_over(struct stream *);
 

@@ -78,7 +78,7 @@ struct stream {
     atomic_uint_fast64_t generation;     /* of `policies` */
 
     atomic_bool     sinks_stop, ready, hurry;
-    uint64_t        finish_until_ms;     /* set before sources are stopped */
+    atomic_uint_fast64_t finish_until_ms;   /* set before sources are stopped */
     atomic_size_t   under_way;           /* batches in the work queue or with a worker */
     atomic_uint_fast64_t abandoned;      /* documents that were read, came no further and cannot be read again */
     pthread_mutex_t failure_lock;

@@ -1,7 +1,9 @@
 """Standard input that outlives the flow that reads it: what is half read when that flow ends."""
 import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,29 @@ def test_what_is_half_read_at_a_reload_is_whole_afterwards(piped, tmp_path):
     assert messages(tmp_path / "out.jsonl") == ["one", "two", "four\n  at four"]   # the third is longer than the new limit: withheld
     assert len({r["lethe_event_id"] for r in records(tmp_path / "out.jsonl")}) == 3
     assert piped.log.read_text().count("record withheld") == 1
+
+
+def signal_is_heard(process, number):
+    """It is blocked, and waits until the run asks for it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    waits = sum(int(re.search(rf"^{name}:\t([0-9a-f]+)$", status, re.M)[1], 16) for name in ("SigPnd", "ShdPnd"))
+    return waits >> (number - 1) & 1 == 0
+
+
+def test_a_stop_that_is_asked_for_during_a_reload_reads_a_line_to_its_end(piped, tmp_path):
+    """The reload waits for the sink, which cannot write until the stop was heard."""
+    (tmp_path / "out.jsonl").mkdir()
+    piped.write(b"one\ntwo ha")
+    piped.config.write_text(config(tmp_path, longest="2K"))
+    piped.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: piped.logged("starting again with the new one"))
+    piped.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: signal_is_heard(piped.process, signal.SIGTERM))
+    os.write(piped.write_end, b"lf\nthree\n")
+    (tmp_path / "out.jsonl").rmdir()
+    assert piped.process.wait(60) == 0
+    assert messages(tmp_path / "out.jsonl") == ["one", "two half"]
+    assert in_pipe(piped.read_end) == len(b"three\n")
 
 
 def test_a_run_whose_input_has_ended_waits_for_what_is_in_the_spool(tmp_path):
