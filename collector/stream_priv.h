@@ -55,6 +55,8 @@ struct spool_gate {
     pthread_mutex_t  lock;         /* guards the rest */
     struct gate     *gate;         /* NULL: not needed yet */
     struct policies *policies;     /* that it was made of */
+    struct sealer   *sealer;       /* NULL: withheld records are not kept */
+    struct sealed_lines sealed;
 };
 
 struct stream {

@@ -41,7 +41,7 @@ static bool make_redactor(struct worker *w, struct error *err)
     const struct policies        *p = w->policies;
     const struct redactor_options options = {.max_record = (size_t)s->config->run.max_record, .max_depth = (unsigned)s->config->run.max_depth};
     if ((w->redactor = redactor_new_for_set(p->set, &options, err)) == NULL) return false;
-    if (wants_gate(s) && (w->gate = gate_new(p->plans[0], err)) == NULL) return false;
+    if (wants_gate(s) && (w->gate = gate_new_for_set(p->set, err)) == NULL) return false;
     if (s->sealed.path != NULL && (w->sealer = sealer_new(&p->seal_key, err)) == NULL) return false;
     if ((w->filler = block_filler_new(&s->scheme, p->keys, w->gate)) != NULL && tally_init(&w->seen, p->plans[0])) return true;
     return error_set(err, ERROR_MEMORY, "no memory for a worker");

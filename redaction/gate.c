@@ -1,11 +1,12 @@
 #include "redaction/gate.h"
 
-#include "redaction/plan.h"
+#include "redaction/plan_set.h"
 
 #include <stdlib.h>
 
 struct gate {
-    const struct plan    *plan;
+    const struct plan    *plan;       /* the strictest: it leaves out and allows only what all do */
+    const struct plan_set *set;       /* NULL: there is only that one */
     struct rules         *rules;      /* the whole catalogue by number, but only proven shapes take part */
     struct rules_scratch *scratch;
 };
@@ -36,6 +37,14 @@ struct gate *gate_new(const struct plan *plan, struct error *err)
     return NULL;
 }
 
+struct gate *gate_new_for_set(const struct plan_set *set, struct error *err)
+{
+    CHECK(set->covers[0] != 0);   /* closed */
+    struct gate *g = gate_new(plan_set_strictest(set), err);
+    if (g != NULL) g->set = set;
+    return g;
+}
+
 void gate_free(struct gate *g)
 {
     if (g == NULL) return;
@@ -44,18 +53,38 @@ void gate_free(struct gate *g)
     free(g);
 }
 
-/* Whether the secret of a hit is one, and not a value that the policy allows. */
-static bool is_secret(const struct gate *g, struct slice line, uint32_t rule, uint32_t end)
+/* Names are those of files, without the folder, so two may be equal. */
+static const struct plan *plan_of(const struct gate *g, struct slice policy)
+{
+    const struct plan *found = NULL;
+    for (size_t i = 0; i < g->set->count; i++) {
+        if (!slice_equal(slice_from(g->set->plans[i]->policy.name), policy)) continue;
+        if (found != NULL) return g->plan;
+        found = g->set->plans[i];
+    }
+    return found != NULL ? found : g->plan;
+}
+
+/* Says which policy a line is of. */
+struct judge {
+    gate_policy_of *policy_of;   /* NULL: all are of the strictest */
+    void           *context;
+};
+
+/* Whether the secret of a hit is one, and not a value that the policy of its line allows. */
+static bool is_secret(const struct gate *g, const struct judge *judge, size_t number, struct slice line, uint32_t rule, uint32_t end)
 {
     uint32_t from, to;
     if (!rule_span(g->rules, rule, line, end, &from, &to)) return false;
-    return !name_list_holds(&g->plan->policy.allowed, slice_sub(line, from, to));
+    const struct policy *policy = &(judge->policy_of != NULL && g->set != NULL ? plan_of(g, judge->policy_of(judge->context, number)) : g->plan)->policy;
+    return !name_list_has(&policy->disabled_rules, slice_from(rules_get(g->rules, rule).id)) &&
+           !name_list_holds(&policy->allowed, slice_sub(line, from, to));
 }
 
 /* Visits every line, told whether a rule found a secret in it. */
 typedef void visit_line(void *context, size_t number, size_t start, size_t end, bool secret, uint32_t rule);
 
-static bool visit_lines(struct gate *g, struct slice data, visit_line *visit, void *context)
+static bool visit_lines(struct gate *g, struct slice data, const struct judge *judge, visit_line *visit, void *context)
 {
     const struct rule_hit *hits;
     size_t                 count, number = 0, next = 0;
@@ -70,7 +99,7 @@ static bool visit_lines(struct gate *g, struct slice data, visit_line *visit, vo
         for (; next < count && hits[next].end <= end; next++) {   /* those of the lines before are behind us */
             if (secret) continue;
             rule = hits[next].number;
-            secret = is_secret(g, slice_sub(data, start, end), rule, (uint32_t)(hits[next].end - start));
+            secret = is_secret(g, judge, number, slice_sub(data, start, end), rule, (uint32_t)(hits[next].end - start));
         }
         visit(context, number, start, end, secret, rule);
     }
@@ -89,11 +118,13 @@ static void tell_line(void *context, size_t number, size_t start, size_t end, bo
     if (secret) f->found(f->context, number, rule);
 }
 
-bool gate_find(struct gate *g, struct slice data, gate_found *found, void *context)
+bool gate_find_by_policy(struct gate *g, struct slice data, gate_policy_of *policy_of, gate_found *found, void *context)
 {
     struct finding_lines f = {found, context};
-    return visit_lines(g, data, tell_line, &f);
+    return visit_lines(g, data, &(struct judge){policy_of, context}, tell_line, &f);
 }
+
+bool gate_find(struct gate *g, struct slice data, gate_found *found, void *context) { return gate_find_by_policy(g, data, NULL, found, context); }
 
 struct cutting_lines {
     struct finding_lines telling;
@@ -115,7 +146,7 @@ static void cut_line(void *context, size_t number, size_t start, size_t end, boo
 bool gate_filter(struct gate *g, char *data, size_t *len, gate_found *cut, void *context)
 {
     struct cutting_lines c = {.telling = {cut, context}, .data = data};
-    if (!visit_lines(g, slice_of(data, *len), cut_line, &c)) return false;
+    if (!visit_lines(g, slice_of(data, *len), &(struct judge){0}, cut_line, &c)) return false;
     if (c.visited) *len = c.kept;
     return true;
 }

@@ -150,6 +150,14 @@ bool clean_record_seal(struct sealer *s, const struct clean_record *r, enum refu
     return finish(s, put_line(s, &f, lines), lines, start);
 }
 
+bool clean_text_seal(struct sealer *s, struct slice text, uint64_t number, enum refusal refusal, const struct seal_facts *given,
+                     struct sealed_lines *lines)
+{
+    struct facts f = {.given = given, .refusal = refusal, .line = number, .raw = text};
+    size_t start = lines->len;
+    return finish(s, put_line(s, &f, lines), lines, start);
+}
+
 /* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 /* Whether anything can be sealed to the key: better known before there is something to seal. */

@@ -234,13 +234,20 @@ static void hold_back(void *context, size_t line, uint32_t rule)
     g->gated(g->context, line);
 }
 
+static struct slice policy_of(void *context, size_t line)
+{
+    const struct block *b = ((const struct gating *)context)->block;
+    return block_label(b, b->records[line].policy);
+}
+
 bool block_fill(struct block_filler *f, struct block *b, const struct clean_batch *clean, const struct origin *origins,
                 void (*gated)(void *context, size_t record), void *context)
 {
     struct gating gating = {b, gated, context};
     bool          filled = fill(f, b, clean, origins);
     for (size_t e = 0; filled && f->gate != NULL && e < f->scheme->format_count; e++)
-        if (f->scheme->gated[e]) filled = gate_find(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), hold_back, &gating);
+        if (f->scheme->gated[e])
+            filled = gate_find_by_policy(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), policy_of, hold_back, &gating);
     if (!filled) block_clear(b);
     return filled;
 }

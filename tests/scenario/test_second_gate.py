@@ -2,7 +2,7 @@
 import json
 import subprocess
 
-from conftest import wait_for
+from conftest import BINARY, wait_for
 from running import free_port
 from streaming import Run, metric
 
@@ -36,11 +36,13 @@ def test_it_does_not_go_with_containers(lethe, tmp_path):
 
 
 def test_what_was_kept_for_a_file_passes_the_gate_when_its_sink_has_become_one_of_the_network(tmp_path, recorder):
-    """The spool has it from a time when nothing was to leave the machine, so nobody has looked at it yet."""
+    """The spool has it from a time when nothing was to leave the machine, so nobody has looked at it yet. It is kept sealed then."""
+    subprocess.run([BINARY, "keygen", "--seal", "-o", tmp_path / "audit.key"], check=True, capture_output=True, timeout=60)
     (tmp_path / "blind.yaml").write_text("extends: standard\nclasses: {secret: keep}\n")
     text = f"""sources: [{{name: in, type: stdin}}]
 policy: {tmp_path}/blind.yaml
 store: {tmp_path}/state
+sealed: {{path: {tmp_path}/withheld.jsonl, key_file: {tmp_path}/audit.key.pub}}
 admin: {{listen: "127.0.0.1:{(port := free_port())}"}}
 sinks: [{{name: out, """
     (tmp_path / "out.jsonl").mkdir()   # so that all of it stays in the spool
@@ -59,9 +61,14 @@ sinks: [{{name: out, """
         run.process.stdin.flush()
         wait_for(lambda: any(b'"n":4' in r.body for r in recorder.requests))
         assert metric(port, 'lethe_withheld_total{reason="gate"}') == 1
+        assert metric(port, "lethe_sealed_records_total") == 1
     finally:
         run.kill()
     got = [json.loads(line) for r in recorder.requests for line in r.body.splitlines()]
     assert [record["n"] for record in got] == [1, 4]
     assert TOKEN.encode() not in b"".join(r.body for r in recorder.requests)
     assert run.logged("1 record of the spool withheld: still holds what is a secret by its shape (second gate)")
+    opened = subprocess.run([BINARY, "unseal", tmp_path / "withheld.jsonl", "--key-file", tmp_path / "audit.key"], capture_output=True, timeout=60, check=True)
+    [kept] = [json.loads(line) for line in opened.stdout.splitlines()]
+    assert json.loads(kept["raw"]) == LINES[1]
+    assert (kept["source"], kept["line"], kept["reason"]) == ("spool", 2, "gate")

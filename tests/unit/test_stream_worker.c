@@ -3,6 +3,7 @@
 
 #include "set_clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #define GITHUB "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -40,12 +41,14 @@ static void assert_counted(const struct working *w, uint64_t clean, uint64_t red
     assert_int_equal(atomic_load(&c->records), clean + redacted + withheld);
 }
 
-/* A policy that lets GitHub tokens pass, for a source beside a run whose gate knows them: as if redaction had missed one. */
+/* A policy that lets GitHub tokens pass. It has the same name as that of the run, so the gate judges by the stricter of the two: as
+ * if redaction had missed one. */
 static const char *blind_policy(void)
 {
     static const char policy[] = "extends: standard\nrules: {disable: [github-token]}\nplain-names: [note]\n";
-    write_file("blind.yaml", policy, strlen(policy), 0600);
-    return "blind.yaml";
+    if (mkdir("blind", 0700) != 0) assert_int_equal(errno, EEXIST);
+    write_file("blind/standard", policy, strlen(policy), 0600);
+    return "blind/standard";
 }
 
 /* --- Three ways for a record to end --------------------------------------------------------------------------------------- */
@@ -103,6 +106,33 @@ static void what_the_gate_finds_is_withheld_and_no_longer_counts_as_clean_or_red
     assert_non_null(strstr(told, "a.log:3: record withheld: still holds"));
     assert_null(strstr(told, "ghp_"));
     working_close(&w);
+}
+
+/* Whether the gate lets a token pass that redaction kept, for a source with a policy of its own in a run with another. */
+static bool gate_passes(const char *run_policy, const char *source_policy)
+{
+    struct working w;
+    working_open(&w, (struct working_options){.network = true, .policy = run_policy, .source_policy = source_policy});
+    send_text(&w, "{\"note\":\"" GITHUB "\"}\n");
+    run_told(&w);
+    bool passed = strstr(working_out(&w), GITHUB) != NULL;
+    assert_counted(&w, passed, 0, !passed);
+    working_close(&w);
+    return passed;
+}
+
+/* `kept.yaml` keeps secrets and looks for them all: as if redaction missed them. */
+static void each_record_passes_the_gate_by_its_own_policy(void **state)
+{
+    static const char kept[] = "extends: standard\nclasses: {secret: keep}\n", lax[] = "extends: standard\nrules: {disable: [github-token]}\n";
+    static const char allowed[] = "extends: standard\nallow: [" GITHUB "]\n";
+    (void)state;
+    write_file("kept.yaml", kept, sizeof kept - 1, 0600);
+    write_file("lax.yaml", lax, sizeof lax - 1, 0600);
+    write_file("allowed.yaml", allowed, sizeof allowed - 1, 0600);
+    assert_false(gate_passes("lax.yaml", "kept.yaml"));
+    assert_true(gate_passes("kept.yaml", "lax.yaml"));
+    assert_true(gate_passes("kept.yaml", "allowed.yaml"));
 }
 
 static void bytes_that_stay_on_the_machine_are_not_gated(void **state)
@@ -398,6 +428,7 @@ int main(void)
         cmocka_unit_test(clean_and_redacted_records_go_on_and_withheld_ones_do_not),
         cmocka_unit_test(each_batch_counts_only_what_is_new),
         cmocka_unit_test(what_the_gate_finds_is_withheld_and_no_longer_counts_as_clean_or_redacted),
+        cmocka_unit_test(each_record_passes_the_gate_by_its_own_policy),
         cmocka_unit_test(bytes_that_stay_on_the_machine_are_not_gated),
         cmocka_unit_test(the_gate_can_be_left_open),
         cmocka_unit_test(a_sender_hears_of_each_record_by_origin_and_index),

@@ -75,7 +75,7 @@ static inline void working_cargo(struct working *w, struct cargo *c)
 static struct {
     const char      *policy, *source_policy;
     struct policies *policies;
-} working_made[4];
+} working_made[8];
 
 static inline struct policies *working_policies(struct working *w)
 {
