@@ -77,7 +77,20 @@ void file_name_stream(const struct source *s, struct slice first, struct file_ma
     memcpy(text, mark->stream, sizeof mark->stream);
     memcpy(text + sizeof mark->stream, first.data, first.len);
     source_stream_id(s, slice_of(text, sizeof mark->stream + first.len), mark->stream);
-    mark->named = 1;
+    mark->named = STREAM_NAMED;
+}
+
+bool file_line(int fd, uint64_t from, char line[SAMPLE_BYTES], size_t *len)
+{
+    ssize_t got;
+    do got = pread(fd, line, SAMPLE_BYTES, (off_t)from);
+    while (got < 0 && errno == EINTR);
+    const char *end = got > 0 ? memchr(line, '\n', (size_t)got) : NULL;
+    *len = end != NULL ? (size_t)(end - line) : got > 0 ? (size_t)got : 0;
+    if (end == NULL) return got == SAMPLE_BYTES;
+    bool text = *len > 0 && line[0] != '{' && line[0] != '[';
+    while (*len > 0 && (line[*len - 1] == '\r' || (!text && (line[*len - 1] == ' ' || line[*len - 1] == '\t')))) --*len;
+    return true;
 }
 
 struct sample sample_of(const struct source *s, uint64_t from, struct slice bytes)

@@ -203,19 +203,34 @@ static bool give_up(struct source_file *s, struct followed *f, uint64_t now)
     return false;
 }
 
+/* It ended with the file and not with its line, so the writer may still have the rest. */
+static bool is_torn(const struct followed *f, const struct document *d) { return f->finishing && d->offset + d->len == f->read_to; }
+
 /* The stream's name is made of the first document, too: an epoch's number alone may be given twice, to different contents, when
- * a file is cut and the run ends before that is settled. */
+ * a file is cut and the run ends before that is settled. A first document that is torn names nothing but itself: when more comes,
+ * its line gives the name, which is the first document of whoever reads all that again. */
+static struct file_mark name_stream(struct source_file *s, struct followed *f, const struct cargo *c)
+{
+    const struct document *first = &c->batch.documents[0];
+    char             line[SAMPLE_BYTES];
+    size_t           len;
+    struct file_mark named = f->mark;
+    bool             late = f->mark.named >= STREAM_TORN && !f->packed;
+    bool             torn = late ? !file_line(f->fd, f->mark.named - STREAM_TORN, line, &len) : is_torn(f, first);
+    file_name_stream(&s->base, late ? slice_of(line, len) : slice_of(c->batch.data + first->start, first->len < SAMPLE_BYTES ? first->len : SAMPLE_BYTES), &named);
+    if (!torn) f->mark = named;
+    else if (!late) f->mark.named = STREAM_TORN + first->offset;
+    return named;
+}
+
 static void add_origin(struct source_file *s, struct followed *f, struct cargo *c)
 {
     if (c->batch.count == 0) return;
-    const struct document *first = &c->batch.documents[0], *last = &c->batch.documents[c->batch.count - 1];
-    if (f->mark.named == 0) {
-        struct slice bytes = slice_of(c->batch.data + first->start, first->len < SAMPLE_BYTES ? first->len : SAMPLE_BYTES);
-        file_name_stream(&s->base, bytes, &f->mark);
-    }
+    const struct document *last = &c->batch.documents[c->batch.count - 1];
+    const struct file_mark named = f->mark.named != STREAM_NAMED ? name_stream(s, f, c) : f->mark;
     f->handed_to = last->offset + last->len;
     struct origin origin = {.number = 0};
-    memcpy(origin.stream, f->mark.stream, sizeof origin.stream);
+    memcpy(origin.stream, named.stream, sizeof origin.stream);
     cargo_add_origin(c, &origin);
 }
 
@@ -251,7 +266,7 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     bool waited = has_waited(s, f, clock_monotonic_ms());
     framer_end_text(f->framer, waited);
     enum fill filled = framer_fill(f->framer, &c->batch, err);
-    bool      moved = update_mark(s, f), named = f->mark.named != 0;
+    bool      moved = update_mark(s, f), named = f->mark.named == STREAM_NAMED;
     if (was_cut_meanwhile(s, f, &before, c)) {
         *err = (struct error){0};
         return;
@@ -272,7 +287,7 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     bool crowded = s->held > MOST_HELD && all_held;
     s->unpacking = f->packed && !ended ? f : NULL;
     if (moved || c->batch.count > 0 || (ended && f->packed)) c->receipt = make_receipt(s, &f->mark, false, &f->replaces);
-    if (c->receipt != NULL) c->receipt->soon = f->mark.named != named;   /* so that it has the same name after a kill, wherever it is then */
+    if (c->receipt != NULL) c->receipt->soon = (f->mark.named == STREAM_NAMED) != named;   /* so that it has the same name after a kill, wherever it is then */
     if (ended) end_file(s, f);
     else if (idle || (crowded && !f->packed)) followed_drop_framer(s, f);
 }

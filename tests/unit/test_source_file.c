@@ -420,6 +420,44 @@ static void a_copy_that_never_comes_to_rest_does_not_keep_the_log_from_being_rea
 
 /* What was handed out before a crash and is met again copied or packed is the same event, if the position was kept since the file was met
  * with something in it. */
+/* Its writer was slow, and the file was renamed long ago: the half is handed out, once with a rest that is half again. Then a crash, after
+ * which all of it is read again. */
+static void records_after_a_first_one_that_was_torn_keep_their_events(void **state)
+{
+    (void)state;
+    for (int restarts = 0; restarts < 3; restarts++) {
+        begin(&world, "*.log", ", rotate_wait: 2s");
+        start(&world);
+        puts_to(&world, "a.log", "1 li");
+        pass(&world, 1000);
+        settle(&world, world.waiting_count);
+        move(&world, "a.log", "a.log.1");
+        pass(&world, 10000);
+        assert_int_equal(world.documents, 1);   /* the half */
+        puts_to(&world, "a.log.1", "ne of");
+        if (restarts == 2) pass(&world, 10000);
+        if (restarts > 0) {
+            struct store kept = world.store;
+            stop(&world);
+            start(&world);
+            pass(&world, 250);
+            puts_to(&world, "a.log.1", " test.\r\n2 line of test.\n3 line of test.\n");
+            pass(&world, 1000);
+            world.store = kept;                 /* as if nothing of it was settled */
+        } else {
+            puts_to(&world, "a.log.1", " test.\r\n2 line of test.\n3 line of test.\n");
+            pass(&world, 1000);
+        }
+        assert_int_equal(world.seen[3].times, 1);
+        crash(&world);
+        start(&world);
+        pass(&world, 1000);
+        assert_int_equal(world.seen[3].times, 2);
+        assert_false(world.seen[2].moved || world.seen[3].moved);
+        finish(&world);
+    }
+}
+
 static void a_content_keeps_its_events_when_it_is_copied_or_packed(void **state)
 {
     (void)state;
@@ -865,6 +903,7 @@ int main(void)
         cmocka_unit_test(what_is_cut_before_its_turn_came_is_read_from_its_copy),
         cmocka_unit_test(what_is_copied_and_packed_while_earlier_copies_wait_is_read_after_them),
         cmocka_unit_test(a_copy_that_never_comes_to_rest_does_not_keep_the_log_from_being_read),
+        cmocka_unit_test(records_after_a_first_one_that_was_torn_keep_their_events),
         cmocka_unit_test(a_content_keeps_its_events_when_it_is_copied_or_packed),
         cmocka_unit_test(files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_found),
         cmocka_unit_test(a_file_that_moved_on_before_it_was_packed_is_found),
