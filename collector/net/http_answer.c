@@ -30,13 +30,19 @@ static bool fail(struct http_answer *a, enum http_failure fault)
     return false;
 }
 
+/* Of an interim answer, whose connection may end before the one that counts. */
+static void forget_head(struct http_answer *a)
+{
+    a->headers_len = 0;
+    a->status = 0;
+}
+
 /* "HTTP/1.1 200 OK": three digits behind the first space. */
 static void begin_head(struct http_answer *a, struct slice line)
 {
     const char *space = memchr(line.data, ' ', line.len);
     size_t      at = space ? (size_t)(space + 1 - line.data) : line.len;
-    a->headers_len = 0;
-    a->status = 0;
+    forget_head(a);
     for (size_t i = at; i < line.len && i < at + 3 && ascii_is_digit(line.data[i]); i++) a->status = 10 * a->status + (line.data[i] - '0');
 }
 
@@ -62,6 +68,7 @@ bool http_answer_add_header(struct http_answer *a, struct slice line)
         begin_head(a, line);
         return true;
     }
+    if (trimmed(line).len == 0 && a->status / 100 == 1 && a->status != 101) forget_head(a);
     const char *colon = memchr(line.data, ':', line.len);
     if (colon == NULL || memchr(line.data, '\0', line.len) != NULL) return true;
     size_t at = (size_t)(colon - line.data);

@@ -220,6 +220,26 @@ static void no_status_loses_or_rejects_a_record(void **state)
     }
 }
 
+/* Answers that are only on the way to one: nothing is delivered by them, and what they ask for does not count. */
+static void an_interim_answer_is_none(void **state)
+{
+    static const char *const behind[] = {"", "HTTP/1.1 503 " CANARY "\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"};
+    (void)state;
+    for (enum receiver kind = 0; kind < KINDS; kind++) {
+        struct receiving r;
+        for (int n = 0; n < 200; n++) {
+            int status = 100 + n % 100;
+            if (n % 50 == 0) open_receiving(&r, kind);   /* each answer costs a connection */
+            snprintf(r.bad, sizeof r.bad, "HTTP/1.1 %d " CANARY "\r\nRetry-After: 3600\r\nConnection: close\r\n\r\n%s", status, behind[n / 100]);
+            send_block(&r, STEP_MS);
+            if (r.requests != 2 || r.rejected_count != 0) fail_msg("%s, %d: %zu requests, %zu rejected", kind_names[kind], status, r.requests, r.rejected_count);
+            bool final = status == 101;   /* nobody asked for another protocol, so nothing else follows */
+            if (!final && r.sent_ms[1] - r.sent_ms[0] > 60000) fail_msg("%s, %d: waits as an interim answer asks", kind_names[kind], status);
+            if (n % 50 == 49) close_receiving(&r);
+        }
+    }
+}
+
 /* --- Retry-After ----------------------------------------------------------------------------------------------------------- */
 
 /* The clock starts on Sunday, 22 November 2026, at 04:00:00. Between `least` and `most` the next request comes. */
@@ -229,8 +249,8 @@ static void a_pause_that_is_asked_for_is_kept_in_every_form(void **state)
         const char *value;
         uint32_t    least_ms, most_ms;
     } forms[] = {
-        {"7", 7000, 7000}, {"0", 0, 0}, {"Sun, 22 Nov 2026 04:02:00 GMT", 120000, 120000}, {"Sunday, 22-Nov-26 04:02:00 GMT", 0, 0},   /* of old, and sent by nobody */
-        {"Sun Nov 22 04:02:00 2026", 0, 0}, {"Sun, 22 Nov 2020 04:02:00 GMT", 0, 0}, {"00:01:30", 90000, 90000}, {"1.00:00:00", 3600000, 3600000},
+        {"7", 7000, 7000}, {"0", 0, 0}, {"Sun, 22 Nov 2026 04:02:00 GMT", 120000, 120000}, {"Sunday, 22-Nov-26 04:02:00 GMT", 120000, 120000},
+        {"Sun Nov 22 04:02:00 2026", 120000, 120000}, {"Friday, 31-Dec-99 23:59:59 GMT", 0, 0}, {"Sun, 22 Nov 2020 04:02:00 GMT", 0, 0}, {"00:01:30", 90000, 90000}, {"1.00:00:00", 3600000, 3600000},
         {"1000000000", 3600000, 3600000}, {"99999999999999999999999999", 3600000, 3600000}, {"Sun, 22 Nov 2099 04:00:00 GMT", 3600000, 3600000},
         {"", 0, 0}, {"-5", 0, 0}, {"+5", 0, 0}, {"7 seconds", 0, 0}, {"0x10", 0, 0}, {"soon " CANARY, 0, 0}, {"1e3", 0, 0}, {"7, 9", 0, 0},
         {"Sun, 32 Nov 2026 04:02:00 GMT", 0, 0}, {"00:99:00", 0, 0}};
@@ -436,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_status_loses_or_rejects_a_record),
+        cmocka_unit_test(an_interim_answer_is_none),
         cmocka_unit_test(a_pause_that_is_asked_for_is_kept_in_every_form),
         cmocka_unit_test(no_redirect_leads_elsewhere),
         cmocka_unit_test(of_a_206_each_item_is_resolved_once_in_every_mixture),
