@@ -2,7 +2,8 @@
 
 It stands for any Kafka cluster at `bootstrap`, and for Event Hubs' Kafka endpoint at `sasl_bootstrap`: TLS only, SASL PLAIN
 with the user "$ConnectionString" and a connection string as the password, no larger message than 1,000,000 bytes. The same
-listener takes OAUTHBEARER with unsigned tokens (`token()`)."""
+listener takes OAUTHBEARER with unsigned tokens (`token()`). Who comes in at `proxied_port` is sent on to `proxied_bootstrap`,
+where nobody listens but the proxy of a test (`kafka_proxy.py`)."""
 import base64
 import contextlib
 import json
@@ -31,10 +32,10 @@ SETTINGS = """
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
-listeners=PLAIN://127.0.0.1:{plain},EVENTHUBS://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAIN://127.0.0.1:{plain},EVENTHUBS://localhost:{sasl}
+listeners=PLAIN://127.0.0.1:{plain},EVENTHUBS://127.0.0.1:{sasl},PROXIED://127.0.0.1:{proxied},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAIN://127.0.0.1:{plain},EVENTHUBS://localhost:{sasl},PROXIED://127.0.0.1:{proxy}
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listener.security.protocol.map=PLAIN:PLAINTEXT,EVENTHUBS:SASL_SSL,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAIN:PLAINTEXT,EVENTHUBS:SASL_SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAIN
 log.dirs={data}
 
@@ -86,11 +87,12 @@ class Kafka:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ca_file = certificates.ca
-        plain, sasl, controller = free_port(), free_port(), free_port()
+        plain, sasl, controller, proxy, self.proxied_port = (free_port() for _ in range(5))
         self.bootstrap = f"127.0.0.1:{plain}"
+        self.proxied_bootstrap = f"127.0.0.1:{proxy}"
         self.sasl_bootstrap = f"localhost:{sasl}"
         settings = self.folder / "server.properties"
-        settings.write_text(SETTINGS.format(plain=plain, sasl=sasl, controller=controller, data=self.folder / "data",
+        settings.write_text(SETTINGS.format(plain=plain, sasl=sasl, controller=controller, proxy=proxy, proxied=self.proxied_port, data=self.folder / "data",
                                             username=USERNAME, password=PASSWORD, max_message=MAX_MESSAGE,
                                             keystore=certificates.bundle("localhost")))
         java = ["java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
@@ -212,7 +214,14 @@ class Topic:
     def end_offsets(self, isolation="read_committed"):
         """Partition -> the offset that the next message gets. Markers of transactions take an offset each."""
         with self._consumer(isolation) as consumer:
-            return {place.partition: consumer.get_watermark_offsets(place, timeout=PATIENCE)[1] for place in self._places()}
+            return {place.partition: wait_until(lambda place=place: self._marks(consumer, place), self.name)[1] for place in self._places()}
+
+    def _marks(self, consumer, place):
+        """(first, next) offset; None: the partition's leader is being found."""
+        try:
+            return consumer.get_watermark_offsets(place, timeout=PATIENCE)
+        except confluent_kafka.KafkaException:
+            return None
 
     def read(self, count, timeout=PATIENCE, isolation="read_committed"):
         """The first `count` messages, or as many as come in time, each partition's in its order."""
