@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import socket
 import subprocess
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from conftest import LONG, SANITIZER, wait_for
 from fault_proxy import Fault, FaultProxy
-from recorder import HANG_UP, Recorder
+from plain_receivers import SyslogPeer, Webhook
 from running import free_port
 from streaming import Run, records
 
@@ -22,16 +23,16 @@ MEMORY_FOR_ONE = 20_000   # bytes, of a connection that is waited for
 ACTIONS = ["reset", "close", "half", "stall"]
 HEAD = b"POST /v2.1/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 SOURCE = """sources:
-  - {{name: in, type: http, listen: "127.0.0.1:{port}", connections: 1500}}
+  - {{name: in, type: http, listen: "127.0.0.1:{port}", connections: {connections}}}
 sinks:
   - {{name: out, type: file, path: "{folder}/out.jsonl", metadata: true, sync: never}}
 """
 
 
 class Receiver(Run):
-    def __init__(self, folder):
+    def __init__(self, folder, connections=1500):
         self.port = free_port()
-        super().__init__(folder, SOURCE.format(port=self.port, folder=folder))
+        super().__init__(folder, SOURCE.format(port=self.port, folder=folder, connections=connections))
 
     def ids(self):
         return [r["n"] for r in records(self.folder / "out.jsonl")]
@@ -132,59 +133,67 @@ def test_a_thousand_clients_that_dawdle_cost_little_and_hold_nobody_up(receiver)
     wait_for(lambda: figures(receiver)[0] <= before[0] + 2)
 
 
+only_long = pytest.mark.skipif(not LONG, reason="a thousand are in the sample: LETHE_LONG=1")
+MANY = 10_000   # connections
+
+
+@pytest.fixture
+def many_files():
+    """Room for the connections at both ends; the program gets as much."""
+    before, wanted = resource.getrlimit(resource.RLIMIT_NOFILE), MANY + 2_000
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, before[0]), max(wanted, before[1])))
+    except (ValueError, OSError):
+        pytest.skip(f"not permitted to have {wanted} files open")
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def connect(port, number):
+    """From many addresses, as many ports as these take."""
+    return socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(f"127.0.1.{1 + number % 200}", 0))
+
+
+@only_long
+def test_ten_thousand_idle_connections_cost_little_and_hold_nobody_up(many_files, tmp_path):
+    with Receiver(tmp_path, connections=MANY + 100) as run, contextlib.ExitStack() as stack:
+        assert is_good(send(run.port, request_of(0)))
+        before = figures(run)
+        for n in range(1, MANY + 1):
+            idle = stack.enter_context(connect(run.port, n))
+            idle.sendall(request_of(n))   # it has served, and may stay
+            assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+            if n % 500 == 0:
+                assert is_good(send(run.port, request_of(MANY + n)))
+        files, memory = (after - was for after, was in zip(figures(run), before))
+        assert is_good(send(run.port, request_of(3 * MANY)))
+    print(f"{MANY} idle connections: {files} descriptors, {memory // MANY} bytes of memory each")
+    assert files in range(MANY - 5, MANY + 20)   # of those before it, some end meanwhile
+    assert SANITIZER or memory <= MANY * MEMORY_FOR_ONE
+    assert set(range(MANY + 1)) <= set(run.ids())
+
+
+@only_long
+def test_more_connections_than_there_may_be_are_sent_away_and_good_clients_come_through(many_files, tmp_path):
+    with Receiver(tmp_path, connections=256) as run, contextlib.ExitStack() as stack:
+        assert is_good(send(run.port, request_of(0)))
+        before = figures(run)
+        for n in range(1, MANY + 1):
+            slow = stack.enter_context(connect(run.port, n))
+            with contextlib.suppress(OSError):   # sent away already
+                slow.sendall(b"POST /v2.1/track HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            assert figures(run)[0] <= before[0] + 256 + 20
+            if n % 2_000 == 0:   # those that were there first have had their time for a head
+                wait_for(lambda: is_good(send(run.port, request_of(n))))
+        memory = figures(run)[1] - before[1]
+    assert SANITIZER or memory <= 256 * MEMORY_FOR_ONE + (4 << 20)
+    assert {0, *range(2_000, MANY + 1, 2_000)} <= set(run.ids())
+
+
 # --- Sinks ----------------------------------------------------------------------------------------------------------------------
 
 SINKS = 12     # of each kind
 IN_A_ROW = 3   # faults before a sink is left alone: pauses between attempts double
-
-
-class SyslogPeer:
-    """Takes connections of a syslog sink and reads them to their end."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.connections = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                data = bytearray()
-                self.connections.append(data)
-                threading.Thread(target=self._read, args=(self.listener.accept()[0], data), daemon=True).start()
-
-    def _read(self, connection, data):
-        with contextlib.suppress(OSError), connection:
-            while piece := connection.recv(65536):
-                data += piece
-
-    def got(self):
-        """Pairs of message and event id, of whole messages."""
-        found = []
-        for data in self.connections:
-            at = 0
-            while (space := data.find(b" ", at)) > 0 and len(data) >= space + 1 + int(data[at:space]):
-                text = bytes(data[space + 1:space + 1 + int(data[at:space])]).decode()
-                at = space + 1 + int(data[at:space])
-                found.append((json.loads(text[text.index('"] ') + 3:])["message"], text.split('event_id="')[1][:32]))
-        return found
-
-    def stop(self):
-        self.listener.close()
-
-
-def is_whole(request):
-    return len(request.raw) == int(request.headers.get("Content-Length", -1))
-
-
-class Webhook(Recorder):
-    def __init__(self):
-        super().__init__(lambda request: (200, {}, b"") if is_whole(request) else HANG_UP)
-
-    def got(self):
-        documents = [json.loads(line) for r in self.requests if is_whole(r) for line in r.body.splitlines()]
-        return [(d["message"], d["lethe_event_id"]) for d in documents]
 
 
 FORMS = {
@@ -209,8 +218,7 @@ def test_deliveries_that_are_cut_arrive(tmp_path, turn):
         for kind, form in FORMS.items():
             for n, plan in enumerate(plans(kind, turn)):
                 receivers.append(Webhook() if kind == "http" else SyslogPeer())
-                if kind == "http":
-                    receivers[-1].start()
+                receivers[-1].start()
                 stack.callback(receivers[-1].stop)
                 proxies.append(stack.enter_context(FaultProxy(receivers[-1].port, plan)))
                 sinks.append(f"  - {{name: {kind}-{n}, {form.format(port=proxies[-1].port)}}}")
