@@ -20,6 +20,12 @@
 #define LOOK_MS     10      /* acknowledgements wake nobody: how often they are looked for */
 #define READ_BYTES  4096
 
+/* An idle connection: after so long it is asked whether the other side is there, and given up after so many questions without an
+ * answer. Balancers forget connections on which nothing moves, Azure's after 4 minutes, and then throw away what comes. */
+#define IDLE_S          60
+#define IDLE_AGAIN_S    15
+#define IDLE_QUESTIONS  4
+
 enum phase { RESOLVING, CONNECTING, SHAKING, OPEN, CLOSING, WAITING_FOR_END, ENDED, LEFT, FAILED };
 
 struct stream_client {
@@ -94,9 +100,22 @@ static void try_next(struct stream_client *c, int number)
     else fail(c, "cannot connect to", number);
 }
 
+static void set_option(const struct stream_client *c, int level, int name, int value)
+{
+    (void)setsockopt(c->fd, level, name, &value, sizeof value);   /* none is a condition */
+}
+
+static void set_options(const struct stream_client *c)
+{
+    set_option(c, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(c, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(c, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S);
+    set_option(c, IPPROTO_TCP, TCP_KEEPINTVL, IDLE_AGAIN_S);
+    set_option(c, IPPROTO_TCP, TCP_KEEPCNT, IDLE_QUESTIONS);
+}
+
 static void start_connecting(struct stream_client *c, const struct addrinfo *address)
 {
-    const int on = 1;
     c->address = address;
     enter(c, CONNECTING);
     c->fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -104,8 +123,7 @@ static void start_connecting(struct stream_client *c, const struct addrinfo *add
         try_next(c, errno);
         return;
     }
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    set_options(c);
     if (connect(c->fd, address->ai_addr, address->ai_addrlen) != 0 && errno != EINPROGRESS && errno != EINTR) try_next(c, errno);
 }
 

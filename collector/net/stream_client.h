@@ -7,7 +7,8 @@
  *
  * (1) STREAM_ENDED is reached only after the other side's end, with every byte of ours acknowledged and no reset.
  * (2) What the other side sends is read, so that its end is seen, and thrown away.
- * (3) Without progress for timeout_ms it fails, whatever it is doing; a connection with nothing under way may be idle for ever.
+ * (3) Without progress for timeout_ms it fails, whatever it is doing; with nothing under way it may be idle for ever, as long as
+ *     the other machine answers when TCP asks after it: two minutes after it vanished the connection has failed.
  * Thread: the owner's. */
 #ifndef LETHE_NET_STREAM_CLIENT_H
 #define LETHE_NET_STREAM_CLIENT_H

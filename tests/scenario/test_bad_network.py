@@ -41,6 +41,7 @@ KINDS = {
     "appinsights": (Items, 'type: appinsights, metadata: true, timeout: 2s, connection_string: '
                            f'"InstrumentationKey=00000000-1e7e-4a57-8a5e-feedfacecafe;IngestionEndpoint={URL}"'),
     "syslog": (SyslogPeer, "type: syslog, format: original, transport: tcp, timeout: 2s, host: 127.0.0.1, port: {port}"),
+    "one-connection": (SyslogPeer, "type: syslog, format: original, transport: tcp, confirm: tcp, timeout: 2s, host: 127.0.0.1, port: {port}"),
 }
 
 
