@@ -366,10 +366,21 @@ static void take_answer(struct delivery *d, struct parcel *p, const struct deliv
     }
 }
 
+/* Of an answer that is too long the status counts all the same: what was taken must not be sent for ever. */
+static void forget_long_body(struct http_result *r)
+{
+    if (r->failure != HTTP_TOO_LONG || r->status == 0) return;
+    r->failure = HTTP_ANSWERED;
+    free(r->body);
+    r->body = NULL;
+    r->body_len = 0;
+}
+
 static void read_answer(struct delivery *d, struct parcel *p)
 {
     struct delivery_answer a = {.verdict = ANSWER_LATER, .items = d->items, .count = p->count, .reason = "refused by the receiver"};
     memset(d->items, 0, p->count * sizeof *d->items);
+    forget_long_body(&p->result);
     if (p->result.failure == HTTP_ANSWERED) d->rules.read(d->sink, &p->result, &a);
     p->state = PARCEL_WAITING;
     take_answer(d, p, &a);
@@ -392,6 +403,13 @@ uint32_t delivery_asked_wait(const struct http_result *r)
 {
     uint32_t wait_ms = 0;
     return retry_after_read(http_result_header_slice(r, "Retry-After"), clock_realtime_ms(), &wait_ms) ? wait_ms : 0;
+}
+
+cJSON *delivery_json(const struct http_result *r)
+{
+    size_t values = 0;
+    for (size_t i = 0; i < r->body_len; i++) values += r->body[i] == ',' || r->body[i] == '[' || r->body[i] == '{';
+    return r->body_len > 0 && values <= DELIVERY_ANSWER_VALUES ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
 }
 
 void delivery_read_status(const struct http_result *r, struct delivery_answer *a)

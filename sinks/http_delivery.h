@@ -20,10 +20,13 @@
 #include "net/http_client.h"
 #include "sinks/sink.h"
 
+#include <cjson/cJSON.h>
+
 #define DELIVERY_HEADERS    16
 #define DELIVERY_IN_FLIGHT  4            /* requests at once */
 #define DELIVERY_BLOCKS     8            /* in hand; twice as many where receivers confirm later */
 #define DELIVERY_ANSWER     (4u << 20)   /* bytes of an answer that are read */
+#define DELIVERY_ANSWER_VALUES 200000    /* in its JSON: each costs forty times its two bytes; the largest request has 10,000 items */
 #define REJECTIONS_IN_A_ROW 16
 #define REFUSALS_IN_A_ROW   64           /* more than halving the largest body takes, four requests at once */
 #define UNCLEAR_ANSWERS     3            /* to one parcel, before it is halved */
@@ -107,6 +110,9 @@ void delivery_wake(struct sink *);
 
 /* What a status means for senders that know no items: 2xx all; 400, 413 and 422 refused; all else later. */
 void delivery_read_status(const struct http_result *, struct delivery_answer *);
+
+/* The body as JSON, to be deleted. NULL: it is none, or has more values than any answer needs. */
+cJSON *delivery_json(const struct http_result *);
 
 /* The pause that the answer asks for; 0: none. */
 uint32_t delivery_asked_wait(const struct http_result *);

@@ -14,7 +14,6 @@
 #include "net/retry.h"
 #include "sinks/http_delivery.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -119,10 +118,12 @@ static bool is_transient(int status)
     return status == 401 || status == 402 || status == 403 || status == 408 || status == 429 || status == 439 || status >= 500;
 }
 
+/* "Invalid instrumentation key". Only the service's own words count: what it repeats of an item stands behind them. */
 static bool names_the_key(const cJSON *error)
 {
-    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "message"));
-    return message != NULL && strcasestr(message, "instrumentation key") != NULL;
+    static const char words[] = "invalid instrumentation key";
+    const char       *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "message"));
+    return message != NULL && strncasecmp(message, words, sizeof words - 1) == 0;
 }
 
 static void read_item(const cJSON *error, int status, struct delivery_answer *a, struct item_outcome *item)
@@ -162,7 +163,7 @@ static bool accounts_for(const cJSON *accepted, const struct delivery_answer *a)
 /* Of 400, nothing was taken; of 206, what no error names was, if there were as many. */
 static void read_items(const struct http_result *r, struct delivery_answer *a)
 {
-    cJSON       *root = r->body != NULL ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
+    cJSON       *root = delivery_json(r);
     const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"), *accepted = cJSON_GetObjectItemCaseSensitive(root, "itemsAccepted");
     bool         all = r->status == 206 && cJSON_IsNumber(accepted) && accepted->valuedouble == (double)a->count;
     for (size_t i = 0; r->status == 400 && i < a->count; i++) a->items[i].fate = ITEM_LATER;

@@ -14,7 +14,6 @@
 #include "sinks/http_delivery.h"
 #include "sinks/metadata.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -165,7 +164,7 @@ static bool ask(struct sink *sink, const uint64_t *tickets, size_t count, struct
 /* {"acks":{"17":true,"18":false}}: true is told once. */
 static bool read_confirmed(struct sink *sink, const struct http_result *r, const uint64_t *tickets, size_t count, bool *confirmed)
 {
-    cJSON       *root = r->body != NULL ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
+    cJSON       *root = delivery_json(r);
     const cJSON *acks = cJSON_GetObjectItemCaseSensitive(root, "acks");
     bool         told = cJSON_IsObject(acks);
     (void)sink;
@@ -244,7 +243,7 @@ static void read_answer(struct sink *sink, const struct http_result *r, struct d
     delivery_read_status(r, a);
     bool spoken = s->kind == ELASTICSEARCH ? http_result_ok(r) : s->kind == SPLUNK_HEC && (http_result_ok(r) || r->status == 400);
     if (!spoken) return;
-    cJSON *root = r->body != NULL ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
+    cJSON *root = delivery_json(r);
     if (s->kind == ELASTICSEARCH) read_bulk(root, a);
     else read_hec(s, root, r->status, a);
     cJSON_Delete(root);

@@ -19,6 +19,7 @@
 #define PLACE_BYTES 300
 #define LOOK_MS     10      /* acknowledgements wake nobody: how often they are looked for */
 #define READ_BYTES  4096
+#define READS_MOST  8       /* in one step: who sends without end must not keep us from all else */
 
 /* An idle connection: after so long it is asked whether the other side is there, and given up after so many questions without an
  * answer. Balancers forget connections on which nothing moves, Azure's after 4 minutes, and then throw away what comes. */
@@ -215,15 +216,16 @@ static bool read_plain(struct stream_client *c)
     return n > 0;
 }
 
-static void read_to_the_end(struct stream_client *c)
+static void read_what_came(struct stream_client *c)
 {
     bool more = true;
-    while (more && !c->peer_ended && c->phase != FAILED) more = c->ssl != NULL && !c->tls_ended ? read_tls(c) : read_plain(c);
+    for (int i = 0; i < READS_MOST && more && !c->peer_ended && c->phase != FAILED; i++)
+        more = c->ssl != NULL && !c->tls_ended ? read_tls(c) : read_plain(c);
 }
 
 static void step_open(struct stream_client *c)
 {
-    read_to_the_end(c);
+    read_what_came(c);
     if (c->phase == OPEN && (c->peer_ended || c->tls_ended)) enter(c, LEFT);
 }
 
@@ -258,7 +260,7 @@ static uint64_t outstanding(const struct stream_client *c)
 
 static void step_waiting(struct stream_client *c)
 {
-    read_to_the_end(c);
+    read_what_came(c);
     uint64_t unknown = outstanding(c);
     if (unknown == UINT64_MAX) fail(c, "cannot ask what was acknowledged by", errno);
     if (c->phase == FAILED || !c->peer_ended || unknown > 0) return;

@@ -14,6 +14,7 @@
 #include "sinks/encode.h"
 #include "sinks/http_delivery_priv.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -37,6 +38,7 @@ struct receiving {
     struct sink     *sink;
     char             bad[4096];        /* the answer to the next request; "": a good one */
     char             given[4096];
+    struct slice     long_bad;         /* the same, for one that has no room there */
     char             good[1024];       /* room for the good one */
     uint64_t         sent_ms[16];      /* when the requests of this block came, by the test's clock */
     size_t           requests;         /* of this block */
@@ -89,6 +91,11 @@ static struct slice answer(void *context, const char *request)
     struct receiving *r = context;
     char              body[512] = "{\"code\":0}";
     unsigned          items = r->items_of_last = items_in(body_text(request));
+    if (r->long_bad.len > 0) {
+        struct slice whole = r->long_bad;
+        r->long_bad.len = 0;
+        return whole;
+    }
     if (r->bad[0] != '\0') {   /* once */
         memcpy(r->given, r->bad, sizeof r->bad);
         r->bad[0] = '\0';
@@ -438,6 +445,104 @@ static void what_an_answer_does_not_account_for_is_sent_again(void **state)
     close_receiving(&r);
 }
 
+/* --- Large answers ---------------------------------------------------------------------------------------------------------- */
+
+static char *long_answer;
+
+/* "[0,0,0,..." of so many bytes, as the body of this status. */
+static void answer_long(struct receiving *r, int status, size_t bytes)
+{
+    free(long_answer);
+    long_answer = malloc(bytes + 128);
+    assert_non_null(long_answer);
+    int head = sprintf(long_answer, "HTTP/1.1 %d x\r\nContent-Length: %zu\r\n\r\n", status, bytes);
+    for (size_t i = 0; i < bytes; i++) long_answer[(size_t)head + i] = i == 0 ? '[' : i + 1 == bytes ? ']' : i % 2 == 1 ? '0' : ',';
+    r->long_bad = slice_of(long_answer, (size_t)head + bytes);
+}
+
+/* It is not read to its end; where the status says it all, all was taken. */
+static void an_answer_beyond_every_limit_is_taken_by_its_status(void **state)
+{
+    static const struct {
+        int    status;
+        size_t requests[KINDS];
+    } cases[] = {{200, {1, 2, 2, 1, 1}}, {206, {1, 2, 2, 1, 2}}, {503, {2, 2, 2, 2, 2}}};
+    (void)state;
+    for (enum receiver kind = 0; kind < KINDS; kind++) {
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            struct receiving r;
+            open_receiving(&r, kind);
+            answer_long(&r, cases[i].status, DELIVERY_ANSWER + 2);
+            send_block(&r, STEP_MS);
+            if (r.requests != cases[i].requests[kind] || r.rejected_count != 0)
+                fail_msg("%s, %d: %zu requests, %zu rejected", kind_names[kind], cases[i].status, r.requests, r.rejected_count);
+            close_receiving(&r);
+        }
+    }
+}
+
+static size_t held, most_held;
+
+static void *counted_malloc(size_t size)
+{
+    void *memory = malloc(size);
+    held += malloc_usable_size(memory);
+    most_held = held > most_held ? held : most_held;
+    return memory;
+}
+
+static void counted_free(void *memory)
+{
+    held -= malloc_usable_size(memory);
+    free(memory);
+}
+
+/* Two bytes of JSON become a value of 64: as a whole, the largest answer that is read would cost 128 MB. */
+static void an_answer_of_millions_of_values_costs_no_memory_for_them(void **state)
+{
+    static const enum receiver kinds[] = {SPLUNK, ELASTIC, INSIGHTS};
+    (void)state;
+    cJSON_InitHooks(&(cJSON_Hooks){counted_malloc, counted_free});
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        struct receiving r;
+        open_receiving(&r, kinds[i]);
+        answer_long(&r, kinds[i] == INSIGHTS ? 206 : 200, DELIVERY_ANSWER - 1);
+        send_block(&r, STEP_MS);
+        assert_int_equal(r.requests, 2);
+        assert_int_equal(r.rejected_count, 0);
+        close_receiving(&r);
+    }
+    cJSON_InitHooks(NULL);
+    assert_in_range(most_held, 1, 16 << 20);
+    assert_int_equal(held, 0);
+    free(long_answer);
+    long_answer = NULL;
+}
+
+/* --- What the service repeats of an item ------------------------------------------------------------------------------------ */
+
+/* An item is refused, and the reason quotes it: it is this item's fault, whatever stands in it. The key is wrong only when the service
+ * says so itself. */
+static void an_item_that_speaks_of_the_key_is_refused_like_any_other(void **state)
+{
+    static const struct {
+        const char *message;
+        unsigned    rejected;
+    } cases[] = {{"109: Field 'message' is too long: invalid instrumentation key " CANARY, 2}, {"Invalid instrumentation key", 0},
+                 {"invalid instrumentation key " CANARY, 0}, {"", 2}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct receiving r;
+        char             body[512];
+        open_receiving(&r, INSIGHTS);
+        snprintf(body, sizeof body, "{\"itemsReceived\":4,\"itemsAccepted\":3,\"errors\":[{\"index\":1,\"statusCode\":400,\"message\":\"%s\"}]}", cases[i].message);
+        answer_badly(&r, 206, "", body);
+        send_block(&r, STEP_MS);
+        if (r.rejected != cases[i].rejected || r.requests != (cases[i].rejected != 0 ? 1 : 2)) fail_msg("%s: rejected %x, %zu requests", cases[i].message, r.rejected, r.requests);
+        close_receiving(&r);
+    }
+}
+
 /* The last word counts, and no item ends twice. */
 static void an_item_that_is_named_twice_ends_once(void **state)
 {
@@ -464,6 +569,9 @@ int main(void)
         cmocka_unit_test(an_answer_about_other_items_resolves_none),
         cmocka_unit_test(what_an_answer_does_not_account_for_is_sent_again),
         cmocka_unit_test(an_item_that_is_named_twice_ends_once),
+        cmocka_unit_test(an_answer_beyond_every_limit_is_taken_by_its_status),
+        cmocka_unit_test(an_answer_of_millions_of_values_costs_no_memory_for_them),
+        cmocka_unit_test(an_item_that_speaks_of_the_key_is_refused_like_any_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
