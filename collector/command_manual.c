@@ -44,9 +44,18 @@ static void put_command(const struct command *c)
     fputs(".fi\n", stdout);
 }
 
+static bool takes_nothing(const char *name, const struct options *options)
+{
+    struct error err = {0};
+    if (options->path_count == 0) return true;
+    error_set(&err, ERROR_USAGE, "%s takes nothing but options", name);
+    command_failed(&err);
+    return false;
+}
+
 int command_manual(const struct options *options)
 {
-    (void)options;
+    if (!takes_nothing("manual", options)) return EXIT_USAGE;
     printf(".TH LETHE 1 \"\" \"lethe %s\"\n.SH NAME\nlethe \\- redacts Azure ML logs\n.SH SYNOPSIS\n.B lethe\nCOMMAND [OPTION...] [PATH...]\n"
            ".SH DESCRIPTION\nSecrets, environment values and identities go, the rest stays as it is.\n", LETHE_VERSION);
     for (const struct command *c = commands; c->name != NULL; c++) put_command(c);
@@ -62,7 +71,7 @@ static void put_commands(void)
 
 int command_completion(const struct options *options)
 {
-    (void)options;
+    if (!takes_nothing("completion", options)) return EXIT_USAGE;
     fputs("_lethe()\n{\n    local current=${COMP_WORDS[COMP_CWORD]} words=\n    case $COMP_CWORD:${COMP_WORDS[1]} in\n        1:* | 2:help) words=\"", stdout);
     put_commands();
     fputs("help\" ;;\n", stdout);

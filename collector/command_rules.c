@@ -1,6 +1,8 @@
 /* lethe rules: the rules as a table, or one of them in detail. */
 #include "commands.h"
 
+#include "base/nearest.h"
+
 #include <string.h>
 
 static int longest_id(const struct plan *plan)
@@ -39,7 +41,7 @@ static bool print_rule_by_id(const struct plan *plan, const char *id, struct err
     }
     const char **names = calloc(plan_rule_count(plan) + 1, sizeof *names);
     for (size_t i = 0; names != NULL && i < plan_rule_count(plan); i++) names[i] = plan_rule(plan, i).id;
-    const char *nearest = names ? nearest_name(id, names) : NULL;
+    const char *nearest = names ? nearest_name(slice_from(id), names) : NULL;
     free(names);
     if (nearest != NULL) return error_set(err, ERROR_USAGE, "no rule '%s'; did you mean '%s'?", id, nearest);
     return error_set(err, ERROR_USAGE, "no rule '%s'; lethe rules lists them", id);

@@ -90,10 +90,23 @@ const struct command commands[] = {
     {"rules", "[RULE...]", "list what is looked for, or show rules in detail", FOR_RULES, command_rules,
      "Examples:\n"
      "  lethe rules\n"
-     "  lethe rules azure-storage-key\n"},
-    {"check", "", "read policy and key file, say what would be done", FOR_CHECK, command_check,
-     "Example:\n"
-     "  lethe check --policy our-policy.yaml --key-file lethe.key\n"},
+     "  lethe rules azure-storage-key\n"
+     "  lethe rules --policy hbi\n"
+     "\n"
+     "Exit codes:\n"
+     "  0  done\n"
+     "  2  wrong usage or policy, or no such rule\n"},
+    {"check", "", "read configuration, policy and key file, say what would be done", FOR_CHECK, command_check,
+     "Every rule of the policy is tried on its own examples. Of a configuration all settings are shown, those that it does\n"
+     "not have included, and no secret. Nothing is started, made or sent, and no other machine is asked.\n"
+     "\n"
+     "Examples:\n"
+     "  lethe check -c lethe.yaml\n"
+     "  lethe check --policy our-policy.yaml --key-file lethe.key\n"
+     "\n"
+     "Exit codes:\n"
+     "  0  all is right\n"
+     "  2  wrong usage, configuration, policy or key file\n"},
     {"keygen", "-o FILE", "make or rotate keys, of pseudonyms and for sealing", FOR_KEYGEN, command_keygen,
      "With the same key file equal names get equal pseudonyms in every run and on every machine. Keep it as secret as the\n"
      "logs themselves: who has it can test guesses. An existing file is never overwritten; --add replaces it in one step by\n"
@@ -102,7 +115,12 @@ const struct command commands[] = {
      "Examples:\n"
      "  lethe keygen -o lethe.key\n"
      "  lethe keygen --add -o lethe.key\n"
-     "  lethe keygen --seal -o audit.key && lethe redact export/ -o clean/ --sealed withheld.jsonl --seal-key audit.key.pub\n"},
+     "  lethe keygen --seal -o audit.key && lethe redact export/ -o clean/ --sealed withheld.jsonl --seal-key audit.key.pub\n"
+     "\n"
+     "Exit codes:\n"
+     "  0  done\n"
+     "  1  the file could not be written\n"
+     "  2  wrong usage, or a file that is there already or is no key file\n"},
     {"unseal", "FILE...", "open sealed records, where the private key is", FOR_UNSEAL, command_unseal,
      "Opens what lethe redact --sealed kept of records that were withheld. What comes out is raw. Lines that cannot be opened\n"
      "are told with file and line; the rest goes on.\n"

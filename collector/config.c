@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/nearest.h"
 #include "http_listen.h"
 
 #include <stdlib.h>
@@ -126,6 +127,12 @@ static bool place_error(const struct yaml_node *node, const struct error *found,
     return node != NULL ? yaml_fail(node, err, "%s", found->text) : error_set(err, ERROR_USAGE, "%s", found->text);
 }
 
+static bool check_policy(const struct yaml_node *mapping, const char *name, struct error *err)
+{
+    struct error found = {0};
+    return name == NULL || policy_exists(name, &found) || place_error(yaml_find(mapping, "policy"), &found, err);
+}
+
 static const struct source_type *find_source_type(const char *name)
 {
     for (const struct source_type *const *t = source_types; *t != NULL; t++)
@@ -168,7 +175,8 @@ static bool add_source(struct config *c, const struct yaml_node *node, struct er
     if (type == NULL || !yaml_choice(type, "type of source", names, &index, err)) return false;
     if (c->source_count == MOST_SOURCES) return yaml_fail(node, err, "there are at most %d sources", MOST_SOURCES);
     struct source *s = source_new(c, source_types[index]);
-    if (!read_both(node, source_table, &common, s->type->settings, s, &c->pool, err) || !check_name(node, common.name, err)) return false;
+    if (!read_both(node, source_table, &common, s->type->settings, s, &c->pool, err) || !check_name(node, common.name, err) ||
+        !check_policy(node, common.policy, err)) return false;
     s->name = common.name;
     s->policy = common.policy;
     for (size_t i = 0; i + 1 < c->source_count; i++)
@@ -221,7 +229,7 @@ static bool check_kinds(const struct yaml_node *node, const struct sink_filter *
     for (size_t i = 0; i < filter->kinds.count; i++) {
         size_t k = 0;
         while (k < KIND_COUNT && strcmp(names[k], filter->kinds.items[i]) != 0) k++;
-        const char *nearest = k == KIND_COUNT ? yaml_nearest(slice_from(filter->kinds.items[i]), names) : NULL;
+        const char *nearest = k == KIND_COUNT ? nearest_name(slice_from(filter->kinds.items[i]), names) : NULL;
         if (nearest != NULL) return yaml_fail(node, err, "unknown kind '%s': did you mean '%s'?", filter->kinds.items[i], nearest);
         if (k == KIND_COUNT) return yaml_fail(node, err, "unknown kind '%s'", filter->kinds.items[i]);
     }
@@ -270,7 +278,8 @@ static bool read_policy_rules(struct config *c, const struct yaml_node *list, st
     c->policy_rules = calloc(list->count + 1, sizeof *c->policy_rules);
     CHECK(c->policy_rules != NULL);
     for (const struct yaml_node *node = list->first; node != NULL; node = node->next)
-        if (!settings_read(node, policy_rule_table, NO_OTHERS, &c->policy_rules[c->policy_rule_count++], &c->pool, err)) return false;
+        if (!settings_read(node, policy_rule_table, NO_OTHERS, &c->policy_rules[c->policy_rule_count], &c->pool, err) ||
+            !check_policy(node, c->policy_rules[c->policy_rule_count++].policy, err)) return false;
     return true;
 }
 
@@ -310,7 +319,7 @@ static bool read_file(struct config *c, struct error *err)
     static const char *const others[] = {"sources", "sinks", "policies", "store", "sealed", "admin", NULL};
     const struct yaml_node  *root = yaml_root(c->document);
     if (root == NULL) return error_set(err, ERROR_USAGE, "'%s' is empty", c->name);
-    return settings_read(root, run_table, others, &c->run, &c->pool, err) && read_policy_rules(c, yaml_find(root, "policies"), err) &&
+    return settings_read(root, run_table, others, &c->run, &c->pool, err) && check_policy(root, c->run.policy, err) && read_policy_rules(c, yaml_find(root, "policies"), err) &&
            read_store(c, yaml_find(root, "store"), err) &&
            read_part(c, yaml_find(root, "sealed"), sealed_table, &c->sealed, err) && read_admin(c, yaml_find(root, "admin"), err) &&
            read_list(c, root, "sources", add_source, err) &&

@@ -1,6 +1,7 @@
 /* The program: finds the command, reads its options, runs it. */
 #include "commands.h"
 
+#include "base/nearest.h"
 #include "base/sandbox.h"
 #include "console.h"
 #include "net/tls_floor.h"
@@ -12,9 +13,11 @@
 #include <hs.h>
 #include <isa-l.h>
 #include <libfyaml.h>
+#include <librdkafka/rdkafka.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <string.h>
 
 static void print_overview(FILE *out)
@@ -41,9 +44,11 @@ static void print_version(void)
 {
     printf("lethe %s (%s build)\n", LETHE_VERSION, LETHE_BUILD_TYPE);
     printf("  json kernel  %s\n", index_select()->name);
-    printf("  vectorscan   %s\n", hs_version());
+    printf("  vectorscan   %.*s\n", (int)strcspn(hs_version(), " "), hs_version());
     printf("  openssl      %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
     printf("  libcurl      %s\n", curl_version_info(CURLVERSION_NOW)->version);
+    printf("  librdkafka   %s\n", rd_kafka_version_str());
+    printf("  sqlite       %s\n", sqlite3_libversion());
     printf("  isa-l        %d.%d.%d\n", ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION);
     printf("  libfyaml     %s\n", fy_library_version());
     printf("  cjson        %s\n", cJSON_Version());
@@ -54,7 +59,7 @@ static int unknown_command(const char *name)
     struct error err = {0};
     const char  *names[COMMANDS_MAX + 2] = {"help"};
     for (size_t i = 0; commands[i].name != NULL; i++) names[i + 1] = commands[i].name;
-    const char *nearest = nearest_name(name, names);
+    const char *nearest = nearest_name(slice_from(name), names);
     if (nearest != NULL)
         error_set(&err, ERROR_USAGE, "unknown command '%s'; did you mean '%s'?", name, nearest);
     else
@@ -133,7 +138,7 @@ static int run(int argc, char **argv)
         print_overview(stderr);
         return EXIT_USAGE;
     }
-    if (is_one_of(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0) return help(argc > 2 ? argv[2] : NULL);
+    if (is_one_of(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0) return help(argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
     if (is_one_of(argv[1], "--version", "-V")) {
         print_version();
         return EXIT_DONE;

@@ -1,6 +1,6 @@
 #include "options.h"
 
-#include "base/slice.h"
+#include "base/nearest.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -18,47 +18,6 @@ static const struct option_entry entries[OPTION_COUNT] = {
 #include "options.def"
 };
 
-#define MAX_NAME 32   /* longer names are near to none of ours */
-
-static size_t least_of(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance: how many letters must be added, removed or changed. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[MAX_NAME + 1], len = strlen(b);
-    for (size_t j = 0; j <= len; j++) row[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= len; j++) {
-            size_t above = row[j];
-            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[len];
-}
-
-const char *nearest_name(const char *given, const char *const *names)
-{
-    const char *nearest = NULL;
-    size_t      best = strlen(given) / 3 + 2;
-    if (strlen(given) > MAX_NAME) return NULL;
-    for (; *names != NULL; names++) {
-        if (strlen(*names) > MAX_NAME) continue;
-        size_t d = distance(given, *names);
-        if (d < best) {
-            best = d;
-            nearest = *names;
-        }
-    }
-    return nearest;
-}
-
 static bool unknown_option(const char *given, size_t len, unsigned command, struct error *err)
 {
     const char *names[OPTION_COUNT + 1];
@@ -66,9 +25,7 @@ static bool unknown_option(const char *given, size_t len, unsigned command, stru
     for (size_t i = 0; i < OPTION_COUNT; i++)
         if (entries[i].commands & command) names[count++] = entries[i].name;
     names[count] = NULL;
-    char name[MAX_NAME + 2];
-    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), given);
-    const char *nearest = nearest_name(name, names);
+    const char *nearest = nearest_name(slice_of(given, len), names);
     if (nearest != NULL) return error_set(err, ERROR_USAGE, "unknown option '--%.*s'; did you mean '--%s'?", (int)len, given, nearest);
     return error_set(err, ERROR_USAGE, "unknown option '--%.*s'; try --help", (int)len, given);
 }

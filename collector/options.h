@@ -60,7 +60,4 @@ size_t options_of(unsigned command, struct option_view views[OPTION_COUNT]);
 /* The same, for its help. */
 void options_print(FILE *, unsigned command);
 
-/* The name in `names` (ended by NULL) that was probably meant, or NULL if none is near. */
-const char *nearest_name(const char *given, const char *const *names);
-
 #endif

@@ -67,13 +67,20 @@ static bool append(struct growing *g, struct slice bytes)
 
 /* --- References ----------------------------------------------------------------------------------------------------------- */
 
+static bool fail_errno(const struct yaml_node *node, const char *what, const char *path, struct error *err)
+{
+    struct error found = {0};
+    error_set_errno(&found, ERROR_USAGE, "cannot %s '%s'", what, path);
+    return yaml_fail(node, err, "%s", found.text);
+}
+
 static bool append_file(struct growing *g, const struct yaml_node *node, const char *path, struct error *err)
 {
     char    content[MOST_FILE];
     size_t  len = 0;
     ssize_t got = 1;
     int     fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return yaml_fail(node, err, "cannot open '%s': %s", path, strerror(errno));
+    if (fd < 0) return fail_errno(node, "open", path, err);
     while (len < sizeof content && (got = read(fd, content + len, sizeof content - len)) > 0) len += (size_t)got;
     int number = errno;
     close(fd);
@@ -85,7 +92,8 @@ static bool append_file(struct growing *g, const struct yaml_node *node, const c
     bool sound = read_all && len > 0 && memchr(content, '\0', len) == NULL && append(g, slice_of(content, len));
     OPENSSL_cleanse(content, sizeof content);
     if (sound) return true;
-    if (got < 0) return yaml_fail(node, err, "cannot read '%s': %s", path, strerror(number));
+    errno = number;
+    if (got < 0) return fail_errno(node, "read", path, err);
     return yaml_fail(node, err, "the file '%s' is %s", path, len == 0 ? "empty" : "too long or no text");
 }
 

@@ -39,6 +39,13 @@ static bool access_read(const struct options *options, struct blob_access *acces
     return error_set(err, ERROR_USAGE, "give one of --account-key-file, --sas-file and --connection-string-file");
 }
 
+static void tell(const char *text)
+{
+    struct console console;
+    console_init(&console, false, false);
+    console_message(&console, "%s", text);
+}
+
 bool inputs_read(const struct options *options, const struct stat *avoid, struct input_list *inputs, struct error *err)
 {
     struct blob_access       access;
@@ -50,7 +57,9 @@ bool inputs_read(const struct options *options, const struct stat *avoid, struct
         paths = standard_input;
         count = 1;
     }
-    return access_read(options, &access, err) && inputs_collect(inputs, paths, count, avoid, &access, err);
+    if (!access_read(options, &access, err) || !inputs_collect(inputs, paths, count, avoid, &access, err)) return false;
+    if (inputs->count == 0) tell("no files are there: nothing is read");
+    return true;
 }
 
 bool setup_load(struct setup *s, const struct options *options, struct error *err)
@@ -71,8 +80,6 @@ void setup_release(struct setup *s)
 
 int command_failed(const struct error *err)
 {
-    struct console console;
-    console_init(&console, false, false);
-    console_message(&console, "%s", err->text);
+    tell(err->text);
     return err->code == ERROR_USAGE ? EXIT_USAGE : EXIT_INCOMPLETE;
 }

@@ -14,10 +14,13 @@
  *
  * Lists add to those of the profile. */
 #include "redaction/plan.h"
+
+#include "base/nearest.h"
 #include "redaction/policies_builtin.h"
 #include "redaction/yaml.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *const class_texts[] = {
 #define RULE_CLASS(id, text) text,
@@ -163,6 +166,17 @@ static const struct builtin_policy *builtin_find(struct slice name)
     return NULL;
 }
 
+bool policy_exists(const char *name, struct error *err)
+{
+    const char *names[8] = {NULL};
+    if (builtin_find(slice_from(name)) != NULL || access(name, F_OK) == 0) return true;
+    if (strpbrk(name, "./") != NULL) return error_set_errno(err, ERROR_USAGE, "cannot open policy file '%s'", name);
+    for (size_t i = 0; builtin_policies[i].name != NULL && i + 1 < sizeof names / sizeof *names; i++) names[i] = builtin_policies[i].name;
+    const char *nearest = nearest_name(slice_from(name), names);
+    if (nearest != NULL) return error_set(err, ERROR_USAGE, "there is no policy '%s'; did you mean '%s'?", name, nearest);
+    return error_set(err, ERROR_USAGE, "there is no policy '%s': it is 'standard', 'hbi' or a file", name);
+}
+
 static bool read_settings(struct policy *p, const struct yaml_node *root, struct error *err)
 {
     static const char *const keys[] = {"extends", "classes", "harmless-variables", "secret-names", "plain-names", "places",
@@ -186,6 +200,7 @@ static bool open_chain(struct chain *chain, const char *name_or_path, struct err
     struct yaml_document *opened[3];
     size_t count = 0;
     const struct builtin_policy *builtin = builtin_find(slice_from(name_or_path));
+    if (!policy_exists(name_or_path, err)) return false;
     struct yaml_document *d = builtin != NULL ? yaml_read(builtin->name, slice_of(builtin->text, builtin->len), err)
                                               : yaml_open(name_or_path, err);
     bool ok = d != NULL;

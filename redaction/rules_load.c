@@ -1,6 +1,7 @@
 /* From YAML to compiled rules: reading, checking, compiling. Runs once, at start. */
 #include "redaction/rules_priv.h"
 
+#include "base/nearest.h"
 #include "redaction/checksum.h"
 #include "redaction/yaml.h"
 
@@ -271,7 +272,7 @@ static bool read_check(struct loader *l, struct rule *rule, const struct yaml_no
     if (!check.verifier) {
         const char *names[64] = {NULL};
         for (size_t i = 0; verifiers[i].name && i < 63; i++) names[i] = verifiers[i].name;
-        const char *nearest = yaml_nearest(name, names);
+        const char *nearest = nearest_name(name, names);
         return yaml_fail(node, l->err, "unknown verifier '%.*s'%s%s%s", (int)name.len, name.data,
                          nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     }

@@ -1,6 +1,7 @@
 #include "redaction/yaml.h"
 
 #include "base/arena.h"
+#include "base/nearest.h"
 
 #include <errno.h>
 #include <libfyaml.h>
@@ -8,7 +9,8 @@
 #include <math.h>
 #include <stdarg.h>
 
-#define EXCERPT 160   /* bytes of a source line shown in an error */
+#define EXCERPT 160       /* bytes of a source line shown in an error */
+#define NAMES_SHOWN 120   /* bytes of a list of known names in one */
 
 struct yaml_document {
     struct arena      arena;
@@ -374,47 +376,21 @@ bool yaml_integer(const struct yaml_node *node, long min, long max, long *value,
     return true;
 }
 
-/* Levenshtein distance with neighbours swapped counting once (optimal string alignment), for texts of at most 31. */
-static unsigned distance(struct slice a, struct slice b)
+/* False: they are too many to be told in a message. */
+static bool list_names(char out[NAMES_SHOWN], const char *const names[])
 {
-    unsigned rows[3][33] = {{0}};
-    for (unsigned j = 0; j <= b.len; j++) rows[0][j] = j;
-    for (unsigned i = 1; i <= a.len; i++) {
-        unsigned *now = rows[i % 3], *before = rows[(i + 2) % 3], *older = rows[(i + 1) % 3];
-        now[0] = i;
-        for (unsigned j = 1; j <= b.len; j++) {
-            bool same = ascii_lower(a.data[i - 1]) == ascii_lower(b.data[j - 1]);
-            unsigned best = before[j - 1] + (same ? 0 : 1);
-            if (before[j] + 1 < best) best = before[j] + 1;
-            if (now[j - 1] + 1 < best) best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1] && older[j - 2] + 1 < best)
-                best = older[j - 2] + 1;
-            now[j] = best;
-        }
-    }
-    return rows[a.len % 3][b.len];
-}
-
-const char *yaml_nearest(struct slice text, const char *const names[])
-{
-    const char *nearest = NULL;
-    unsigned least = UINT_MAX;
-    for (size_t i = 0; names[i]; i++) {
-        struct slice name = slice_from(names[i]);
-        if (text.len > 31 || name.len > 31) continue;
-        unsigned far = distance(text, name);
-        if (far < least && far <= 1 + name.len / 4) {
-            least = far;
-            nearest = names[i];
-        }
-    }
-    return nearest;
+    size_t len = 0;
+    for (size_t i = 0; names[i] != NULL && len < NAMES_SHOWN; i++)
+        len += (size_t)snprintf(out + len, NAMES_SHOWN - len, "%s%s", i == 0 ? "" : names[i + 1] != NULL ? ", " : " and ", names[i]);
+    return len < NAMES_SHOWN;
 }
 
 static bool unknown(const struct yaml_node *node, const char *what, const char *const names[], struct error *err)
 {
-    const char *nearest = yaml_nearest(node->text, names);
+    const char *nearest = nearest_name(node->text, names);
+    char        all[NAMES_SHOWN];
     if (nearest) return yaml_fail(node, err, "unknown %s '%s': did you mean '%s'?", what, node->text.data, nearest);
+    if (list_names(all, names)) return yaml_fail(node, err, "unknown %s '%s': there are %s", what, node->text.data, all);
     return yaml_fail(node, err, "unknown %s '%s'", what, node->text.data);
 }
 

@@ -58,14 +58,11 @@ MUST_USE bool yaml_bool(const struct yaml_node *, bool *value, struct error *);
 MUST_USE bool yaml_number(const struct yaml_node *, double min, double max, double *value, struct error *);
 MUST_USE bool yaml_integer(const struct yaml_node *, long min, long max, long *value, struct error *);
 
-/* Which of names[] (ended by NULL) the scalar is; an unknown one is answered with the nearest. `what`: "class". */
+/* Which of names[] (ended by NULL) the scalar is; an unknown one is answered with the nearest, or with all if they are few. `what`: "class". */
 MUST_USE bool yaml_choice(const struct yaml_node *, const char *what, const char *const names[], size_t *index,
                           struct error *);
 
 /* Every key of the mapping is one of names[]. */
 MUST_USE bool yaml_keys(const struct yaml_node *mapping, const char *const names[], struct error *);
-
-/* The name most like `text`, if it is near enough to be a slip of the pen; else NULL. */
-const char *yaml_nearest(struct slice text, const char *const names[]);
 
 #endif

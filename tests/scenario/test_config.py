@@ -43,7 +43,12 @@ def test_a_good_configuration_is_explained(lethe):
     (GOOD + "key_file: ${LETHE_NO_SUCH}\n", "5:11", "the environment variable 'LETHE_NO_SUCH' is not set"),
     (GOOD + "key_file: ${file:nowhere}\n", "5:11", "cannot open 'nowhere'"),
     (GOOD + "key_file: a$b\n", "5:11", "a dollar sign $$"),
+    (GOOD + "key_file: ${file:nowhere}\n", "5:11", "no such file or directory"),
     (GOOD + "policies: [{source: x}]\n", "5:12", "'policy' is missing"),
+    (GOOD + "policy: hbj\n", "5:9", "there is no policy 'hbj'; did you mean 'hbi'?"),
+    (GOOD + "policy: nowhere.yaml\n", "5:9", "cannot open policy file 'nowhere.yaml': no such file or directory"),
+    (GOOD + "policies: [{source: x, policy: strict}]\n", "5:32", "there is no policy 'strict': it is 'standard', 'hbi' or a file"),
+    (GOOD.replace("type: stdin", "type: stdin, policy: hbl"), "2:37", "did you mean 'hbi'?"),
 ])
 def test_a_mistake_is_shown_where_it_is(lethe, text, place, message):
     done = check(lethe, text)

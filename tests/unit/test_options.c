@@ -144,17 +144,6 @@ static void a_number_takes_no_suffix(void **state)
     assert_false(option_number(&o, OPTION_JOBS, 1, 10000, &number, &err));
 }
 
-static void the_nearest_name_is_one_that_may_have_been_meant(void **state)
-{
-    static const char *const names[] = {"redact", "rules", "check", "keygen", NULL};
-    (void)state;
-    assert_string_equal(nearest_name("redcat", names), "redact");
-    assert_string_equal(nearest_name("rule", names), "rules");
-    assert_string_equal(nearest_name("chekc", names), "check");
-    assert_null(nearest_name("scan-everything", names));
-    assert_null(nearest_name("zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", names));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,7 +154,6 @@ int main(void)
         cmocka_unit_test(an_option_of_another_command_is_unknown),
         cmocka_unit_test(sizes_take_suffixes_and_have_limits),
         cmocka_unit_test(a_number_takes_no_suffix),
-        cmocka_unit_test(the_nearest_name_is_one_that_may_have_been_meant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,7 +137,7 @@ static void an_unknown_key_is_answered_with_the_nearest_one(void **state)
     } cases[] = {
         {"id: 1\npatern: x\n", "t.yaml:2:1: unknown key 'patern': did you mean 'pattern'?\n    patern: x\n    ^"},
         {"boundray: x\n", "t.yaml:1:1: unknown key 'boundray': did you mean 'boundary'?\n    boundray: x\n    ^"},
-        {"colour: x\n", "t.yaml:1:1: unknown key 'colour'\n    colour: x\n    ^"},
+        {"colour: x\n", "t.yaml:1:1: unknown key 'colour': there are id, title, pattern and boundary\n    colour: x\n    ^"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error err = {0};
@@ -146,21 +146,6 @@ static void an_unknown_key_is_answered_with_the_nearest_one(void **state)
         assert_false(yaml_keys(yaml_root(document), names, &err));
         assert_string_equal(err.text, cases[i].error);
         yaml_free(document);
-    }
-}
-
-static void the_nearest_name_is_near_or_none(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"mask", "pseudonym", "keep", NULL};
-    static const struct {
-        const char *text, *nearest;
-    } cases[] = {{"maks", "mask"}, {"Mask", "mask"}, {"pseudonim", "pseudonym"}, {"psuedonyms", "pseudonym"}, {"hide", NULL}, {"", NULL},
-                 {"a-name-that-is-longer-than-any-name-in-use", NULL}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *nearest = yaml_nearest(slice_from(cases[i].text), names);
-        if (cases[i].nearest == NULL) assert_null(nearest);
-        else assert_string_equal(nearest, cases[i].nearest);
     }
 }
 
@@ -239,7 +224,6 @@ int main(void)
         cmocka_unit_test(a_number_out_of_range_or_with_a_tail_is_refused),
         cmocka_unit_test(a_document_that_cannot_be_used_is_refused_with_its_place),
         cmocka_unit_test(an_unknown_key_is_answered_with_the_nearest_one),
-        cmocka_unit_test(the_nearest_name_is_near_or_none),
         cmocka_unit_test(the_caret_stands_under_the_place_also_after_wide_characters_and_in_long_lines),
         cmocka_unit_test(an_error_shows_no_control_characters_of_the_file),
         cmocka_unit_test(an_empty_document_has_no_root),
