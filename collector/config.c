@@ -2,6 +2,7 @@
 
 #include "base/nearest.h"
 #include "http_listen.h"
+#include "net/tls_files.h"
 
 #include <stdlib.h>
 
@@ -311,7 +312,7 @@ static bool read_admin(struct config *c, const struct yaml_node *node, struct er
         return yaml_fail(yaml_find(node, "token"), err, "a token has at least %d characters", TOKEN_MIN_BYTES);
     if (!http_listen_is_local(a->listen) && (a->certificate == NULL || a->token == NULL))
         return yaml_fail(listen, err, "'%s' can be reached from elsewhere: it needs a certificate, its key and a token", a->listen);
-    return true;
+    return tls_files_check(a->certificate, a->key, NULL, &found) || place_error(node, &found, err);
 }
 
 static bool read_file(struct config *c, struct error *err)

@@ -1,5 +1,6 @@
 #include "http_tls.h"
 
+#include "net/tls_files.h"
 #include "net/tls_floor.h"
 
 #include <limits.h>
@@ -11,13 +12,6 @@
 /* These two are OpenSSL's own objects; the names keep OpenSSL out of the header. */
 static SSL_CTX *context_of(struct http_tls *tls) { return (SSL_CTX *)tls; }
 static SSL     *session_of(struct http_tls_session *s) { return (SSL *)s; }
-
-/* Without it OpenSSL would ask at the terminal for the password of a key. */
-static int no_password(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer, (void)size, (void)writing, (void)context;
-    return -1;
-}
 
 /* RFC 7301: a client that speaks other protocols only is told so by an alert. */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len,
@@ -32,33 +26,20 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
-static bool refuse(struct error *err, const char *what, const char *file)
-{
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    error_set(err, ERROR_USAGE, "cannot use '%s' as %s: %s", file, what, reason != NULL ? reason : "it does not fit");
-    ERR_clear_error();
-    return false;
-}
-
 static bool configure(SSL_CTX *context, const char *certificate, const char *key, const char *client_ca, struct error *err)
 {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                      SSL_OP_NO_TICKET);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_default_passwd_cb(context, no_password);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
     if (!tls_floor_set(context, TLS_FLOOR_CIPHERS) || SSL_CTX_set_num_tickets(context, 0) != 1)
         return error_set(err, ERROR_INPUT, "OpenSSL does not offer TLS 1.2 with ECDHE");
-    if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) return refuse(err, "a certificate", certificate);
-    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) return refuse(err, "the certificate's key", key);
-    if (SSL_CTX_check_private_key(context) != 1) return refuse(err, "the certificate's key", key);
+    if (!tls_files_identify(context, certificate, key, err)) return false;
     if (client_ca == NULL) return true;
+    if (!tls_files_trust(context, client_ca, "the CA of clients", err)) return false;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca);
-    if (names == NULL || SSL_CTX_load_verify_file(context, client_ca) != 1) {
-        sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return refuse(err, "the CA of clients", client_ca);
-    }
+    if (names == NULL) return error_set(err, ERROR_USAGE, "cannot use '%s' as the CA of clients: there is no certificate in it", client_ca);
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(context, CLIENT_CHAIN_DEPTH);

@@ -17,6 +17,7 @@
 #include "source_blob_priv.h"
 
 #include "base/clock.h"
+#include "net/tls_files.h"
 #include "store.h"
 
 #include <stdlib.h>
@@ -367,7 +368,7 @@ static bool check(struct source *source, struct error *err)
     unsigned credentials = (s->account_key_file != NULL) + (s->sas_file != NULL) + (s->connection_string_file != NULL);
     if (credentials > 1)
         return error_set(err, ERROR_USAGE, "'%s': one of account_key_file, sas_file and connection_string_file is enough", source->name);
-    return check_addresses(s, err);
+    return check_addresses(s, err) && tls_files_check(NULL, NULL, s->ca_file, err);
 }
 
 /* The horizon holds for what is listed there, and so for the patterns, too. */

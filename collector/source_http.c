@@ -28,6 +28,7 @@
 
 #include "base/log.h"
 #include "base/wakeup.h"
+#include "net/tls_files.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -448,7 +449,7 @@ static bool check(struct source *source, struct error *err)
     }
     if ((s->certificate == NULL) != (s->key == NULL)) return error_set(err, ERROR_USAGE, "certificate and key go together");
     if (s->client_ca != NULL && s->certificate == NULL) return error_set(err, ERROR_USAGE, "client_ca needs certificate and key");
-    return true;
+    return tls_files_check(s->certificate, s->key, s->client_ca, err);
 }
 
 static void *serve(void *source)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "net/connection_string.h"
 #include "net/entra.h"
+#include "net/tls_files.h"
 #include "net/tls_floor.h"
 
 #include <openssl/x509_vfy.h>
@@ -73,7 +74,7 @@ bool kafka_settings_check(const struct kafka_settings *s, const char *name, stru
     if (!check_brokers(s, name, err) || !check_identity(s, name, err) || !check_event_hubs(s, name, err)) return false;
     if (!parse_connection_string(s, name, &parsed, err)) return false;
     event_hubs_string_release(&parsed);
-    return true;
+    return tls_files_check(s->certificate, s->key, s->ca_file, err);
 }
 
 /* --- Texts ------------------------------------------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include "net/connection_string.h"
 #include "net/entra.h"
 #include "net/retry.h"
+#include "net/tls_files.h"
 #include "sinks/http_delivery.h"
 
 #include <stdio.h>
@@ -231,7 +232,8 @@ static bool check(struct sink *sink, struct error *err)
     if (!app_insights_string_parse(slice_from(s->connection_string), &target, err)) return false;
     bool fits = strlen(target.instrumentation_key) == APPINSIGHTS_IKEY_LEN && strlen(target.ingestion_endpoint) < URL_BYTES / 2;
     app_insights_string_release(&target);
-    return fits || error_set(err, ERROR_USAGE, "connection_string: the key or the endpoint has a length that it cannot have");
+    if (!fits) return error_set(err, ERROR_USAGE, "connection_string: the key or the endpoint has a length that it cannot have");
+    return tls_files_check(NULL, NULL, s->ca_file, err);
 }
 
 static bool open_client(struct sink_appinsights *s, struct error *err)

@@ -11,6 +11,7 @@
 #include "net/base64.h"
 #include "net/entra.h"
 #include "net/retry.h"
+#include "net/tls_files.h"
 #include "sinks/http_delivery.h"
 #include "sinks/metadata.h"
 
@@ -297,6 +298,7 @@ static bool check(struct sink *sink, struct error *err)
     if ((s->ack || s->channel != NULL) && s->kind != SPLUNK_HEC) return error_set(err, ERROR_USAGE, "ack and channel are for splunk_hec");
     if (s->channel != NULL && !is_guid(s->channel)) return error_set(err, ERROR_USAGE, "channel is not a GUID");
     if (strlen(s->url) > URL_BYTES / 2) return error_set(err, ERROR_USAGE, "url: it is too long");
+    if (!http_client_may_ask(s->url, err)) return false;
     if (s->kind == SPLUNK_HEC && s->token == NULL) return error_set(err, ERROR_USAGE, "splunk_hec needs a token");
     if (s->kind == ELASTICSEARCH && (!is_name(s->index) || strlen(s->index) > 255))
         return error_set(err, ERROR_USAGE, "elasticsearch needs an index, of letters, digits, '-', '_' and '.'");
@@ -307,7 +309,7 @@ static bool check(struct sink *sink, struct error *err)
         if (texts[i] != NULL && !is_name(texts[i])) return error_set(err, ERROR_USAGE, "index, source and source_type have letters, digits and -_.: only");
     if (s->kind != WEBHOOK && s->start.base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "the format cef goes to a webhook only");
     if (s->body == BODY_ARRAY && s->start.base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "cef makes no array");
-    return true;
+    return tls_files_check(NULL, NULL, s->ca_file, err);
 }
 
 static bool put_member(struct encoded *out, const char *name, const char *value)

@@ -17,6 +17,7 @@
 #include "net/retry.h"
 #include "net/stream_client.h"
 #include "net/stream_tls.h"
+#include "net/tls_files.h"
 #include "sinks/syslog_message.h"
 
 #include <stdio.h>
@@ -399,7 +400,7 @@ static bool check_tls(const struct sink_syslog *s, struct error *err)
     if ((s->certificate == NULL) != (s->key == NULL)) return error_set(err, ERROR_USAGE, "certificate and key belong together");
     if (s->server_name != NULL && !syslog_is_field(s->server_name, SYSLOG_HOST_MAX))
         return error_set(err, ERROR_USAGE, "server_name: a name or an address");
-    return true;
+    return tls_files_check(s->certificate, s->key, s->ca_file, err);
 }
 
 static bool check(struct sink *sink, struct error *err)

@@ -44,6 +44,9 @@ void http_client_free(struct http_client *);
 
 void http_initialise(void);
 
+/* Whether rule (1) lets a request go to this URL, so that a configuration can be refused before anything is sent. */
+MUST_USE bool http_client_may_ask(const char *url, struct error *);
+
 /* --- Requests --------------------------------------------------------------------------------------------------------- */
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE };

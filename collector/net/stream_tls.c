@@ -1,24 +1,10 @@
 #include "net/stream_tls.h"
 
+#include "net/tls_files.h"
 #include "net/tls_floor.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-
-/* Without it OpenSSL would ask at the terminal for the password of a key. */
-static int no_password(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer, (void)size, (void)writing, (void)context;
-    return -1;
-}
-
-static bool refuse(struct error *err, const char *what, const char *file)
-{
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    error_set(err, ERROR_USAGE, "cannot use '%s' as %s: %s", file, what, reason != NULL ? reason : "it does not fit");
-    ERR_clear_error();
-    return false;
-}
 
 /* The end of a connection without a word of TLS counts as its end: whether all was taken is seen from TCP. */
 static bool configure(SSL_CTX *c, const struct stream_tls_options *o, struct error *err)
@@ -26,15 +12,11 @@ static bool configure(SSL_CTX *c, const struct stream_tls_options *o, struct err
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_default_passwd_cb(c, no_password);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
     if (!tls_floor_set(c, TLS_FLOOR_CIPHERS)) return error_set(err, ERROR_NETWORK, "OpenSSL does not offer TLS 1.2 with ECDHE");
     if (o->ca_file == NULL) SSL_CTX_set_default_verify_paths(c);
-    else if (SSL_CTX_load_verify_file(c, o->ca_file) != 1) return refuse(err, "the authority's certificate", o->ca_file);
-    if (o->certificate == NULL) return true;
-    if (SSL_CTX_use_certificate_chain_file(c, o->certificate) != 1) return refuse(err, "a certificate", o->certificate);
-    if (SSL_CTX_use_PrivateKey_file(c, o->key, SSL_FILETYPE_PEM) != 1) return refuse(err, "the certificate's key", o->key);
-    return SSL_CTX_check_private_key(c) == 1 || refuse(err, "the certificate's key", o->key);
+    else if (!tls_files_trust(c, o->ca_file, "the authority's certificate", err)) return false;
+    return o->certificate == NULL || tls_files_identify(c, o->certificate, o->key, err);
 }
 
 SSL_CTX *stream_tls_new(const struct stream_tls_options *o, struct error *err)

@@ -59,6 +59,26 @@ def test_a_mistake_is_shown_where_it_is(lethe, text, place, message):
     assert done.stdout == b""
 
 
+SYSLOG = GOOD.replace("type: stdout", "type: syslog, host: h, %s")
+
+
+@pytest.mark.parametrize("text, place, message", [
+    (SYSLOG % "ca_file: nowhere.pem", "4:5", "cannot use 'nowhere.pem' as the authority's certificate: no such file or directory"),
+    (SYSLOG % "ca_file: junk.pem", "4:5", "cannot use 'junk.pem' as the authority's certificate: "),
+    (SYSLOG % "certificate: junk.pem, key: junk.pem", "4:5", "cannot use 'junk.pem' as a certificate: there is none in it, in PEM"),
+    (GOOD.replace("type: stdout", "type: http, url: 'https://h/', ca_file: nowhere.pem"), "4:5", "cannot use 'nowhere.pem'"),
+    (GOOD.replace("type: stdout", "type: kafka, brokers: 'h:9093', topic: t, ca_file: nowhere.pem"), "4:5", "cannot use 'nowhere.pem'"),
+    (GOOD.replace("type: stdin", "type: http, listen: '127.0.0.1:0', certificate: junk.pem, key: k"), "2:5", "as a certificate: there is none in it"),
+    (GOOD + "admin: {listen: '127.0.0.1:0', certificate: nowhere.pem, key: k}\n", "5:8", "cannot use 'nowhere.pem' as a certificate"),
+    (GOOD.replace("type: stdout", "type: http, url: 'http://logs.example/'"), "4:5", "'logs.example' would be spoken to without TLS; use https"),
+    (GOOD.replace("type: stdout", "type: http, url: logs"), "4:5", "an address that is none: https://host/path is needed"),
+])
+def test_what_a_connection_needs_is_looked_at_before_there_is_one(lethe, text, place, message):
+    (lethe.folder / "junk.pem").write_text("junk\n")
+    done = check(lethe, text)
+    assert done.returncode == 2 and f"lethe.yaml:{place}: " in done.stderr.decode() and message in done.stderr.decode(), done.stderr
+
+
 def test_references_are_resolved(lethe):
     (lethe.folder / "secret.txt").write_text("hbi\r\n")
     done = check(lethe, GOOD + "policy: ${file:secret.txt}\nlog_level: ${LETHE_LEVEL}\n", LETHE_LEVEL="error")

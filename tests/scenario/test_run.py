@@ -4,6 +4,8 @@ import signal
 import subprocess
 import urllib.request
 
+import pytest
+
 from conftest import wait_for
 from running import free_port
 from streaming import Run, messages, metric, records
@@ -82,9 +84,10 @@ def test_a_reload_takes_another_policy_and_loses_nothing(tmp_path):
     assert "ines@" in first and "ines@" not in second
 
 
-def test_a_mistake_in_a_reload_changes_nothing(tmp_path):
+@pytest.mark.parametrize("mistake", ["sources: nonsense\n", "admin: {listen: '127.0.0.1:0', certificate: nowhere.pem, key: nowhere.key}\n"])
+def test_a_mistake_in_a_reload_changes_nothing(tmp_path, mistake):
     with Run(tmp_path, config(tmp_path)) as run:
-        run.config.write_text("sources: nonsense\n")
+        run.config.write_text(mistake if mistake.startswith("sources") else config(tmp_path) + mistake)
         run.process.send_signal(signal.SIGHUP)
         wait_for(lambda: run.logged("going on as before"))
         (tmp_path / "in/a.log").write_text("still here\n")
