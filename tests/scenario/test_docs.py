@@ -1,5 +1,6 @@
 """The documentation says what the program does: options, classes, examples, links."""
 import json
+import os
 import re
 
 import pytest
@@ -98,6 +99,38 @@ def test_the_example_of_a_policy_does_what_is_said(lethe, tmp_path):
     assert lethe.run("check", "--policy", "our-policy.yaml").returncode == 0
     run = lethe.redact("-", "--policy", "our-policy.yaml", stdin=before.encode())
     assert without_keys(run.stdout.decode()) == without_keys(after)
+
+
+SECRETS = {"KAFKA_PASSWORD": "heron", "HEC_TOKEN": "heron", "APPLICATIONINSIGHTS_CONNECTION_STRING":
+           "InstrumentationKey=6f0f4a8a-3b5e-4f0e-9d1c-0a1b2c3d4e5f;IngestionEndpoint=https://north.example/"}
+REST = {"sources": "  - {name: in, type: stdin}\n", "sinks": "  - {name: out, type: stdout}\n"}
+
+
+def configurations():
+    """Every example of a configuration, made whole: a part stands for itself, the rest is standard input and output."""
+    for page in PAGES:
+        for number, block in enumerate(blocks(page, "yaml"), 1):
+            if re.search(r"^(extends|tests):", block, re.MULTILINE) is None:
+                block = re.sub(r"\A(?=  - )", "sinks:\n", block)
+                for part, standard in REST.items():
+                    if f"{part}:\n" not in block:
+                        block += f"{part}:\n{standard}"
+                yield pytest.param(block, id=f"{page.name}-{number}")
+
+
+@pytest.mark.parametrize("text", configurations())
+def test_every_example_of_a_configuration_is_accepted(lethe, certificates, text):
+    """Its files are laid out in the test's own folder."""
+    lethe.run("keygen", "--seal", "-o", "audit.key")
+    certificate, key = certificates.localhost
+    event_hub = "Endpoint=sb://north.servicebus.windows.net/;SharedAccessKeyName=lethe;SharedAccessKey=aGVyb24="
+    files = {"admin.pem": certificate.read_text(), "admin.key": key.read_text(), "ca.pem": certificates.ca.read_text(),
+             "admin.token": "heron-lake-4471-sandpiper", "eventhub": event_hub, "sas": "sv=2020-12-06&sig=aGVyb24%3D"}
+    for name, content in files.items():
+        (lethe.folder / name).write_text(content)
+    (lethe.folder / "lethe.yaml").write_text(re.sub(r"/etc/lethe|/run/secrets", str(lethe.folder), text))
+    done = lethe.run("check", "-c", "lethe.yaml", env={**os.environ, **SECRETS})
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_example_of_the_readme_is_what_comes_out(lethe):

@@ -45,9 +45,8 @@ def test_the_promises_of_one_profile_are_not_those_of_the_other(lethe, tmp_path)
 
 
 def test_the_example_of_the_documentation_passes(lethe, tmp_path):
-    example = re.search(r"^```yaml\n(.*?)^```$", (ROOT / "docs/scan.md").read_text(), re.MULTILINE | re.DOTALL)[1]
-    (tmp_path / "our-policy.yaml").write_text("extends: standard\nsecret-names: [badge]\n")
-    (tmp_path / "tests.yaml").write_text(example)
+    for name, page in [("our-policy.yaml", "docs/policies.md"), ("tests.yaml", "docs/scan.md")]:
+        (tmp_path / name).write_text(re.search(r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)[1])
     assert lethe.run("test", "tests.yaml").stdout.endswith(b"\n4 passed, 0 failed\n")
 
 
