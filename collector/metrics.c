@@ -195,7 +195,7 @@ static void write_spool(struct metrics *m)
     single(m, "spool_commits_total", "counter", "Commits of the store.", s.commits);
     single(m, "spool_failed_commits_total", "counter", "Commits of the store that failed.", s.failed_commits);
     single(m, "spool_damaged_blocks_total", "counter", "Damaged blocks that were stepped over.", s.damaged_blocks);
-    single(m, "spool_full", "gauge", "1: the spool takes no more blocks.", s.full);
+    single(m, "spool_full", "gauge", "1: the spool takes no more blocks.", m->figures->spool_full);
 }
 
 static void write_run(struct metrics *m)

@@ -16,16 +16,11 @@ struct reasons {
     size_t count;
 };
 
-static bool spool_is_full(const struct stream_figures *f)
-{
-    return f->store != NULL && (ledger_figures(f->ledger).spool_full || store_figures(f->store).full);
-}
-
 static void find_reasons(const struct stream_figures *f, struct reasons *r)
 {
     r->count = 0;
     if (!f->ready) snprintf(r->texts[r->count++], REASON_TEXT, "stopping");
-    if (spool_is_full(f)) snprintf(r->texts[r->count++], REASON_TEXT, "the spool is full");
+    if (f->spool_full) snprintf(r->texts[r->count++], REASON_TEXT, "the spool is full");
     for (size_t i = 0; i < f->config->sink_count; i++) {
         const struct sink *s = f->config->sinks[i];
         uint64_t           ms = sink_failing_ms(s);
@@ -158,13 +153,13 @@ static void write_memory(struct json *j, const struct stream_figures *figures)
     end(j, "}");
 }
 
-static void write_spool(struct json *j, struct store *store)
+static void write_spool(struct json *j, const struct stream_figures *figures)
 {
-    if (store == NULL) {
+    if (figures->store == NULL) {
         literal(j, "spool", "null");
         return;
     }
-    const struct store_figures f = store_figures(store);
+    const struct store_figures f = store_figures(figures->store);
     begin(j, "spool", "{");
     number(j, "blocks", f.blocks);
     number(j, "bytes", f.bytes);
@@ -172,7 +167,7 @@ static void write_spool(struct json *j, struct store *store)
     number(j, "commits", f.commits);
     number(j, "failed_commits", f.failed_commits);
     number(j, "damaged_blocks", f.damaged_blocks);
-    boolean(j, "full", f.full);
+    boolean(j, "full", figures->spool_full);
     end(j, "}");
 }
 
@@ -226,7 +221,7 @@ bool status_write(const struct stream_figures *f, struct encoded *out)
     for (size_t i = 0; i < f->config->sink_count; i++) write_sink(&j, f, f->config->sinks[i]);
     end(&j, "]");
     write_memory(&j, f);
-    write_spool(&j, f->store);
+    write_spool(&j, f);
     write_counts(&j, f);
     end(&j, "}\n");
     return !text.failed;

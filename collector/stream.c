@@ -385,6 +385,7 @@ void stream_figures(struct stream *s, struct stream_figures *f)
     *f = (struct stream_figures){.config = s->config, .ledger = s->ledger, .store = s->store, .started_ms = s->started_ms, .rules = s->rules,
                                  .rule_count = s->rule_count, .sealed = atomic_load(&s->sealed.kept), .not_sealed = atomic_load(&s->sealed.not_kept),
                                  .work_queue = queue_count(&s->work), .reloads = atomic_load(&s->generation), .ready = atomic_load(&s->ready)};
+    f->spool_full = s->store != NULL && (ledger_figures(s->ledger).spool_full || store_figures(s->store).full);
     for (size_t i = 0; i < REFUSAL_COUNT; i++) f->withheld[i] = atomic_load(&s->withheld[i]);
     for (size_t i = 0; i < KIND_COUNT; i++) f->kinds[i] = atomic_load(&s->kinds[i]);
 }

@@ -63,6 +63,7 @@ struct stream_figures {
     const struct config *config;
     struct ledger       *ledger;
     struct store        *store;          /* NULL: none */
+    bool                 spool_full;     /* what is to be kept finds no room; what is delivered frees some at every commit */
     uint64_t             started_ms;     /* clock_realtime_ms() */
     uint64_t             withheld[REFUSAL_COUNT];
     uint64_t             kinds[KIND_COUNT];

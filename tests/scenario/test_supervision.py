@@ -12,7 +12,7 @@ import pytest
 
 from conftest import wait_for
 from running import free_port
-from streaming import Run, records
+from streaming import Run, metric, records
 
 CONFIG = """sources: [{{name: in, type: http, listen: "127.0.0.1:{port}"}}]
 sinks: [{{name: {sink}, type: file, path: "{folder}/out.jsonl", sync: never}}]
@@ -120,6 +120,7 @@ def test_a_run_whose_spool_is_full_is_not_ready(tmp_path):
         with concurrent.futures.ThreadPoolExecutor() as pool:
             filling = pool.submit(fill)
             wait_for(lambda: run.ready() == (503, "not ready: the spool is full\n"))
+            wait_for(lambda: metric(run.settings["admin"], "lethe_spool_full") == 1)
             full.set()
             (tmp_path / "out.jsonl").rmdir()
             answers = filling.result(timeout=60)
