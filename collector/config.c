@@ -52,8 +52,8 @@ static const struct setting sealed_table[] = {
 static const struct setting admin_table[] = {
     {"listen", SETTING_TEXT, offsetof(struct admin_settings, listen), NULL, .required = true,
      .help = "address of /metrics, /healthz, /readyz and the status page"},
-    {"certificate", SETTING_TEXT, offsetof(struct admin_settings, certificate), NULL, .help = "PEM file; needed unless the address is loopback"},
-    {"key", SETTING_TEXT, offsetof(struct admin_settings, key), NULL, .help = "PEM file of the certificate's key"},
+    {"certificate", SETTING_FILE, offsetof(struct admin_settings, certificate), NULL, .help = "PEM file; needed unless the address is loopback"},
+    {"key", SETTING_FILE, offsetof(struct admin_settings, key), NULL, .help = "PEM file of the certificate's key"},
     {"token", SETTING_SECRET, offsetof(struct admin_settings, token), NULL, .help = "bearer token; needed unless the address is loopback"},
     {.name = NULL},
 };

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_NAMES 64                       /* settings of one table, with those read elsewhere */
 #define MOST_FILE  ((size_t)64 * 1024)      /* bytes of a referenced file */
+#define FILE_HASH  32                       /* bytes of a SHA-256 */
 #define MOST_TEXT  ((size_t)256 * 1024)     /* bytes of a text with its references resolved */
 
 /* --- Texts ---------------------------------------------------------------------------------------------------------------- */
@@ -146,6 +149,47 @@ bool settings_text(const struct yaml_node *node, const char **text, struct text_
     return false;
 }
 
+/* --- Files ---------------------------------------------------------------------------------------------------------------- */
+
+/* Nothing of a file that cannot be read: who uses it tells that. */
+static void hash_file(const char *path, unsigned char hash[FILE_HASH])
+{
+    char          piece[4096];
+    EVP_MD_CTX   *context = EVP_MD_CTX_new();
+    int           fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    ssize_t       got = 0;
+    struct stat   status;
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    CHECK(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+    while (fd >= 0 && (got = read(fd, piece, sizeof piece)) > 0) CHECK(EVP_DigestUpdate(context, piece, (size_t)got) == 1);
+    CHECK(EVP_DigestFinal_ex(context, hash, NULL) == 1);
+    OPENSSL_cleanse(piece, sizeof piece);
+    EVP_MD_CTX_free(context);
+    if (fd >= 0) close(fd);
+}
+
+/* The path, and behind its NUL the hash of what the file holds now. */
+static bool read_file_setting(const struct yaml_node *node, const char **path, struct text_pool *pool, struct error *err)
+{
+    const char *text;
+    if (!settings_text(node, &text, pool, err)) return false;
+    size_t len = strlen(text) + 1;
+    char  *both = pool_keep(pool, malloc(len + FILE_HASH), len + FILE_HASH);
+    memcpy(both, text, len);
+    hash_file(text, (unsigned char *)both + len);
+    *path = both;
+    return true;
+}
+
+static bool files_equal(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL || strcmp(a, b) != 0) return a == b;
+    return memcmp(a + strlen(a) + 1, b + strlen(b) + 1, FILE_HASH) == 0;
+}
+
 /* --- Values --------------------------------------------------------------------------------------------------------------- */
 
 struct unit {
@@ -216,6 +260,7 @@ static bool read_one(const struct yaml_node *node, const struct setting *s, void
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: return settings_text(node, member, pool, err);
+    case SETTING_FILE: return read_file_setting(node, member, pool, err);
     case SETTING_TEXTS:
     case SETTING_SECRETS: return read_texts(node, member, pool, err);
     case SETTING_NUMBER:
@@ -238,6 +283,7 @@ static void set_default(const struct setting *s, void *into, struct text_pool *p
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: *(const char **)member = s->standard; break;
+    case SETTING_FILE: CHECK(false && "a file has no default"); break;
     case SETTING_TEXTS:
     case SETTING_SECRETS: {
         const char **items = pool_list(pool, 1);
@@ -296,6 +342,7 @@ static bool one_equal(const struct setting *s, const void *a, const void *b)
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_SECRET: return texts_equal(*(const char *const *)a, *(const char *const *)b);
+    case SETTING_FILE: return files_equal(*(const char *const *)a, *(const char *const *)b);
     case SETTING_TEXTS:
     case SETTING_SECRETS: return lists_equal(a, b);
     case SETTING_NUMBER:
@@ -332,7 +379,8 @@ void settings_describe(const struct setting *table, const void *from, FILE *out)
         if (text == NULL || (list && ((const struct text_list *)member)->count == 0)) continue;
         fprintf(out, "    %-22s ", s->name);
         switch (s->type) {
-        case SETTING_TEXT: fprintf(out, "%s\n", text); break;
+        case SETTING_TEXT:
+        case SETTING_FILE: fprintf(out, "%s\n", text); break;
         case SETTING_SECRET:
         case SETTING_SECRETS: fputs("(given)\n", out); break;
         case SETTING_TEXTS: describe_texts(member, out); break;

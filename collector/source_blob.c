@@ -43,7 +43,7 @@ static const struct setting settings[] = {
      .help = "a shared access signature with the rights r and l, in a file; read again when it is refused"},
     {"connection_string_file", SETTING_TEXT, offsetof(struct source_blob, connection_string_file), NULL,
      .help = "a connection string with one of them, in a file; without any of the three: microsoft entra id, by the environment"},
-    {"ca_file", SETTING_TEXT, offsetof(struct source_blob, ca_file), NULL, .help = "certificates (pem) of the authorities to trust; the system's if absent"},
+    {"ca_file", SETTING_FILE, offsetof(struct source_blob, ca_file), NULL, .help = "certificates (pem) of the authorities to trust; the system's if absent"},
     {"start", SETTING_CHOICE, offsetof(struct source_blob, start), "beginning", .choices = start_choices,
      .help = "where to begin with what is there at the first start"},
     {"poll", SETTING_DURATION, offsetof(struct source_blob, poll_ms), "30s", .least = 100, .most = 3600000, .help = "how often blobs are listed"},

@@ -88,9 +88,9 @@ struct http_receipt {
 static const struct setting settings[] = {
     {"listen", SETTING_TEXTS, offsetof(struct source_http, listen), NULL, .required = true,
      .help = "addresses such as 127.0.0.1:8088, [::1]:8088 or unix:/run/lethe/in.sock"},
-    {"certificate", SETTING_TEXT, offsetof(struct source_http, certificate), NULL, .help = "PEM file; needed unless all addresses are of this machine"},
-    {"key", SETTING_TEXT, offsetof(struct source_http, key), NULL, .help = "PEM file of the certificate's key"},
-    {"client_ca", SETTING_TEXT, offsetof(struct source_http, client_ca), NULL, .help = "PEM file: clients need a certificate of it"},
+    {"certificate", SETTING_FILE, offsetof(struct source_http, certificate), NULL, .help = "PEM file; needed unless all addresses are of this machine"},
+    {"key", SETTING_FILE, offsetof(struct source_http, key), NULL, .help = "PEM file of the certificate's key"},
+    {"client_ca", SETTING_FILE, offsetof(struct source_http, client_ca), NULL, .help = "PEM file: clients need a certificate of it"},
     {"token", SETTING_SECRET, offsetof(struct source_http, token), NULL,
      .help = "bearer token, or first part of the path; needed unless all addresses are of this machine"},
     {"max_body", SETTING_BYTES, offsetof(struct source_http, max_body), "16M", .least = 1024, .most = 1 << 30, .help = "longest body, as sent"},

@@ -58,11 +58,11 @@ extern const char *const kafka_security_choices[], *const kafka_mechanism_choice
      .help = "for sasl; with user"}, \
     {.name = "mechanism", .type = SETTING_CHOICE, .offset = KAFKA_SETTING(owner_type, member, mechanism), .standard = "plain", \
      .choices = kafka_mechanism_choices, .help = "of sasl, when there is a user"}, \
-    {.name = "ca_file", .type = SETTING_TEXT, .offset = KAFKA_SETTING(owner_type, member, ca_file), \
+    {.name = "ca_file", .type = SETTING_FILE, .offset = KAFKA_SETTING(owner_type, member, ca_file), \
      .help = "certificates (pem) of the authorities to trust; the system's if absent"}, \
-    {.name = "certificate", .type = SETTING_TEXT, .offset = KAFKA_SETTING(owner_type, member, certificate), \
+    {.name = "certificate", .type = SETTING_FILE, .offset = KAFKA_SETTING(owner_type, member, certificate), \
      .help = "our own certificate (pem), if brokers ask for one"}, \
-    {.name = "certificate_key", .type = SETTING_TEXT, .offset = KAFKA_SETTING(owner_type, member, key), \
+    {.name = "certificate_key", .type = SETTING_FILE, .offset = KAFKA_SETTING(owner_type, member, key), \
      .help = "file with the private key (pem) of that certificate"}
 
 /* Where access tokens come from: Entra ID by the environment (net/entra.h), unless a test has another idea. get() is called

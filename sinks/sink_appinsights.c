@@ -47,7 +47,7 @@ static const struct setting settings[] = {
      .help = "of the component: InstrumentationKey=...;IngestionEndpoint=..."},
     {"entra", SETTING_BOOL, offsetof(struct sink_appinsights, entra), "false",
      .help = "send a token of Microsoft Entra ID; who we are comes from the AZURE_ variables or the managed identity"},
-    {"ca_file", SETTING_TEXT, offsetof(struct sink_appinsights, ca_file), NULL, .help = "PEM file of the authorities to trust instead of the system's"},
+    {"ca_file", SETTING_FILE, offsetof(struct sink_appinsights, ca_file), NULL, .help = "PEM file of the authorities to trust instead of the system's"},
     {"proxy", SETTING_TEXT, offsetof(struct sink_appinsights, proxy), NULL, .help = "http://HOST:PORT"},
     {"timeout", SETTING_DURATION, offsetof(struct sink_appinsights, timeout_ms), "60s", .least = 100, .most = 600000, .help = "for one request"},
     {.name = NULL},

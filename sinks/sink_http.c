@@ -70,7 +70,7 @@ static const struct setting settings[] = {
     {"stream", SETTING_TEXT, offsetof(struct sink_http, stream), NULL, .help = "logs_ingestion: name of the stream, as in Custom-Name_CL"},
     {"scope", SETTING_TEXT, offsetof(struct sink_http, scope), "https://monitor.azure.com/.default", .help = "logs_ingestion: scope of the token"},
     {"gzip", SETTING_BOOL, offsetof(struct sink_http, gzip), "true", .help = "pack the bodies"},
-    {"ca_file", SETTING_TEXT, offsetof(struct sink_http, ca_file), NULL, .help = "PEM file of the authorities to trust instead of the system's"},
+    {"ca_file", SETTING_FILE, offsetof(struct sink_http, ca_file), NULL, .help = "PEM file of the authorities to trust instead of the system's"},
     {"proxy", SETTING_TEXT, offsetof(struct sink_http, proxy), NULL, .help = "http://HOST:PORT"},
     {"timeout", SETTING_DURATION, offsetof(struct sink_http, timeout_ms), "60s", .least = 100, .most = 600000, .help = "for one request"},
     {.name = NULL},

@@ -12,6 +12,7 @@
 
 enum setting_type {
     SETTING_TEXT,      /* const char *; NULL when not given and without a default */
+    SETTING_FILE,      /* const char *, the path of a file that is read when the run begins: another content is another setting */
     SETTING_SECRET,    /* const char *; never shown; `${NAME}` and `${file:PATH}` are the ways to give one */
     SETTING_TEXTS,     /* struct text_list: one text or a list of them */
     SETTING_SECRETS,   /* the same, never shown */

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Without it OpenSSL would ask at the terminal for the password of a key. */
@@ -30,6 +31,14 @@ static const char *reason(void)
     return text != NULL ? text : "it does not fit";
 }
 
+/* Anything else could have no end, or keep us waiting. */
+static bool is_file(const char *file, const char *what, struct error *err)
+{
+    struct stat status;
+    if (stat(file, &status) != 0) return error_set_errno(err, ERROR_USAGE, "cannot use '%s' as %s", file, what);
+    return S_ISREG(status.st_mode) || error_set(err, ERROR_USAGE, "cannot use '%s' as %s: it is not a regular file", file, what);
+}
+
 static bool refuse(struct error *err, const char *what, const char *file)
 {
     if (access(file, R_OK) != 0) error_set_errno(err, ERROR_USAGE, "cannot use '%s' as %s", file, what);
@@ -42,6 +51,7 @@ bool tls_files_identify(SSL_CTX *c, const char *certificate, const char *key, st
 {
     ERR_clear_error();
     SSL_CTX_set_default_passwd_cb(c, no_password);
+    if (!is_file(certificate, "a certificate", err) || !is_file(key, "the certificate's key", err)) return false;
     if (SSL_CTX_use_certificate_chain_file(c, certificate) != 1) return refuse(err, "a certificate", certificate);
     return (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(c) == 1) ||
            refuse(err, "the certificate's key", key);
@@ -50,7 +60,7 @@ bool tls_files_identify(SSL_CTX *c, const char *certificate, const char *key, st
 bool tls_files_trust(SSL_CTX *c, const char *file, const char *what, struct error *err)
 {
     ERR_clear_error();
-    return SSL_CTX_load_verify_file(c, file) == 1 || refuse(err, what, file);
+    return is_file(file, what, err) && (SSL_CTX_load_verify_file(c, file) == 1 || refuse(err, what, file));
 }
 
 bool tls_files_check(const char *certificate, const char *key, const char *ca_file, struct error *err)

@@ -1,6 +1,8 @@
 """A streaming run as a whole: pipes, policies, reload, stopping."""
 import json
+import shutil
 import signal
+import ssl
 import subprocess
 import urllib.request
 
@@ -82,6 +84,32 @@ def test_a_reload_takes_another_policy_and_loses_nothing(tmp_path):
         assert run.stop() == 0
     first, second = [json.dumps(r) for r in records(tmp_path / "out.jsonl")]
     assert "ines@" in first and "ines@" not in second
+
+
+def served_certificate(port):
+    """Between two configurations nobody listens."""
+    try:
+        return ssl.get_server_certificate(("127.0.0.1", port), timeout=60).strip()
+    except OSError:
+        return "nobody"
+
+
+def test_a_certificate_that_was_renewed_is_taken_by_a_reload(tmp_path, certificates):
+    port, (old, key), (new, new_key) = free_port(), certificates.localhost, certificates.self_signed
+    ours, our_key = tmp_path / "our.pem", tmp_path / "our.key"
+    shutil.copy(old, ours)
+    shutil.copy(key, our_key)
+    more = f"admin: {{listen: '127.0.0.1:{port}', certificate: '{ours}', key: '{our_key}'}}\n"
+    with Run(tmp_path, config(tmp_path) + more) as run:
+        wait_for(lambda: served_certificate(port) in old.read_text())
+        shutil.copy(new, ours)
+        shutil.copy(new_key, our_key)
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("running with the new configuration"))
+        assert served_certificate(port) in new.read_text()
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.logged("policy and keys are taken anew"))   # nothing else has changed since
+        assert run.stop() == 0
 
 
 @pytest.mark.parametrize("mistake", ["sources: nonsense\n", "admin: {listen: '127.0.0.1:0', certificate: nowhere.pem, key: nowhere.key}\n"])

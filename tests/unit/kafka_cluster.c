@@ -117,6 +117,7 @@ static void put(void *instance, const struct setting *s, const char *value)
     char *at = (char *)instance + s->offset;
     switch (s->type) {
     case SETTING_TEXT:
+    case SETTING_FILE:
     case SETTING_SECRET: *(const char **)at = value; break;
     case SETTING_TEXTS:
     case SETTING_SECRETS: {
