@@ -43,6 +43,18 @@ def test_every_option_is_explained(lethe, command):
     assert options_of(lethe, command) - set(OPTION.findall((ROOT / f"docs/{command}.md").read_text())) == set()
 
 
+def test_the_messages_that_are_explained_are_those_of_the_program():
+    """Whatever docs/operations.md quotes, but for commands, names and numbers."""
+    source = "".join(path.read_text() for folder in ["collector", "redaction", "sinks"] for path in sorted((ROOT / folder).glob("**/*.c")))
+    source = re.sub(r'"\s*\n\s*"', "", re.sub(r'" PRI\w+ "', "", source)).replace("cannot %s store", "cannot open store")
+    quoted = re.findall(r"`([a-z][^`]* [^`]*)`", (ROOT / "docs/operations.md").read_text().replace("\n", " "))
+    messages = [text for text in quoted if re.match(r"(lethe|sudo|mv|systemctl|cp|rsync) |lethe_|\w+: (true|false)$", text) is None]
+    assert len(messages) > 10
+    for message in messages:
+        for piece in re.split(r"'?\.\.\.'?|\d+|'[\w.-]+'", message):
+            assert piece.strip(" :,;") in source, message
+
+
 def test_the_exit_codes_are_those_of_the_help(lethe):
     told = dict(re.findall(r"^  (\d)  (.*)$", help_of(lethe, "redact"), re.MULTILINE))
     assert set(re.findall(r"^\| (\d) \|", (ROOT / "docs/redact.md").read_text(), re.MULTILINE)) == set(told)
