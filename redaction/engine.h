@@ -120,7 +120,7 @@ struct recent_value {
 
 /* What was found of a name in free text: judging one costs a microsecond, and few names make up most of them. */
 struct judged_name {
-    uint8_t len, sensitivity;
+    uint8_t len, sensitivity, extent;
     char    text[80];
 };
 

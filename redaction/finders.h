@@ -1,7 +1,7 @@
 /* Finders: formats without a literal that an automaton could anchor on, found in C at something rarer.
  *
  * Each looks at one place of a text (the first of some digits, a separator, the start of a run) and says whether its format
- * stands there. Cost per place is bounded.
+ * stands there. Cost per place is bounded. Of a run *from and *to come in as its ends, and are what is found.
  *
  * Sources: ISO/IEC 7812 (card numbers), Skatteverket SKV 704 (Swedish personal numbers), the job name generator of
  * azure-ai-ml (friendly names), RFC 3986 (user information in URLs). */

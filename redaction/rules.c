@@ -173,7 +173,7 @@ bool rule_proven(const struct rules *set, uint32_t number, struct slice secret)
 
 /* --- Formats without a literal ----------------------------------------------------------------------------------------- */
 
-/* Asks the finders of a trigger about one place. */
+/* Asks the finders of a trigger about one place; of a run *from and *to are its ends. */
 static bool look(const struct rules *set, enum trigger trigger, struct slice text, uint32_t at, uint32_t *number,
                  uint32_t *from, uint32_t *to)
 {
@@ -218,6 +218,8 @@ static bool next_run(const struct rules *set, struct slice text, uint32_t *curso
     uint32_t start, end;
     while (find_base32_run(text, *cursor, &start, &end)) {
         *cursor = end;
+        *from = start;
+        *to = end;
         if (look(set, TRIGGER_RUN, text, start, number, from, to)) return true;
     }
     *cursor = (uint32_t)text.len;

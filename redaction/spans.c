@@ -311,6 +311,19 @@ static struct placed *sort(struct placed *items, struct placed *spare, size_t co
     return items;
 }
 
+#define NEAR 8   /* items before which one is put at once */
+
+/* Puts an item before items[at + 1, count), over the few that belong before it: what is found in one walk over a text is nearly in
+ * order. Where many belong before it, it begins a run of its own. */
+static void put_before(struct placed *items, size_t at, size_t count, struct placed item)
+{
+    size_t place = at;
+    while (place + 1 < count && place - at < NEAR && by_start(&items[place + 1], &item) < 0) place++;
+    if (place - at == NEAR) place = at;
+    memmove(items + at, items + at + 1, (place - at) * sizeof item);
+    items[place] = item;
+}
+
 /* The items of a job in an array, in order. They were added at the head of their list. */
 static struct placed *sorted_items(struct redactor *r, const struct job *j, size_t *count)
 {
@@ -319,7 +332,7 @@ static struct placed *sorted_items(struct redactor *r, const struct job *j, size
     struct placed *items = arena_take(&r->arena, 2 * *count * sizeof *items);
     if (items == NULL) return NULL;
     size_t at = *count;
-    for (struct span_item *i = j->spans; i != NULL; i = i->next) items[--at] = (struct placed){i->start, i->end, i};
+    for (struct span_item *i = j->spans; i != NULL; i = i->next) put_before(items, --at, *count, (struct placed){i->start, i->end, i});
     return sort(items, items + *count, *count);
 }
 

@@ -11,8 +11,6 @@
 
 #include <pthread.h>
 
-static bool is_name_byte(char c) { return ascii_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '$'; }
-
 bool text_remove(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
 {
     if (from >= to || !replace_text(r, t->view, t->from + from, t->from + to, f)) return false;
@@ -22,17 +20,28 @@ bool text_remove(struct redactor *r, struct reading *t, uint32_t from, uint32_t 
 
 /* --- Values ---------------------------------------------------------------------------------------------------------------- */
 
-enum { CREDENTIAL_BYTE = 1, ENDS_TOKEN = 2, ENDS_CONNECTION = 4, ENDS_BOTH = ENDS_TOKEN | ENDS_CONNECTION };
+enum {
+    CREDENTIAL_BYTE = 1, ENDS_TOKEN = 2, ENDS_CONNECTION = 4, NAME_BYTE = 8, ENDS_BOTH = ENDS_TOKEN | ENDS_CONNECTION, IN_BOTH = CREDENTIAL_BYTE | NAME_BYTE,
+};
 
 static const uint8_t byte_roles[256] = {
     ['\0'] = ENDS_BOTH, ['\t'] = ENDS_BOTH, ['\n'] = ENDS_BOTH, ['\r'] = ENDS_BOTH, [' '] = ENDS_BOTH, ['"'] = ENDS_BOTH, ['\''] = ENDS_BOTH,
     ['<'] = ENDS_BOTH, ['>'] = ENDS_BOTH, [','] = ENDS_TOKEN, [';'] = ENDS_TOKEN, ['&'] = ENDS_TOKEN, [')'] = ENDS_TOKEN, ['}'] = ENDS_TOKEN,
-    ['|'] = ENDS_TOKEN, ['`'] = ENDS_TOKEN, ['+'] = CREDENTIAL_BYTE, ['/'] = CREDENTIAL_BYTE, ['_'] = CREDENTIAL_BYTE, ['-'] = CREDENTIAL_BYTE,
-    ['.'] = CREDENTIAL_BYTE, ['~'] = CREDENTIAL_BYTE, ['%'] = CREDENTIAL_BYTE, ['!'] = CREDENTIAL_BYTE, ['*'] = CREDENTIAL_BYTE,
-    ['$'] = CREDENTIAL_BYTE, ['@'] = CREDENTIAL_BYTE,
+    ['|'] = ENDS_TOKEN, ['`'] = ENDS_TOKEN, ['+'] = CREDENTIAL_BYTE, ['/'] = CREDENTIAL_BYTE, ['_'] = IN_BOTH, ['-'] = IN_BOTH, ['.'] = IN_BOTH,
+    ['$'] = IN_BOTH, ['~'] = CREDENTIAL_BYTE, ['%'] = CREDENTIAL_BYTE, ['!'] = CREDENTIAL_BYTE, ['*'] = CREDENTIAL_BYTE, ['@'] = CREDENTIAL_BYTE,
+    ['0'] = IN_BOTH, ['1'] = IN_BOTH, ['2'] = IN_BOTH, ['3'] = IN_BOTH, ['4'] = IN_BOTH, ['5'] = IN_BOTH, ['6'] = IN_BOTH, ['7'] = IN_BOTH,
+    ['8'] = IN_BOTH, ['9'] = IN_BOTH, ['A'] = IN_BOTH, ['B'] = IN_BOTH, ['C'] = IN_BOTH, ['D'] = IN_BOTH, ['E'] = IN_BOTH, ['F'] = IN_BOTH,
+    ['G'] = IN_BOTH, ['H'] = IN_BOTH, ['I'] = IN_BOTH, ['J'] = IN_BOTH, ['K'] = IN_BOTH, ['L'] = IN_BOTH, ['M'] = IN_BOTH, ['N'] = IN_BOTH,
+    ['O'] = IN_BOTH, ['P'] = IN_BOTH, ['Q'] = IN_BOTH, ['R'] = IN_BOTH, ['S'] = IN_BOTH, ['T'] = IN_BOTH, ['U'] = IN_BOTH, ['V'] = IN_BOTH,
+    ['W'] = IN_BOTH, ['X'] = IN_BOTH, ['Y'] = IN_BOTH, ['Z'] = IN_BOTH, ['a'] = IN_BOTH, ['b'] = IN_BOTH, ['c'] = IN_BOTH, ['d'] = IN_BOTH,
+    ['e'] = IN_BOTH, ['f'] = IN_BOTH, ['g'] = IN_BOTH, ['h'] = IN_BOTH, ['i'] = IN_BOTH, ['j'] = IN_BOTH, ['k'] = IN_BOTH, ['l'] = IN_BOTH,
+    ['m'] = IN_BOTH, ['n'] = IN_BOTH, ['o'] = IN_BOTH, ['p'] = IN_BOTH, ['q'] = IN_BOTH, ['r'] = IN_BOTH, ['s'] = IN_BOTH, ['t'] = IN_BOTH,
+    ['u'] = IN_BOTH, ['v'] = IN_BOTH, ['w'] = IN_BOTH, ['x'] = IN_BOTH, ['y'] = IN_BOTH, ['z'] = IN_BOTH,
 };
 
-static bool is_credential_byte(char c) { return ascii_is_alnum(c) || byte_roles[(unsigned char)c] == CREDENTIAL_BYTE; }
+static bool is_name_byte(char c) { return (byte_roles[(unsigned char)c] & NAME_BYTE) != 0; }
+
+static bool is_credential_byte(char c) { return (byte_roles[(unsigned char)c] & CREDENTIAL_BYTE) != 0; }
 
 static bool ends_token(char c, enum extent extent)
 {
@@ -164,7 +173,7 @@ static bool begins_nocase(struct slice text, size_t at, struct slice part)
     return part.len <= text.len - at && slice_equal_nocase(slice_sub(text, at, at + part.len), part);
 }
 
-static enum extent extent_of(struct slice name)
+static enum extent judge_extent(struct slice name)
 {
     static const struct {
         struct slice part;
@@ -192,17 +201,28 @@ static enum sensitivity judge_name(const struct redactor *r, struct slice name)
     return name_sensitivity(name);
 }
 
-enum sensitivity text_sensitivity(struct redactor *r, struct slice name)
+/* Of no name that is longer than there is room for, and of none at all. */
+static const struct judged_name *judged(struct redactor *r, struct slice name)
 {
-    if (name.len > sizeof r->judged->text) return judge_name(r, name);
     unsigned slot = (unsigned)name.len * 31 + (unsigned char)name.data[0] * 7u + (unsigned char)name.data[name.len - 1];
     struct judged_name *j = &r->judged[slot % JUDGED_NAMES];
     if (j->len != name.len || memcmp(j->text, name.data, name.len) != 0) {
         j->len = (uint8_t)name.len;
         memcpy(j->text, name.data, name.len);
         j->sensitivity = (uint8_t)judge_name(r, name);
+        j->extent = (uint8_t)judge_extent(name);
     }
-    return (enum sensitivity)j->sensitivity;
+    return j;
+}
+
+enum sensitivity text_sensitivity(struct redactor *r, struct slice name)
+{
+    return name.len > sizeof r->judged->text ? judge_name(r, name) : (enum sensitivity)judged(r, name)->sensitivity;
+}
+
+static enum extent extent_of(struct redactor *r, struct slice name)
+{
+    return name.len == 0 || name.len > sizeof r->judged->text ? judge_extent(name) : (enum extent)judged(r, name)->extent;
 }
 
 /* The rule in a marker is no name, even if it is called after a token: "[redacted:github-token]: bad credentials". */
@@ -309,7 +329,7 @@ void text_read_value_as(struct redactor *r, struct reading *t, struct slice name
 {
     uint32_t from, to;
     if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
-    if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(name), &from, &to)) return;
+    if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(r, name), &from, &to)) return;
     if (is_ours(r, slice_sub(t->text, from, to))) return;
     bool secret = text_is_secret(t->text, name, s, from, to), call = t->text.data[to - 1] == '(';   /* sha256("...") has no name's form */
     if (s == NAME_STRONG && !is_quoted(t->text, from) && (call || !secret) && read_argument(r, t, from)) return;
@@ -415,7 +435,7 @@ void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
         at = skip_between_variables(t->text, at);
         if (!variable_at(t->text, at, &name, &value)) break;
         at = value;
-        if (!text_find_value(t->text, value, extent_of(name), &from, &to)) continue;
+        if (!text_find_value(t->text, value, extent_of(r, name), &from, &to)) continue;
         at = to < t->text.len && is_quote(t->text.data[to]) ? to + 1 : to;
         read_variable(r, t, name, from, to);
     }
@@ -515,36 +535,6 @@ static void read_disguised(struct redactor *r, struct reading *t, uint32_t end)
     text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
-static bool is_upper_letter(struct slice text, uint32_t at)
-{
-    unsigned char c = at < text.len ? (unsigned char)text.data[at] : 0;
-    bool latin = c == 0xc3 && at + 1 < text.len && (unsigned char)text.data[at + 1] >= 0x80 && (unsigned char)text.data[at + 1] <= 0x9e;
-    return (c >= 'A' && c <= 'Z') || latin;
-}
-
-static uint32_t word_end(struct slice text, uint32_t at)
-{
-    while (at < text.len && (ascii_is_alpha(text.data[at]) || (unsigned char)text.data[at] >= 0x80 || text.data[at] == '\'')) at++;
-    return at;
-}
-
-/* "by Maja Lindqvist": two or three words in capitals after a word that announces somebody. */
-static void read_person(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t at = end, to = end, words = 0;
-    if (at < t->text.len && t->text.data[at] == ' ') at++;
-    uint32_t from = at;
-    while (words < 3 && is_upper_letter(t->text, at)) {
-        uint32_t stop = word_end(t->text, at);
-        if (stop - at < 2) break;
-        words++;
-        to = stop;
-        at = stop < t->text.len && (t->text.data[stop] == ' ' || t->text.data[stop] == '-') ? stop + 1 : stop;
-        if (at == stop) break;
-    }
-    if (words >= 2) text_remove(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
-}
-
 static void read_caller(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t from, to;
@@ -576,7 +566,7 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     case TEXT_ADDRESS: read_address(r, t, end); break;
     case TEXT_QUERY: read_query(r, t, end); break;
     case TEXT_DISGUISED: read_disguised(r, t, end); break;
-    case TEXT_PERSON: read_person(r, t, end); break;
+    case TEXT_PERSON: text_read_person(r, t, end); break;
     case TEXT_CALLER: read_caller(r, t, end); break;
     case TEXT_PATTERN_COUNT: break;
     }

@@ -130,11 +130,11 @@ static bool is_plain_token(struct slice v)
 static bool is_random_value(struct slice v, bool announced)
 {
     if (v.len < MIN_BESIDE) return false;
-    if (announced && (is_number(v) || (v.len >= MIN_UNMIXED && is_plain_token(v) && entropy(v) > 2))) return true;
+    if (announced && (is_number(v) || (v.len >= MIN_UNMIXED && is_plain_token(v) && entropy_exceeds(v, 2)))) return true;
     if (announced && looks_like_guid(v)) return true;
     size_t hex = 0;
     while (hex < v.len && (ascii_is_digit(v.data[hex]) || (ascii_lower(v.data[hex]) >= 'a' && ascii_lower(v.data[hex]) <= 'f'))) hex++;
-    if (hex == v.len && v.len >= 32) return entropy(v) > 2;
+    if (hex == v.len && v.len >= 32) return entropy_exceeds(v, 2);
     return looks_like_credential(v);
 }
 
@@ -157,4 +157,34 @@ void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
     }
     if (to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
     text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
+static bool is_upper_letter(struct slice text, uint32_t at)
+{
+    unsigned char c = at < text.len ? (unsigned char)text.data[at] : 0;
+    bool latin = c == 0xc3 && at + 1 < text.len && (unsigned char)text.data[at + 1] >= 0x80 && (unsigned char)text.data[at + 1] <= 0x9e;
+    return (c >= 'A' && c <= 'Z') || latin;
+}
+
+static uint32_t word_end(struct slice text, uint32_t at)
+{
+    while (at < text.len && (ascii_is_alpha(text.data[at]) || (unsigned char)text.data[at] >= 0x80 || text.data[at] == '\'')) at++;
+    return at;
+}
+
+/* "by Maja Lindqvist": two or three words in capitals after a word that announces somebody. */
+void text_read_person(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t at = end, to = end, words = 0;
+    if (at < t->text.len && t->text.data[at] == ' ') at++;
+    uint32_t from = at;
+    while (words < 3 && is_upper_letter(t->text, at)) {
+        uint32_t stop = word_end(t->text, at);
+        if (stop - at < 2) break;
+        words++;
+        to = stop;
+        at = stop < t->text.len && (t->text.data[stop] == ' ' || t->text.data[stop] == '-') ? stop + 1 : stop;
+        if (at == stop) break;
+    }
+    if (words >= 2) text_remove(r, t, from, to, engine_finding(r, ENGINE_IDENTITY));
 }

@@ -72,5 +72,6 @@ void text_read_argument(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_beside(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_service(struct redactor *r, struct reading *t, uint32_t end);
+void text_read_person(struct redactor *r, struct reading *t, uint32_t end);
 
 #endif

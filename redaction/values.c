@@ -1,5 +1,6 @@
 #include "redaction/values.h"
 
+#include "base/check.h"
 #include "redaction/sensitive.h"
 #include "redaction/words.h"
 
@@ -220,7 +221,7 @@ static bool is_rest_of_program(struct slice v)
 /* "AKIA...", "MYA*", "<enter", "[your", "BBBBBB": something left out. */
 static bool is_abridged(struct slice v)
 {
-    size_t same = 1, upper = 0, letters = 0;
+    size_t same = 1, upper = 0;
     while (same < v.len && v.data[same] == v.data[0]) same++;
     if (same == v.len && same < 32) return true;
     if (v.len < 16 && v.len > 3 && memcmp(v.data + v.len - 3, "...", 3) == 0) return true;
@@ -230,11 +231,10 @@ static bool is_abridged(struct slice v)
     if (dots && memmem(v.data, v.len, "[...]", 5) != NULL) return true;
     if (memchr(v.data, '\xe2', v.len) != NULL && memmem(v.data, v.len, "\xe2\x80\xa6", 3) != NULL) return true;
     for (size_t k = 1; k + 1 < v.len; k++) {
-        letters += ascii_is_alpha(v.data[k]);
-        upper += v.data[k] >= 'A' && v.data[k] <= 'Z';
+        if (!ascii_is_alpha(v.data[k])) return false;
+        upper += v.data[k] <= 'Z';
     }
-    if (letters + 2 != v.len && v.len > 2) return false;
-    if (v.data[v.len - 1] == '*') return v.len < 8 && (upper == letters || upper == 0);
+    if (v.data[v.len - 1] == '*') return v.len < 8 && (upper + 2 == v.len || upper == 0);
     return memchr("<[{(", v.data[0], 4) != NULL && ascii_is_alpha(v.data[v.len - 1]);
 }
 
@@ -260,21 +260,26 @@ static struct slice trimmed(struct slice v)
     return v;
 }
 
-/* Whether the text is made of words as people write them, so many letters long on average. What changes case or class at every
- * other byte was drawn by lot, whatever else it looks like. */
-static bool is_readable(struct slice v, size_t letters_each)
+/* How many letters the words of a text have on average, as people write them: `userName` has two words of four. What changes case
+ * or class at every other byte was drawn by lot, whatever else it looks like. 0: it has more digits than text has. Without a branch,
+ * in bytes, for vectors. */
+static size_t letters_a_word(struct slice v)
 {
-    size_t words = 0, letters = 0, digits = count_digits(v);
-    if (digits > (v.len - digits) / 3) return false;   /* even if all the rest are letters */
+    uint8_t small[MAX_REFERENCE + 2] = {0}, capital[MAX_REFERENCE + 2] = {0}, words = 0, letters = 0;   /* one before, one behind */
+    size_t digits = count_digits(v);
+    CHECK(v.len <= MAX_REFERENCE && MAX_REFERENCE <= UINT8_MAX);
+    if (digits > (v.len - digits) / 3) return 0;   /* even if all the rest are letters */
     for (size_t i = 0; i < v.len; i++) {
-        char c = v.data[i], before = i > 0 ? v.data[i - 1] : ' ';
-        if (!ascii_is_alpha(c)) continue;
-        letters++;
-        bool upper = c <= 'Z', before_upper = ascii_is_alpha(before) && before <= 'Z';
-        bool next_lower = i + 1 < v.len && v.data[i + 1] >= 'a' && v.data[i + 1] <= 'z';
-        words += !ascii_is_alpha(before) || (upper && (!before_upper || next_lower));
+        small[i + 1] = (uint8_t)(v.data[i] - 'a') < 26;
+        capital[i + 1] = (uint8_t)(v.data[i] - 'A') < 26;
     }
-    return letters >= letters_each * words && digits <= letters / 3;
+    for (size_t i = 1; i <= v.len; i++) {
+        uint8_t inside = small[i - 1] | capital[i - 1], hump = capital[i] & ((capital[i - 1] ^ 1) | small[i + 1]);   /* userName, HTTPServer */
+        letters += small[i] | capital[i];
+        words += ((small[i] | capital[i]) & (inside ^ 1)) | hump;
+    }
+    if (digits > letters / 3u) return 0;
+    return words > 0 ? letters / words : SIZE_MAX;   /* letters of another alphabet: no word is too short */
 }
 
 bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
@@ -285,9 +290,10 @@ bool refers_to_value(struct slice name, struct slice value, bool quoted, char af
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
     if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value)) return true;
     if (is_abridged(value)) return true;
-    if (!is_readable(value, 3)) return false;
-    bool by_chance = memchr(value.data, '_', value.len) == NULL && !is_readable(value, 4);   /* `xKqTnJmPW` ends like a name */
-    if (is_credential_name(value) && !by_chance) return true;
+    size_t letters = letters_a_word(value);
+    if (letters < 3) return false;
+    bool by_chance = letters < 4 && memchr(value.data, '_', value.len) == NULL;   /* `xKqTnJmPW` ends like a name */
+    if (!by_chance && is_credential_name(value)) return true;
     if (is_file_path(value) || is_file_name(value)) return true;
     return !quoted && (is_named_thing(value) || is_expression(value, after));
 }

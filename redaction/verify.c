@@ -23,16 +23,18 @@ double entropy(struct slice text)
 
 /* Nearly all that is asked about is well above. Shannon's entropy is no less than Renyi's of order 2, which takes no logarithm: the
  * binary logarithm of the square of the length over the sum of the squares of the counts. */
-bool entropy_reaches(struct slice text, double bits)
+static bool is_well_above(struct slice text, double bits)
 {
-    if (text.len > 0 && text.len <= SHORT_TEXT) {
-        uint8_t counts[256] = {0};
-        uint32_t squares = 0;   /* one more of a byte adds twice their number before, and one */
-        for (size_t i = 0; i < text.len; i++) squares += 2u * counts[(unsigned char)text.data[i]]++ + 1;
-        if ((double)(text.len * text.len) > squares * exp2(bits) * (1 + ROUNDING)) return true;
-    }
-    return entropy(text) >= bits;
+    if (text.len == 0 || text.len > SHORT_TEXT) return false;
+    uint8_t counts[256] = {0};
+    uint32_t squares = 0;   /* one more of a byte adds twice their number before, and one */
+    for (size_t i = 0; i < text.len; i++) squares += 2u * counts[(unsigned char)text.data[i]]++ + 1;
+    return (double)(text.len * text.len) > squares * exp2(bits) * (1 + ROUNDING);
 }
+
+bool entropy_reaches(struct slice text, double bits) { return is_well_above(text, bits) || entropy(text) >= bits; }
+
+bool entropy_exceeds(struct slice text, double bits) { return is_well_above(text, bits) || entropy(text) > bits; }
 
 static bool is_hex(char c) { return ascii_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 
@@ -110,6 +112,8 @@ bool luhn_valid(struct slice digits)
     }
     return digits.len > 0 && sum % 10 == 0;
 }
+
+#define LONGEST_CREDENTIALS 16384   /* of an authorization header */
 
 /* --- Verifiers ---------------------------------------------------------------------------------------------------------- */
 
@@ -234,6 +238,22 @@ static bool check_after_colon(struct slice text, uint32_t *from, uint32_t *to, d
     if (!colon) return false;
     *from = (uint32_t)(colon + 1 - text.data);
     return *from < *to;
+}
+
+static bool is_credentials_byte(char c)
+{
+    return ascii_is_alnum(c) || (c > ' ' && c < 0x7f && strchr("\"'(),;<>?[\\]`{|}", c) == NULL);
+}
+
+/* The secret is what follows the scheme of an authorization header, which is the span. */
+static bool check_after_scheme(struct slice text, uint32_t *from, uint32_t *to, double unused)
+{
+    static const char *const schemes[] = {"bearer", "basic", "token", "apikey", "sharedkey", "splunk", "aad-sas", "key", "bot", NULL};
+    (void)unused;
+    if (*to == text.len || text.data[*to] != ' ' || !is_listed(slice_sub(text, *from, *to), schemes)) return false;
+    *from = ++*to;
+    while (*to < text.len && *to - *from < LONGEST_CREDENTIALS && is_credentials_byte(text.data[*to])) ++*to;
+    return *to - *from >= 4;
 }
 
 /* One dot-separated part of a compact token; returns where it ends. */
@@ -412,6 +432,7 @@ const struct verifier verifiers[] = {
     {"base64", "bytes", check_base64, "decodes as base64 to so many bytes"},
     {"basic-credentials", "", check_basic, "decodes as base64 to something with a colon"},
     {"after-colon", "", check_after_colon, "the secret is what follows the colon"},
+    {"after-scheme", "", check_after_scheme, "the secret is what follows a scheme such as Bearer"},
     {"jwt", "", check_jwt, "a JSON web token: its header decodes; takes all its parts"},
     {"pem", "", check_pem, "a PEM block: takes it from BEGIN to END"},
     {"sk-before", "", check_sk_before, "begins with sk- before the hit"},

@@ -23,8 +23,9 @@ const struct verifier *verifier_find(struct slice name);
 /* Shannon entropy in bits per byte. */
 double entropy(struct slice text);
 
-/* Whether it is so many or more. Cheaper, and agrees with entropy(). */
+/* Whether it is so many or more, and whether it is more. Cheaper, and agree with entropy(). */
 bool entropy_reaches(struct slice text, double bits);
+bool entropy_exceeds(struct slice text, double bits);
 
 bool looks_like_guid(struct slice text);          /* 8-4-4-4-12 hex */
 bool looks_like_placeholder(struct slice text);   /* "<password>", "${X}", "********", "xxxxxxxx", "changeme", "null", ... */

@@ -121,8 +121,12 @@ static void whether_entropy_reaches_a_limit_agrees_with_entropy(void **state)
             text[k] = (char)('0' + (seed >> 16) % letters);
         }
         struct slice s = slice_of(text, len);
-        for (double bits = 0; bits <= 6; bits += 0.2) assert_int_equal(entropy_reaches(s, bits), entropy(s) >= bits);
+        for (double bits = 0; bits <= 6; bits += 0.2) {
+            assert_int_equal(entropy_reaches(s, bits), entropy(s) >= bits);
+            assert_int_equal(entropy_exceeds(s, bits), entropy(s) > bits);
+        }
         assert_true(entropy_reaches(s, entropy(s)));
+        assert_false(entropy_exceeds(s, entropy(s)));
     }
     assert_true(entropy_reaches(SLICE(""), 0));
     assert_false(entropy_reaches(SLICE(""), 0.1));
@@ -532,7 +536,6 @@ static void tokens_of_one_alphabet_stand_alone(void **state)
         {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga", 0, true},
         {"devops-token", "Y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga", 1, false},
         {"devops-token", " y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga ", 1, true},
-        {"devops-token", " y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga ", 0, false},
         {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcogaA", 0, false},
         {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcogaa", 0, false},
         {"devops-token", "y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcog", 0, false},
@@ -545,12 +548,13 @@ static void tokens_of_one_alphabet_stand_alone(void **state)
         {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQ", 0, false},
         {"nkey-seed", "aSUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 1, false},
         {"nkey-seed", "SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQMa", 0, false},
-        {"nkey-seed", "-SUAHDE6HZS52KKM7SNIPXR6LGDFGUSYEZSHYCK7NTZTKLEQWDBR5GVJXQM", 0, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice text = slice_from(cases[i].text);
         uint32_t from, to;
-        if (finder(cases[i].finder)->find(slice_from(cases[i].text), cases[i].at, &from, &to) != cases[i].found)
+        bool run = find_base32_run(text, cases[i].at, &from, &to) && from == cases[i].at;
+        if ((run && finder(cases[i].finder)->find(text, from, &from, &to)) != cases[i].found)
             fail_msg("%s: %s at %u", cases[i].finder, cases[i].text, cases[i].at);
     }
 }
