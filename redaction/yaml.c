@@ -11,6 +11,7 @@
 
 #define EXCERPT 160       /* bytes of a source line shown in an error */
 #define NAMES_SHOWN 120   /* bytes of a list of known names in one */
+#define READ_BYTES (64 * 1024)   /* of a file, at first */
 
 struct yaml_document {
     struct arena      arena;
@@ -283,20 +284,39 @@ static struct yaml_document *read_text(const char *name, struct slice text, bool
 
 struct yaml_document *yaml_read(const char *name, struct slice text, struct error *err) { return read_text(name, text, false, err); }
 
+/* To its end, or a byte more than may be read; malloc'ed. NULL: no memory. */
+static char *read_all(FILE *file, size_t *len)
+{
+    char  *text = NULL;
+    size_t room = 0;
+    *len = 0;
+    do {
+        room = room == 0 ? READ_BYTES : 4 * room > YAML_MAX_BYTES ? YAML_MAX_BYTES + 1 : 4 * room;
+        char *larger = realloc(text, room);
+        if (larger == NULL) {
+            free(text);
+            return NULL;
+        }
+        text = larger;
+        *len += fread(text + *len, 1, room - *len, file);
+    } while (*len == room && room <= YAML_MAX_BYTES);
+    return text;
+}
+
 static struct yaml_document *open_file(const char *path, bool discreet, struct error *err)
 {
     struct yaml_document *document = NULL;
     char *buffer = NULL;
+    size_t len;
     FILE *file = fopen(path, "rbe");
-    if (!file) {
+    if (!file)
         error_set_errno(err, ERROR_USAGE, "cannot open '%s'", path);
-    } else if (!(buffer = malloc(YAML_MAX_BYTES + 1))) {
+    else if (!(buffer = read_all(file, &len)))
         out_of_memory(err);
-    } else {
-        size_t len = fread(buffer, 1, YAML_MAX_BYTES + 1, file);
-        if (ferror(file)) error_set_errno(err, ERROR_USAGE, "cannot read '%s'", path);
-        else document = read_text(path, slice_of(buffer, len), discreet, err);
-    }
+    else if (ferror(file))
+        error_set_errno(err, ERROR_USAGE, "cannot read '%s'", path);
+    else
+        document = read_text(path, slice_of(buffer, len), discreet, err);
     free(buffer);
     if (file) fclose(file);
     return document;

@@ -2,6 +2,9 @@
  * is refused, a block that is not one of those that were written, or a store that is not as it was found when it is opened again. */
 #include "store_image.h"
 
+#define ALL            (((1u << BLOCKS) - 1) << 1)
+#define UNDAMAGED_EACH 4   /* one of so many stores from which nothing is missing is opened again, too */
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -37,19 +40,24 @@ static unsigned blocks_in(struct store *s)
     return found;
 }
 
+static unsigned found_when_opened(void)
+{
+    size_t              before = quick_live;
+    struct store_report report = {0};
+    struct error        err = {0};
+    struct store       *s = open_store(&report, &err);
+    if (s == NULL) fprintf(stderr, "%s\n", err.text);
+    CHECK(s != NULL);
+    unsigned found = blocks_in(s);
+    store_close(s);
+    CHECK(quick_live == before);
+    return found;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    unsigned found[2];
     lay_out(data, len);
-    for (int round = 0; round < 2; round++) {
-        struct store_report report = {0};
-        struct error        err = {0};
-        struct store       *s = open_store(&report, &err);
-        if (s == NULL) fprintf(stderr, "%s\n", err.text);
-        CHECK(s != NULL);
-        found[round] = blocks_in(s);
-        store_close(s);
-    }
-    CHECK(found[0] == found[1]);
+    unsigned found = found_when_opened();
+    if (found != ALL || len % UNDAMAGED_EACH == 0) CHECK(found_when_opened() == found);
     return 0;
 }
