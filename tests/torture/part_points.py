@@ -1,5 +1,4 @@
-"""Named crash points: the process is killed right before and right after every kind of change it makes, alone and in pairs."""
-import itertools
+"""Named crash points: the process is killed right before and right after every kind of change it makes."""
 import random
 import shutil
 import time
@@ -41,41 +40,31 @@ def names_of_points(subject, context):
 
 def die_at(subject, point, hit, chance):
     """One life that ends at the point, perhaps while it is being stopped. False: it did not come by."""
-    subject.web.mode = chance.choice(["up", "busy"])
+    modes = ["up", "busy"]
+    chance.shuffle(modes)
+    subject.web.mode = modes[0]
     subject.environment = preload(FAULTY_POINT=f"{point}:{hit}")
     subject.spawn()
-    if not wait_until(lambda: (subject.process.poll() is not None, None), COMES_SECONDS):
+    for mode in modes:   # what goes into the spool leaves it in the same life, or the other way around
+        subject.web.mode = mode
+        if wait_until(lambda: (subject.process.poll() is not None, None), COMES_SECONDS / 2):
+            break
+    else:
         subject.stop()
     assert subject.process.returncode in (0, -9), f"{point}: {subject.last_words()}"
     return subject.process.returncode == -9
 
 
-def begin(context, **more):
-    subject = Subject(new_folder(context.folder, "run"), seed=context.seed, rotate=ROTATE, **more)
-    subject.begin_traffic(clients=1)
-    return subject, *names_of_points(subject, context), random.Random(context.seed)
-
-
-def end(subject, kills, lives, figures):
-    subject.environment = {}
-    wrong = subject.settle()
-    verdict = subject.verdict(whole=False, duplicates_allowed=lives * DUPLICATES_EACH)
-    return from_verdict(verdict, kills, wrong, **figures, **{
-        "acknowledged records lost": verdict.figures["missing"],
-        "duplicates per crash and sink": round(verdict.figures["duplicates"] / max(1, kills) / 2, 2)})
-
-
-def die_while_made(context, points, chance):
-    """One point after the other from the very first life on, in which the store is made. True: all came by, and the last life was
-    sound."""
-    folder = new_folder(context.folder, "made-" + "-".join(points))
+def die_while_made(context, point, chance):
+    """At the point in the very first life, in which the store is made. True: it came by, and the next life was sound."""
+    folder = new_folder(context.folder, f"made-{point}")
     subject = Subject(new_folder(folder, "run"), context.seed)
     subject.write_lines(10)
-    died = all([die_at(subject, point, 1, chance) for point in points])
+    died = die_at(subject, point, 1, chance)
     subject.environment = {}
     wrong = subject.settle()
-    verdict = subject.verdict(whole=False, duplicates_allowed=2 * len(points) * len(subject.journal.issued))
-    assert not wrong and not verdict.red, f"{points} while the store is made: {wrong} {verdict.details}"
+    verdict = subject.verdict(whole=False, duplicates_allowed=2 * len(subject.journal.issued))
+    assert not wrong and not verdict.red, f"{point} while the store is made: {wrong} {verdict.details}"
     shutil.rmtree(folder)
     return died
 
@@ -83,34 +72,22 @@ def die_while_made(context, points, chance):
 @part("points")
 def run(context):
     """Each point at its first hit, its second, and a later one. Those that are met only while the store is made, in new ones."""
-    subject, points, _, chance = begin(context, kafka=context.kafka() if context.scale > 0 else None, sealed=True)
+    subject = Subject(new_folder(context.folder, "run"), seed=context.seed, rotate=ROTATE,
+                      kafka=context.kafka() if context.scale > 0 else None, sealed=True)
+    subject.begin_traffic(clients=1)
+    points, chance = names_of_points(subject, context)[0], random.Random(context.seed)
     lives = [(point, hit) for point in points for hit in (1, 2, chance.randint(3, LATER))]
     chance.shuffle(lives)
     lives = lives[:context.amount(5, len(lives))]
     died = [life for life in lives if die_at(subject, *life, chance)]
     tried, reached = ({point for point, _ in those} for those in (lives, died))
-    made = [point for point in sorted(tried - reached) if context.scale > 0 and die_while_made(context, [point], chance)]
+    made = [point for point in sorted(tried - reached) if context.scale > 0 and die_while_made(context, point, chance)]
     died, reached = died + [(point, 1) for point in made], reached | set(made)
-    return end(subject, len(died), len(lives), {
+    subject.environment = {}
+    wrong = subject.settle()
+    verdict = subject.verdict(whole=False, duplicates_allowed=len(lives) * DUPLICATES_EACH)
+    return from_verdict(verdict, len(died), wrong, **{
         "crash points found": len(points), "died at a point": f"{len(died)} of {len(lives)}",
-        "points reached": f"{len(reached)} of {len(tried)}", "points not reached": " ".join(sorted(tried - reached)) or "none"})
-
-
-def die_twice(context, subject, made, pair, chance):
-    if made.intersection(pair):
-        return die_while_made(context, pair, chance)
-    return all([die_at(subject, point, 1, chance) for point in pair])
-
-
-@part("pairs")
-def run_pairs(context):
-    """Each pair of points, in two lives one after the other; a shard of them at a time, the same for the same points."""
-    subject, points, made, chance = begin(context)
-    every = list(itertools.product(points, points))
-    random.Random(len(every)).shuffle(every)
-    number, of = context.shard
-    pairs = every[number - 1::of]
-    pairs = pairs[:context.amount(2, len(pairs))]
-    both = sum(die_twice(context, subject, made, pair, chance) for pair in pairs)
-    return end(subject, 2 * both, 2 * len(pairs), {
-        "pairs tried": f"{len(pairs)} of {len(every)}, shard {number} of {of}", "died at both of a pair": both})
+        "points reached": f"{len(reached)} of {len(tried)}", "points not reached": " ".join(sorted(tried - reached)) or "none",
+        "acknowledged records lost": verdict.figures["missing"],
+        "duplicates per crash and sink": round(verdict.figures["duplicates"] / max(1, len(died)) / 2, 2)})

@@ -20,8 +20,11 @@ from journal import FILE_KINDS, HTTP_KINDS, Journal
 BINARY = str(judge.BINARY)
 PATIENCE = 90         # seconds without progress until a run counts as stuck
 ROTATE_EACH = 4000    # lines of a log file
+PORTS = 20000, 32000
 SLOW_SECONDS = 2      # until a slow receiver answers
 WITHHELD_EACH = 50    # one record in so many must be withheld
+
+given = set()         # ports
 
 CONFIG = """sources:
   - {{name: logs, type: file, paths: ["{feed}/*.log*"], poll: 20ms}}
@@ -40,9 +43,17 @@ SEALED = 'sealed: {{path: "{folder}/kept/withheld.jsonl", key_file: "{keys}/audi
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the system gives to connections: none of these may take it before the program listens, or listens again."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in given:
+            given.add(port)
+            return port
 
 
 def make_keys(folder):
