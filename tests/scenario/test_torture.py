@@ -12,7 +12,8 @@ from outcome import PARTS, Context, LeftOut   # noqa: E402
 
 
 # A comparison; the same as points, for longer; depends on speed; tests and commands, which run by themselves.
-NOT_SAMPLED = ("rsyslog", "rsyslog-direct", "syslog-ng", "pairs", "overload", "allocation", "valgrind", "threads", "peers", "worst",
+NOT_SAMPLED = ("rsyslog", "rsyslog-direct", "syslog-ng", "pairs", "overload", "allocation", "valgrind", "threads", "sanitizers",
+               "peers", "worst",
                "fuzz", "coverage")
 
 

@@ -1,9 +1,11 @@
-"""The unit tests again, where a fault of memory or between threads cannot hide: every request for memory refused, valgrind, and
-ThreadSanitizer."""
+"""The tests again, where a fault of memory or between threads cannot hide: every request for memory refused, valgrind, and the
+sanitizers."""
 import os
 import re
 import shutil
 import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
 
 from judge import ROOT
 from outcome import LeftOut, Outcome, part
@@ -72,3 +74,43 @@ def threads(context):
     """librdkafka does not stand ThreadSanitizer: its tests are left out."""
     environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"}
     return tried(((program.name, [program]) for program in chosen(built("tsan"), context)), environment)
+
+
+REPORT = re.compile(rb"(?:WARNING|ERROR): \w+Sanitizer: .*|runtime error: .*")
+SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
+SAMPLE = "samples or container"
+SIDE_BY_SIDE = ["-n", "2", "--dist", "worksteal"]
+
+
+def reports_below(folder):
+    """What sanitizers said in the logs of programs, each kind once; a test may not have looked."""
+    files = [path for path in folder.rglob("*.log") if path.is_file()]
+    return sorted({match.decode(errors="replace")[:160] for path in files for match in REPORT.findall(path.read_bytes())})
+
+
+def suite(preset, context):
+    """All scenarios with the program of that build: (figure, what is red, how many ran)."""
+    binary = built(preset, "lethe", "leakscan").parent / "lethe"
+    results, files = context.folder / f"{preset}.xml", context.folder / f"{preset}-files"
+    has_xdist = subprocess.run([sys.executable, "-c", "import xdist"], capture_output=True, check=False).returncode == 0
+    environment = {**os.environ, "LETHE_BINARY": str(binary), "LETHE_SANITIZE": SANITIZERS[preset], "PYTHONDONTWRITEBYTECODE": "1",
+                   "TSAN_OPTIONS": "second_deadlock_stack=1"}
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(SIDE_BY_SIDE if has_xdist else []),
+                    *([] if context.scale > 0 else ["-k", SAMPLE]), f"--junitxml={results}", f"--basetemp={files}", "tests/scenario"],
+                   cwd=ROOT, env=environment, capture_output=True, timeout=4 * HOURS, check=False)
+    cases = list(ElementTree.parse(results).iter("testcase"))
+    failed = [case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    ran, reports = len(cases) - skipped, reports_below(files)
+    figure = f"{ran - len(failed)} of {ran} scenarios passed, {skipped} left out, {len(reports)} reports"
+    return figure, [f"{preset}: {what}" for what in failed + reports], ran
+
+
+@part("sanitizers")
+def sanitizers(context):
+    """The scenarios with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer."""
+    figures, red, total = {}, [], 0
+    for preset, name in SANITIZERS.items():
+        figures[name], wrong, ran = suite(preset, context)
+        red, total = red + wrong, total + ran
+    return Outcome(total, figures, red)
