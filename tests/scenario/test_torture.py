@@ -13,8 +13,7 @@ from outcome import PARTS, Context, LeftOut   # noqa: E402
 
 # A comparison; the same as points, for longer; depends on speed; tests and commands, which run by themselves.
 NOT_SAMPLED = ("rsyslog", "rsyslog-direct", "syslog-ng", "pairs", "overload", "allocation", "valgrind", "threads", "sanitizers",
-               "peers", "worst",
-               "fuzz", "coverage")
+               "peers", "worst", "fuzz", "coverage")
 
 
 def broker_if_any(request):

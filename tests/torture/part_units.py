@@ -77,7 +77,7 @@ def threads(context):
 
 
 REPORT = re.compile(rb"(?:WARNING|ERROR): \w+Sanitizer: .*|runtime error: .*")
-SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
+SANITIZERS = {"tsan": "thread", "asan": "address,undefined"}
 SAMPLE = "samples or container"
 SIDE_BY_SIDE = ["-n", "2", "--dist", "worksteal"]
 
@@ -108,7 +108,7 @@ def suite(preset, context):
 
 @part("sanitizers")
 def sanitizers(context):
-    """The scenarios with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer."""
+    """The scenarios with ThreadSanitizer, and with AddressSanitizer and UndefinedBehaviorSanitizer."""
     figures, red, total = {}, [], 0
     for preset, name in SANITIZERS.items():
         figures[name], wrong, ran = suite(preset, context)
