@@ -1,5 +1,6 @@
-"""A store that was damaged between two runs: flipped bytes, cut files, pages of zeros. The unit tests do this at every byte of the
-store alone; here the whole program starts on it. What is lost is told, and the rest is delivered."""
+"""A store that was damaged between two runs: flipped bytes, cut files, pages of zeros, pages in each other's place or there twice; and one of
+some moment before, as from a backup. The unit tests do the first three at every byte of the store alone; here the whole program starts on
+it. What is lost is told, and the rest is delivered."""
 import random
 import re
 import shutil
@@ -14,23 +15,27 @@ TOLD_LOST = re.compile(r"lost: (\d+) blocks")
 TOLD_SKIPPED = re.compile(r"block \d+ in .* is damaged and lost")
 
 
+OLDER = "older"         # a whole store of when half of the requests were there
+
+
 def make_images(context):
-    """A subject whose spool holds REQUESTS blocks, and copies of its store: as a kill leaves it, and as an orderly end does."""
+    """A subject whose spool holds REQUESTS blocks, and copies of its store: as a kill leaves it, as an orderly end does, and OLDER. With
+    each, what it owes."""
     subject = Subject(new_folder(context.folder, "run"), seed=context.seed)
     lines = subject.config.read_text().splitlines(keepends=True)
     subject.config.write_text("".join(line for line in lines if "name: disk" not in line))
     subject.web.mode = "busy"
     subject.start()
-    for _ in range(REQUESTS):
-        assert subject.post(ITEMS) > 0
-    images = {}
-    for end in ("killed", "stopped"):
-        subject.kill() if end == "killed" else subject.stop()
-        images[end] = context.folder / end
+    images, owed = {}, {}
+    for end, requests in ((OLDER, REQUESTS // 2), ("killed", REQUESTS - REQUESTS // 2), ("stopped", 0)):
+        for _ in range(requests):
+            assert subject.post(ITEMS) > 0
+        subject.stop() if end == "stopped" else subject.kill()
+        images[end], owed[end] = context.folder / end, subject.journal.deliverable()
         shutil.copytree(subject.folder / "state", images[end])
-        if end == "killed":
+        if end != "stopped":
             subject.start()
-    return subject, images
+    return subject, images, owed
 
 
 def flip(data, chance):
@@ -51,17 +56,36 @@ def blank(data, chance):
     return f"page at {at} zeroed"
 
 
+def two_pages(data, chance):
+    pages = range(0, len(data) // PAGE * PAGE, PAGE)
+    return chance.sample(pages, 2) if len(pages) > 1 else (0, 0)
+
+
+def swap(data, chance):
+    one, other = two_pages(data, chance)
+    data[one:one + PAGE], data[other:other + PAGE] = data[other:other + PAGE], data[one:one + PAGE]
+    return f"pages at {one} and {other} swapped"
+
+
+def repeat(data, chance):
+    one, other = two_pages(data, chance)
+    data[other:other + PAGE] = data[one:one + PAGE]
+    return f"page at {one} also at {other}"
+
+
 def damage(subject, images, chance):
-    """Lays out a store and damages it; what was done."""
+    """Lays out a store and damages it, but for an older one; which it was, and what was done."""
     end = chance.choice(list(images))
     state = subject.folder / "state"
     shutil.rmtree(state)
     shutil.copytree(images[end], state)
+    if end == OLDER:
+        return end, "whole"
     path = chance.choice([p for p in (state / "store.db", state / "store.db-wal") if p.exists() and p.stat().st_size > 0])
     data = bytearray(path.read_bytes())
-    done = chance.choice([flip, flip, cut, blank])(data, chance)
+    done = chance.choice([flip, flip, cut, blank, swap, repeat])(data, chance)
     path.write_bytes(data)
-    return f"{end}, {path.name}: {done}"
+    return end, f"{path.name}: {done}"
 
 
 def is_end_of_log(what, lost):
@@ -95,12 +119,13 @@ def recover(subject, number):
 @part("damage")
 def run(context):
     damages, chance = context.amount(6, 400), random.Random(context.seed)
-    subject, images = make_images(context)
-    owed, red, noticed, lost_records, cut_off = subject.journal.deliverable(), [], 0, 0, 0
+    subject, images, owed = make_images(context)
+    red, noticed, lost_records, cut_off, older = [], 0, 0, 0, 0
     for number in range(damages):
-        what = damage(subject, images, chance)
+        end, what = damage(subject, images, chance)
+        older += end == OLDER
         count, told, log, wrong = recover(subject, number)
-        lost = owed - count.copies.keys()
+        lost = owed[end] - count.copies.keys()
         noticed += told > 0 or "damaged" in log
         lost_records += len(lost)
         if lost and "damaged" not in log and is_end_of_log(what, len(lost)):
@@ -109,11 +134,12 @@ def run(context):
             wrong = wrong or f"{len(lost)} records are lost and nothing is said"
         if count.unknown + count.altered + count.exposed > 0:
             wrong = "something came that was never sent"
-        red += [f"{what}: {wrong}"] if wrong else []
+        red += [f"{end}, {what}: {wrong}"] if wrong else []
     subject.web.close()
     leaks, scanned = judge.scan(subject.journal_path, subject.folder)
     red += [f"leak in {place}: {hits[:3]}" for place, hits in leaks.items()]
     return Outcome(damages, {
-        "damaged stores started on": damages, "of them told as damaged": noticed, "records in each": len(owed),
+        "damaged stores started on": damages - older, "of them told as damaged": noticed, "whole stores of before": older,
+        "records in each": len(owed["killed"]),
         "records lost, on average": round(lost_records / damages, 2), "lost without a word with the end of a log": cut_off,
         "canary pieces": sum(map(len, leaks.values())), "MB scanned": round(scanned / 1e6, 1)}, red)

@@ -21,6 +21,7 @@ BINARY = str(judge.BINARY)
 PATIENCE = 90         # seconds without progress until a run counts as stuck
 ROTATE_EACH = 4000    # lines of a log file
 PORTS = 20000, 32000
+ANEW = "policy and keys are taken anew"   # logged after a reload that changes nothing else
 SLOW_SECONDS = 2      # until a slow receiver answers
 WITHHELD_EACH = 50    # one record in so many must be withheld
 
@@ -154,6 +155,8 @@ class Subject:
         self.config.write_text(self.configuration(spool, rotate))
         self.environment, self.peak_mb, self.is_cut_off = environment or {}, 0, False
         self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
+        self.prefix = []   # of the command: a program that becomes the subject
+        self.working = self.folder / "core"
         self.log = self.outside / "run.log"
 
     def configuration(self, spool, rotate):
@@ -180,7 +183,7 @@ class Subject:
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
         environment = {**os.environ, "TMPDIR": str(self.folder / "temp"), **self.environment}
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config)], cwd=self.folder / "core",
+            self.process = subprocess.Popen([*self.prefix, BINARY, "run", "-c", str(self.config)], cwd=self.working,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         return self
 
@@ -238,6 +241,15 @@ class Subject:
         self.note_memory()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=120)
+
+    def reload(self):
+        """Asks for it, and waits until it is done."""
+        before = self.count_said(ANEW)
+        self.process.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: (self.count_said(ANEW) > before, None)), self.last_words()
+
+    def count_said(self, text):
+        return self.log.read_bytes().count(text.encode())
 
     def get(self, path, timeout=5):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=timeout) as answer:
