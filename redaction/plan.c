@@ -134,7 +134,7 @@ uint32_t plan_traits(const void *context, struct slice key)
     if (name_list_has(&p->policy.secret_names, key)) s = NAME_STRONG;
     if (name_list_has(&p->policy.plain_names, key)) s = NAME_PLAIN;
     if (s == NAME_STRONG) traits |= TRAIT_STRONG;
-    if (s == NAME_WEAK) traits |= TRAIT_WEAK;
+    if (s == NAME_WEAK) traits |= TRAIT_WEAK | (name_is_token(key) ? TRAIT_TOKEN : 0);
     const struct joined joined = join(key);
     if (joined_equals_any(&joined, environment_names))
         traits |= TRAIT_ENVIRONMENT | (joined_equals_any(&joined, plain_environment_names) ? 0 : TRAIT_VARIABLES);

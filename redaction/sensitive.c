@@ -58,7 +58,7 @@ static const char *const strong_parts[] = {
     "authorization", "authtoken", "accesstoken", "refreshtoken", "idtoken", "bearertoken", "sastoken", "sessiontoken",
     "runtoken", "securitytoken", "xsrftoken", "csrftoken", "apitoken", "identityheader", "userpwd", "credential",
     "clientassertion", "azurewebjobsstorage", "clientcertificate", "privatepem", "accesspat", "trackingtoken",
-    "xmstokenaad", "xmsclientprincipal", "saskey", "zumoauth", NULL,
+    "xmstokenaad", "oauthverifier", "codeverifier", "authcode", "authorizationcode", "oauthkey", "xmsclientprincipal", "saskey", "zumoauth", NULL,
 };
 
 /* Last words, with the space before. */
@@ -229,4 +229,22 @@ bool looks_like_credential(struct slice v)
     if (n.dash + n.dot > 0 && n.digit < v.len / 5 && (n.upper == 0 || n.lower == 0)) return false;
     if (v.len >= 19 && v.data[4] == '-' && v.data[7] == '-' && v.data[10] == 'T') return false;   /* ISO time */
     return entropy_reaches(v, v.len < 20 ? 3.0 : 3.2);
+}
+
+#define SHORTEST_MIXED 8
+
+bool looks_mixed(struct slice v)
+{
+    size_t turns = 0;
+    for (size_t i = 0; i < v.len; i++) {
+        if (!ascii_is_alnum(v.data[i])) return false;
+        turns += i > 0 && ascii_is_digit(v.data[i]) != ascii_is_digit(v.data[i - 1]);
+    }
+    return v.len >= SHORTEST_MIXED && turns > 1 && !looks_like_placeholder(v);
+}
+
+bool name_is_token(struct slice name)
+{
+    if (name.len > 0 && ascii_lower(name.data[name.len - 1]) == 's') name.len--;
+    return name.len >= 5 && slice_equal_nocase(slice_sub(name, name.len - 5, name.len), SLICE("token"));
 }

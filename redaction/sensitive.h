@@ -25,4 +25,10 @@ bool says_nothing(struct slice value);
  * a path, a host name, a version or a word. */
 bool looks_like_credential(struct slice value);
 
+/* Whether a shorter value is no word either, since letters and digits take turns in it: "7U8C68I1L7". */
+bool looks_mixed(struct slice value);
+
+/* Whether a weak name is a token's, of which looks_mixed() is enough. */
+bool name_is_token(struct slice name);
+
 #endif

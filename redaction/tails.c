@@ -7,7 +7,7 @@ enum {
 };
 
 static const uint16_t sets[256] = {
-    ['"'] = QUOTE, ['\''] = QUOTE, ['\\'] = BACKSLASH, [']'] = CLOSE, [' '] = SPACE, ['\t'] = TAB, ['?'] = MARK, ['.'] = MARK | NAME, ['+'] = MARK,
+    ['"'] = QUOTE, ['\''] = QUOTE, ['\\'] = BACKSLASH, [']'] = CLOSE, [' '] = SPACE, ['\t'] = TAB, ['?'] = MARK, ['.'] = MARK | NAME, ['+'] = MARK, ['!'] = MARK,
     ['|'] = MARK, ['='] = EQUALS, [':'] = COLON, ['>'] = GREATER, ['_'] = NAME, ['-'] = NAME, ['&'] = OPEN, ['['] = OPEN, ['*'] = STAR, [','] = COMMA,
     ['{'] = LINE, ['\r'] = LINE, ['\n'] = LINE,
     ['0'] = NAME, ['1'] = NAME, ['2'] = NAME, ['3'] = NAME, ['4'] = NAME, ['5'] = NAME, ['6'] = NAME, ['7'] = NAME, ['8'] = NAME, ['9'] = NAME,

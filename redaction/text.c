@@ -48,6 +48,13 @@ static bool ends_token(char c, enum extent extent)
     return (byte_roles[(unsigned char)c] & (extent == EXTENT_CONNECTION ? ENDS_CONNECTION : ENDS_TOKEN)) != 0;
 }
 
+/* A bracket ends what stands between brackets, not what goes on behind it: "x7)Qe9" is one word. */
+static bool closes(struct slice text, uint32_t at)
+{
+    char c = text.data[at];
+    return (c != ')' && c != '}' && c != '>') || at + 1 >= text.len || !is_name_byte(text.data[at + 1]);
+}
+
 /* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
 uint32_t text_quoted_end(struct slice text, uint32_t at, char quote)
 {
@@ -85,9 +92,16 @@ uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent)
         for (int pad = 0; pad < 2 && end < text.len && text.data[end] == '='; pad++) end++;
         return end;
     }
-    while (end < text.len && !ends_token(text.data[end], extent)) end++;
+    while (end < text.len && !(ends_token(text.data[end], extent) && closes(text, end))) end++;
     if (end > at && text.data[end - 1] == '\\') end--;   /* the escape of a quote that follows */
     return end;
+}
+
+/* The end of a credential that is removed: what looked like padding at `to` and goes on was none. */
+uint32_t text_rest_of_credential(struct slice text, uint32_t to)
+{
+    while (to > 0 && to < text.len && text.data[to - 1] == '=' && is_credential_byte(text.data[to])) to = text_unquoted_end(text, to, EXTENT_CREDENTIAL);
+    return to;
 }
 
 /* Many names in one long run would otherwise each be followed to its end. */
@@ -133,6 +147,8 @@ bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_
         if (extent == EXTENT_CREDENTIAL && text.len - *from > MAX_CREDENTIAL_BYTES + 1) text.len = *from + MAX_CREDENTIAL_BYTES + 1;
         bool escaped = at > 0 && text.data[at - 1] == '\\';
         *to = escaped ? escaped_end(text, at + 1, text.data[at]) : text_quoted_end(text, at + 1, text.data[at]);
+        while (!escaped && *to + 1 < text.len && is_quote(text.data[*to + 1]) && !is_line_end(text.data[*to]) && *to + 2 < text.len && is_credential_byte(text.data[*to + 2]))
+            *to = text_quoted_end(text, *to + 2, text.data[*to + 1]);   /* 'a''b' */
     } else {
         *from = at;
         *to = text_unquoted_end(text, at, extent);
@@ -292,9 +308,10 @@ bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, ui
 {
     struct slice value = slice_sub(text, from, to);
     if (s == NAME_WEAK && looks_like_guid(value)) return is_particular_key(text, name);
+    bool query = name.len > 0 && name.data > text.data && (name.data[-1] == '?' || name.data[-1] == '&');
+    if (s == NAME_WEAK && (query || name_is_token(name)) && looks_mixed(value)) return true;
     if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(');
     if (is_common_word(value) || says_nothing(value)) return false;
-    bool query = name.len > 0 && name.data > text.data && (name.data[-1] == '?' || name.data[-1] == '&');
     bool stands_in = memchr(value.data, '{', value.len) != NULL || is_known_words(value);
     if (query && !stands_in) return true;   /* what stands in a URL is a value, not code */
     if (in_connection_string(text, name, from, to) && memchr(value.data, '$', value.len) == NULL && memchr(value.data, '(', value.len) == NULL) return true;
@@ -312,30 +329,77 @@ static bool read_argument(struct redactor *r, struct reading *t, uint32_t at)
     return is_ours(r, argument) || (looks_like_credential(argument) && text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME)));
 }
 
-/* The further elements of a list of quoted values, of which the first ended at `at`. */
-static void read_elements(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at)
+/* The quoted texts that belong to one that ended at `at`: the further elements of a list, or what a program joins to it
+ * (`"a" + "b"`). */
+static void read_further(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at, const char *between)
 {
     for (;;) {
         uint32_t from = at + 1, to;
-        while (from < t->text.len && (t->text.data[from] == ',' || t->text.data[from] == ' ' || t->text.data[from] == '\\')) from++;
-        if (from == at + 1 || from >= t->text.len || !is_quote(t->text.data[from])) return;
-        to = text_quoted_end(t->text, ++from, t->text.data[at]);
+        while (from < t->text.len && strchr(between, t->text.data[from]) != NULL && t->text.data[from] != '\0') from++;
+        if (from >= t->text.len || !is_quote(t->text.data[from])) return;
+        to = text_quoted_end(t->text, from + 1, t->text.data[from]);
+        from++;
         if (!text_is_secret(t->text, name, s, from, to) || !text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME))) return;
         at = to;
     }
+}
+
+#define MAX_BEFORE_NUMBERS 24
+
+/* `[]byte{33, 9, 0x64, ...}`, `bytes([33, ...])` at `at`: removes the bytes of a key that are written as numbers. False: something
+ * else stands there. */
+static bool read_numbers(struct redactor *r, struct reading *t, enum sensitivity s, uint32_t at)
+{
+    const struct slice text = t->text;
+    const uint32_t fewest = s == NAME_STRONG ? 8 : 16, limit = text.len - at < MAX_BEFORE_NUMBERS ? (uint32_t)text.len : at + MAX_BEFORE_NUMBERS;
+    uint32_t count = 0, to = 0;
+    char before = '\0';
+    for (; at < limit && !(before != '\0' && ascii_is_digit(text.data[at])); at++) {
+        char c = text.data[at];
+        bool bracket = c == '[' || c == '{' || c == '(';
+        if (bracket && before != '\0' && plan_marker_at_start(r->plan, slice_sub(text, at, text.len)) > 0) return true;
+        if (!bracket && !ascii_is_alpha(c) && c != '8' && c != '.' && c != ' ' && c != ']') return false;   /* Uint8Array, Buffer.from */
+        if (c != ' ') before = bracket ? c : '\0';
+    }
+    if (at >= limit) return false;
+    const uint32_t from = at;
+    for (; at < text.len && ascii_is_digit(text.data[at]); count++) {
+        while (at < text.len && ascii_is_alnum(text.data[at])) at++;   /* 0x64 */
+        to = at;
+        while (at < text.len && (text.data[at] == ',' || is_blank(text.data[at]) || is_line_end(text.data[at]))) at++;
+    }
+    return count >= fewest && text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+}
+
+#define MAX_LINES 64   /* of one quoted credential */
+
+/* The end of a quoted credential that goes on over lines of which it alone stands on each; else `to`. */
+static uint32_t end_over_lines(struct slice text, uint32_t from, uint32_t to)
+{
+    char quote = text.data[from - 1];
+    uint32_t at = to;
+    for (int line = 0; line < MAX_LINES && at < text.len && is_line_end(text.data[at]); line++) {
+        while (at < text.len && (is_line_end(text.data[at]) || is_blank(text.data[at]))) at++;
+        uint32_t begin = at;
+        at = text_unquoted_end(text, at, EXTENT_CREDENTIAL);
+        if (at == begin) return to;
+    }
+    return at < text.len && text.data[at] == quote ? at : to;
 }
 
 void text_read_value_as(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at)
 {
     uint32_t from, to;
     if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
+    if (read_numbers(r, t, s, text_value_start(t->text, at))) return;
     if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(r, name), &from, &to)) return;
     if (is_ours(r, slice_sub(t->text, from, to))) return;
     bool secret = text_is_secret(t->text, name, s, from, to), call = t->text.data[to - 1] == '(';   /* sha256("...") has no name's form */
     if (s == NAME_STRONG && !is_quoted(t->text, from) && (call || !secret) && read_argument(r, t, from)) return;
     if (!secret) return;
-    bool listed = is_quoted(t->text, from) && from > 1 && t->text.data[from - 2] == '[';
-    if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && listed) read_elements(r, t, name, s, to);
+    bool quoted = is_quoted(t->text, from), listed = quoted && from > 1 && t->text.data[from - 2] == '[';
+    to = quoted ? end_over_lines(t->text, from, to) : text_rest_of_credential(t->text, to);
+    if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && quoted) read_further(r, t, name, s, to, listed ? ", \\" : " +.\\");
 }
 
 void text_read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)
@@ -348,7 +412,7 @@ void text_read_value(struct redactor *r, struct reading *t, struct slice name, u
 static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t sign = end - 1, value = end;
-    while (sign > 0 && memchr("?.+|", t->text.data[sign - 1], 4) != NULL) sign--;
+    while (sign > 0 && memchr("?.+|!", t->text.data[sign - 1], 5) != NULL) sign--;
     struct slice name = text_name_before(t->text, sign);
     if (name.len == 0) return;
     if (t->text.data[end - 1] == '>') {   /* <password>...</password> */

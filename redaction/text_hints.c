@@ -8,7 +8,8 @@
 #define MIN_UNMIXED 20   /* behind a service's name a word of so many letters is no word */
 #define MIN_BESIDE 16   /* shorter words after `token` are taken for prose */
 
-/* "the password is 'x'", "password was changed to x1y2": in prose only what is quoted or holds a digit. */
+/* "the password is 'x'", "password was changed to x1y2", "identified by x1y2": in prose only what is quoted or holds a digit; as
+ * an argument, `password('x1y2')`, only what is both. */
 void text_read_statement(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t from, to;
@@ -17,7 +18,8 @@ void text_read_statement(struct redactor *r, struct reading *t, uint32_t end)
     struct slice value = slice_sub(t->text, from, to);
     bool digit = false;
     for (size_t i = 0; i < value.len; i++) digit |= ascii_is_digit(value.data[i]);
-    if (value.len < 6 || (!digit && !is_quoted(t->text, from)) || is_ours(r, value)) return;
+    bool quoted = is_quoted(t->text, from), argument = t->text.data[end - 1] == '(';
+    if (value.len < 6 || !(argument ? digit && quoted : digit || quoted) || is_ours(r, value)) return;
     if (text_is_secret(t->text, slice_sub(t->text, end, end), NAME_STRONG, from, to)) text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
 }
 
@@ -43,7 +45,18 @@ void text_read_pair(struct redactor *r, struct reading *t, uint32_t end)
     if (name.len > 0) text_read_value(r, t, name, end);
 }
 
-/* `setProperty("API_TOKEN", "...")`: name and value are arguments. A name without quotes is only a hint. */
+/* CURLOPT_PASSWORD: a name in capitals, of more than one word. */
+static bool is_constant(struct slice name)
+{
+    bool words = false;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] != '_' && (name.data[i] < 'A' || name.data[i] > 'Z')) return false;
+        words |= name.data[i] == '_';
+    }
+    return words;
+}
+
+/* `setProperty("API_TOKEN", "...")`: name and value are arguments. A name without quotes is only a hint, unless a constant's. */
 void text_read_argument(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t comma = end - 1;
@@ -52,17 +65,26 @@ void text_read_argument(struct redactor *r, struct reading *t, uint32_t end)
     if (name.len == 0) return;
     enum sensitivity s = text_sensitivity(r, name);
     bool quoted = comma > 0 && is_quote(t->text.data[comma - 1]);
-    text_read_value_as(r, t, name, quoted || s == NAME_PLAIN ? s : NAME_WEAK, comma + 1);
+    text_read_value_as(r, t, name, quoted || s == NAME_PLAIN || is_constant(name) ? s : NAME_WEAK, comma + 1);
 }
 
-/* `new PSCredential("user", "x")`: the second argument. */
+/* The next argument behind a quoted one that began at `from`, if it is quoted, too; else 0. */
+static uint32_t next_argument(struct slice text, uint32_t from)
+{
+    uint32_t end = text_quoted_end(text, from, text.data[from - 1]), comma = end + 1;
+    while (comma < text.len && text.data[comma] == ' ') comma++;
+    if (end - from > MAX_VARIABLE_BYTES || comma >= text.len || text.data[comma] != ',') return 0;
+    uint32_t value = text_value_start(text, comma + 1);
+    return value < text.len && is_quote(text.data[value]) ? value : 0;
+}
+
+/* `new PSCredential("user", "x")`: the second argument; `new PDO("sqlsrv:...", "user", "x")`: the third, behind an address. */
 void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end)
 {
-    uint32_t user = text_quoted_end(t->text, end, t->text.data[end - 1]), comma = user + 1;
-    while (comma < t->text.len && t->text.data[comma] == ' ') comma++;
-    if (user - end > MAX_VARIABLE_BYTES || comma >= t->text.len || t->text.data[comma] != ',') return;
-    uint32_t value = text_value_start(t->text, comma + 1);
-    if (value < t->text.len && is_quote(t->text.data[value])) text_read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
+    uint32_t value = next_argument(t->text, end);
+    bool address = value != 0 && memchr(t->text.data + end, ':', value - end) != NULL;
+    if (address) value = next_argument(t->text, value + 1);
+    if (value != 0) text_read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
 }
 
 /* Capitals behind one or two small letters or a mixture at the end of a word, as in "jqKEY": nobody writes so, except behind a
@@ -89,7 +111,7 @@ void text_read_beside(struct redactor *r, struct reading *t, uint32_t end)
     if (text_is_plain_key(t->text, name) || pseudonym_at_start(r->pseudonymiser, slice_sub(t->text, name, t->text.len)) > 0) return;
     to = text_credential_end(t, from);
     struct slice value = slice_sub(t->text, from, to);
-    if (value.len >= MIN_BESIDE && looks_like_credential(value)) text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+    if (value.len >= MIN_BESIDE && looks_like_credential(value)) text_remove(r, t, from, text_rest_of_credential(t->text, to), engine_finding(r, ENGINE_NAME));
 }
 
 /* What may stand between a service's name and its key. */
@@ -156,7 +178,7 @@ void text_read_service(struct redactor *r, struct reading *t, uint32_t end)
         if (close - to < MAX_VARIABLE_BYTES && memchr(t->text.data + to, ' ', close - to) == NULL) to = close;
     }
     if (to > from + MAX_CREDENTIAL_BYTES || !is_random_value(slice_sub(t->text, judged, to), announced)) return;
-    text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME));
+    text_remove(r, t, from, text_rest_of_credential(t->text, to), engine_finding(r, ENGINE_NAME));
 }
 
 static bool is_upper_letter(struct slice text, uint32_t at)

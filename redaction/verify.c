@@ -2,6 +2,7 @@
  * Basic credentials: RFC 7617. */
 #include "redaction/verify.h"
 
+#include "redaction/sensitive.h"
 #include "redaction/values.h"
 
 #include "redaction/checksum.h"
@@ -290,6 +291,8 @@ static bool check_jwt(struct slice text, uint32_t *from, uint32_t *to, double un
     uint32_t end = payload;
     for (int parts = 2; parts < 5 && end < text.len && text.data[end] == '.'; parts++) end = part_end(text, end + 1);
     if (payload - at - 1 < 10 && end == payload) return false;
+    bool in_path = *from > 0 && text.data[*from - 1] == '/';
+    while (end < text.len && (is_base64url(text.data[end]) || text.data[end] == '+' || (text.data[end] == '/' && !in_path))) end++;   /* not as it should be */
     *to = end;
     return true;
 }
@@ -358,7 +361,8 @@ static bool check_user_password(struct slice text, uint32_t *from, uint32_t *to,
     (void)unused;
     struct slice s = slice_sub(text, *from, *to);
     const char *colon = memchr(s.data, ':', s.len);
-    if (!colon || colon + 1 == s.data + s.len) return false;
+    if (!colon) return false;
+    if (colon + 1 == s.data + s.len) return looks_like_credential(slice_sub(s, 0, s.len - 1));   /* a key as name */
     return !looks_like_placeholder(slice_of(colon + 1, (size_t)(s.data + s.len - colon - 1))) && s.data[0] != '$';
 }
 
@@ -407,13 +411,49 @@ static bool check_whole_url(struct slice text, uint32_t *from, uint32_t *to, dou
     return true;
 }
 
+#define COMMAND_LINE 512   /* bytes that are looked at on either side of an option */
+
 /* A command line of curl stands before. */
 static bool check_after_curl(struct slice text, uint32_t *from, uint32_t *to, double unused)
 {
     (void)unused;
     (void)to;
-    uint32_t reach = *from < 512 ? *from : 512;
+    uint32_t reach = *from < COMMAND_LINE ? *from : COMMAND_LINE;
     return memmem(text.data + *from - reach, reach, "curl", 4) != NULL;
+}
+
+static bool is_shell_quote(char c) { return c == '"' || c == '\''; }
+
+/* The word of a shell that begins at `from` or one quote before: to the first blank outside of quotes. */
+static bool check_shell_word(struct slice text, uint32_t *from, uint32_t *to, double unused)
+{
+    (void)unused;
+    char quote = *from > 0 && is_shell_quote(text.data[*from - 1]) ? text.data[*from - 1] : '\0';
+    const bool opened = quote != '\0';
+    uint32_t at = *from, limit = text.len - at < COMMAND_LINE ? (uint32_t)text.len : at + COMMAND_LINE;
+    for (; at < limit && text.data[at] != '\n' && (quote != '\0' || text.data[at] != ' '); at++) {
+        char c = text.data[at];
+        if (quote == '\0' && is_shell_quote(c)) quote = c;
+        else if (c == quote) quote = '\0';
+    }
+    if (quote == '\0') *to = opened && at > *from && is_shell_quote(text.data[at - 1]) ? at - 1 : at;   /* else never closed: as proposed */
+    return *to > *from;
+}
+
+/* Behind the name of a command, the value of its option -p: attached (`-pX`), or behind a blank. */
+static bool check_password_option(struct slice text, uint32_t *from, uint32_t *to, double apart)
+{
+    const uint32_t least = 4, most = 100;
+    struct slice line = slice_sub(text, *to, text.len - *to < COMMAND_LINE ? text.len : *to + COMMAND_LINE);
+    const char *end = memchr(line.data, '\n', line.len), *option = memmem(line.data, end == NULL ? line.len : (size_t)(end - line.data), " -p", 3);
+    if (option == NULL) return false;
+    uint32_t at = (uint32_t)(option - text.data) + 3;
+    if (apart > 0 && (at >= text.len || text.data[at++] != ' ')) return false;
+    if (at < text.len && is_shell_quote(text.data[at])) at++;
+    if (at >= text.len || memchr(" /-$=", text.data[at], 5) != NULL) return false;
+    *from = *to = at;
+    if (!check_shell_word(text, from, to, 0) || *to - *from < least || *to - *from > most) return false;
+    return check_has_letter(text, from, to, 0) && check_not_placeholder(text, from, to, 0);
 }
 
 const struct verifier verifiers[] = {
@@ -439,6 +479,8 @@ const struct verifier verifiers[] = {
     {"user-password", "", check_user_password, "a name, a colon and a password"},
     {"whole-url", "", check_whole_url, "takes the whole URL"},
     {"after-curl", "", check_after_curl, "stands behind curl"},
+    {"password-option", "1: behind a blank", check_password_option, "the value of the option -p of this command"},
+    {"shell-word", "", check_shell_word, "takes the whole word of a command line, with its quotes"},
     {"entra-token", "", check_entra_token, "the first half of an Entra token stands before"},
     {"workspace-job", "", check_workspace_job, "stands in the path of a workspace"},
     {"run-id", "", check_run_id, "no verb or collection of the run APIs"},

@@ -49,7 +49,7 @@ static bool decide_by_name(const struct redactor *r, uint32_t traits, struct sli
     /* The columns Authorization and authorization hold who was allowed what, as an object or as JSON text. */
     bool allowance = (traits & TRAIT_STRONG) && !(traits & TRAIT_LISTING) && text.len > 0 && text.data[0] == '{';
     if (((traits & TRAIT_STRONG) && !allowance) || listed) return !says_nothing(text);
-    return weak && looks_like_credential(text);
+    return weak && (looks_like_credential(text) || ((traits & TRAIT_TOKEN) && looks_mixed(text)));
 }
 
 /* --- Strings -------------------------------------------------------------------------------------------------------------- */

@@ -127,6 +127,94 @@ static void secrets_in_text_are_found_however_they_are_written(void **state)
         {"{\"m\":\"x cABhAHMAcwB3AG8AcgBkAD0AaAB1AG4AdABlAHIAMgAyADIAMgA= y\"}", "{\"m\":\"x [redacted:sensitive-name] y\"}"});
 }
 
+static void a_value_goes_to_its_end_whatever_stands_in_it(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"password=x7)Qe9rTz next\"}",
+         "{\"m\":\"password=[redacted:sensitive-name] next\"}"},
+        {"{\"m\":\"db_pass: m{{h}o)p${e]nob(ody, next\"}",
+         "{\"m\":\"db_pass: [redacted:sensitive-name], next\"}"},
+        {"{\"m\":\"connect(password=q8Zr2L)\"}",
+         "{\"m\":\"connect(password=[redacted:sensitive-name])\"}"},
+        {"{\"m\":\"{user: maja, password: q8Zr2L}\"}",
+         "{\"m\":\"{user: maja, password: [redacted:sensitive-name]}\"}"},
+        {"{\"m\":\"<Pool(password=q8Zr2L)>\"}",
+         "{\"m\":\"<Pool(password=[redacted:sensitive-name])>\"}"},
+        {"{\"m\":\"acme kraken q8Zr2LmK0vXw-7Nc/=YtD4fGh+9Bd ok\"}",
+         "{\"m\":\"acme kraken [redacted:sensitive-name] ok\"}"},
+        {"{\"m\":\"export API_TOKEN='q8Zr2L''x1y2z3'\"}",
+         "{\"m\":\"export API_TOKEN='[redacted:sensitive-name]'\"}"},
+        {"{\"m\":\"password = \\\"q8Zr2L\\\" + \\\"x1y2z3\\\";\"}",
+         "{\"m\":\"password = \\\"[redacted:sensitive-name]\\\" + \\\"[redacted:sensitive-name]\\\";\"}"},
+        {"{\"m\":\"token: \\\"q8Zr2LmK0vXwPb7N\\n    cYtD4fGhT5x8Ls3J\\n    kQ==\\\" ok\"}",
+         "{\"m\":\"token: \\\"[redacted:sensitive-name]\\\" ok\"}"},
+        {"{\"m\":\"token: \\\"q8Zr2LmK0vXwPb7N\\nand then \\\"more\\\"\"}",
+         "{\"m\":\"token: \\\"[redacted:sensitive-name]\\nand then \\\"more\\\"\"}"});
+}
+
+static void bytes_of_a_key_as_numbers_go(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"Secret: []byte{33, 9, 100, 0x64, 245, 164, 134, 217}, ok\"}",
+         "{\"m\":\"Secret: []byte{[redacted:sensitive-name]}, ok\"}"},
+        {"{\"m\":\"signing_key = bytes([12, 99, 201, 7, 88, 143, 54, 200])\"}",
+         "{\"m\":\"signing_key = bytes([[redacted:sensitive-name]])\"}"},
+        {"{\"m\":\"secret sizes: [12, 99]\"}",
+         "{\"m\":\"secret sizes: [12, 99]\"}"},
+        {"{\"m\":\"key: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\"}",
+         "{\"m\":\"key: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\"}"});
+}
+
+static void a_short_token_goes_if_letters_and_digits_take_turns_in_it(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"token: J1mJ5xq4b\"}",
+         "{\"m\":\"token: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"GET /badge.svg?token=7U8C68I1L7 HTTP/1.1\"}",
+         "{\"m\":\"GET /badge.svg?token=[redacted:sensitive-name] HTTP/1.1\"}"},
+        {"{\"m\":\"GET /callback?code=7U8C68I1L7&n=1\"}",
+         "{\"m\":\"GET /callback?code=[redacted:sensitive-name]&n=1\"}"},
+        {"{\"m\":\"\\\"tokens\\\":[\\\"587bc5ed45f4577c\\\",\\\"4d1c00271216c5b7\\\"]\"}",
+         "{\"m\":\"\\\"tokens\\\":[\\\"[redacted:sensitive-name]\\\",\\\"[redacted:sensitive-name]\\\"]\"}"},
+        {"{\"m\":\"token: attention\"}",
+         "{\"m\":\"token: attention\"}"},
+        {"{\"m\":\"token: 20261126\"}",
+         "{\"m\":\"token: 20261126\"}"},
+        {"{\"m\":\"token: step12345\"}",
+         "{\"m\":\"token: step12345\"}"},
+        {"{\"m\":\"code: E1001x2y\"}",
+         "{\"m\":\"code: E1001x2y\"}"});
+}
+
+static void a_secret_is_an_argument_or_an_option(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"Connect-X -CertFilePassword q8Zr2L -Tenant t\"}",
+         "{\"m\":\"Connect-X -CertFilePassword [redacted:sensitive-name] -Tenant t\"}"},
+        {"{\"m\":\"if updated.Password != \\\"q8Zr2L\\\" {\"}",
+         "{\"m\":\"if updated.Password != \\\"[redacted:sensitive-name]\\\" {\"}"},
+        {"{\"m\":\"insert into u values ('maja', password('q8Zr2L'))\"}",
+         "{\"m\":\"insert into u values ('maja', password('[redacted:sensitive-name]'))\"}"},
+        {"{\"m\":\"create user maja identified by q8Zr2L temporary\"}",
+         "{\"m\":\"create user maja identified by [redacted:sensitive-name] temporary\"}"},
+        {"{\"m\":\"setopt(c, CURLOPT_PASSWORD, \\\"horsebattery\\\")\"}",
+         "{\"m\":\"setopt(c, CURLOPT_PASSWORD, \\\"[redacted:sensitive-name]\\\")\"}"},
+        {"{\"m\":\"smtp.login(\\\"maja\\\", \\\"q8Zr2L\\\")\"}",
+         "{\"m\":\"smtp.login(\\\"maja\\\", \\\"[redacted:sensitive-name]\\\")\"}"},
+        {"{\"m\":\"new PDO(\\\"sqlsrv:server = db\\\", \\\"maja\\\", \\\"q8Zr2L\\\")\"}",
+         "{\"m\":\"new PDO(\\\"sqlsrv:server = db\\\", \\\"maja\\\", \\\"[redacted:sensitive-name]\\\")\"}"},
+        {"{\"m\":\"<add key=\\\"GitHubPat\\\" value=\\\"5f3a9cb2e1d04786af35\\\" />\"}",
+         "{\"m\":\"<add key=\\\"GitHubPat\\\" value=\\\"[redacted:sensitive-name]\\\" />\"}"},
+        {"{\"m\":\"\\\"oauth_verifier\\\": \\\"q8Zr2L\\\"\"}",
+         "{\"m\":\"\\\"oauth_verifier\\\": \\\"[redacted:sensitive-name]\\\"\"}"},
+        {"{\"m\":\"password(\\\"enter yours: \\\")\"}",
+         "{\"m\":\"password(\\\"enter yours: \\\")\"}"},
+        {"{\"m\":\"the token is expired\"}",
+         "{\"m\":\"the token is expired\"}"},
+        {"{\"m\":\"password required\"}",
+         "{\"m\":\"password required\"}"});
+}
+
 static void every_text_of_a_list_of_secrets_goes(void **state)
 {
     CHECK_ALL(&standard,
@@ -396,6 +484,10 @@ int main(void)
         cmocka_unit_test(a_sensitive_name_masks_its_value),
         cmocka_unit_test(names_count_in_free_text_too),
         cmocka_unit_test(secrets_in_text_are_found_however_they_are_written),
+        cmocka_unit_test(a_value_goes_to_its_end_whatever_stands_in_it),
+        cmocka_unit_test(bytes_of_a_key_as_numbers_go),
+        cmocka_unit_test(a_short_token_goes_if_letters_and_digits_take_turns_in_it),
+        cmocka_unit_test(a_secret_is_an_argument_or_an_option),
         cmocka_unit_test(every_text_of_a_list_of_secrets_goes),
         cmocka_unit_test(a_connection_string_goes_as_far_as_it_goes),
         cmocka_unit_test(a_guid_is_the_key_of_something_in_particular_or_an_id),
