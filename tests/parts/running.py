@@ -10,7 +10,7 @@ import time
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 INSTALLED = pathlib.Path(os.environ.get("LETHE_PARTS", PROJECT / "build/parts"))   # what tests/parts/install fetched
-PATIENCE = 60   # seconds until a part is given up
+PATIENCE = 180   # seconds until a part is given up: beside much else a broker takes more than a minute
 
 
 class Missing(Exception):
@@ -36,17 +36,30 @@ def wait_until(condition, what, patience=PATIENCE):
         time.sleep(0.02)
 
 
+_given = set()   # a port that was given out may be bound later, or again
+
+
+def _ports():
+    """Below those that the kernel gives to clients. Each of several processes of tests has a share of its own: what one was given
+    and has not bound yet looks free to another."""
+    worker, workers = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return range(20000 + worker, 32000, workers)
+
+
 def free_port():
-    """A port of 127.0.0.1 that nobody has, below those that the kernel gives to clients: a server can come back to it."""
+    """A port of 127.0.0.1 that nobody has and nobody else is given: a server can come to it, and come back."""
     while True:
-        port = random.randrange(20000, 32000)
+        port = random.choice(_ports())
+        if port in _given:
+            continue
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
                 tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        _given.add(port)
+        return port
 
 
 def is_listening(port):

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("LETHE_BINARY", str(ROOT / "build/release/lethe"))
 SANITIZER = os.environ.get("LETHE_SANITIZE", "")   # as given to the build: "", "address,undefined", "thread"
 LONG = os.environ.get("LETHE_LONG") == "1"   # full-size amounts: records by the million
-PATIENCE = 60   # seconds until a test gives up; none of them waits that long when the program works
+PATIENCE = 180   # seconds until a test gives up; none of them waits that long when the program works, on however busy a machine
 
 
 class Lethe:

@@ -10,7 +10,7 @@ import subprocess
 import termios
 import urllib.request
 
-from conftest import BINARY, wait_for
+from conftest import BINARY, PATIENCE, wait_for
 
 
 class Run:
@@ -38,13 +38,29 @@ class Run:
         return self
 
     def stop(self):
-        """Stops in order; the exit code."""
+        """Stops in order; the exit code. Anything but 0 is shown with the end of the log, for whoever did not expect it."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        return self.ended()
+
+    def ended(self):
+        """Waits for the end; as stop()."""
+        try:
+            code = self.process.wait(timeout=2 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.show("does not end")
+            raise
+        if code != 0:
+            self.show(f"exit status {code}")
+        return code
+
+    def show(self, what):
+        """Pytest shows what is printed with a test that fails."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        print(f"--- {self.log}: {what}", *lines[-40:], sep="\n")
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=PATIENCE)
 
     def most_memory(self):
         """The most bytes that the process ever had in memory."""
@@ -57,8 +73,12 @@ class Run:
     def __enter__(self):
         return self.start()
 
-    def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
+    def __exit__(self, failure=None, *_):
+        if self.process is None:
+            return
+        if failure is not None or self.process.poll() not in (None, 0, -signal.SIGKILL):
+            self.show(f"exit status {self.process.poll()}")
+        if self.process.poll() is None:
             self.kill()
 
 
@@ -87,7 +107,7 @@ def recount(path, expected):
 
 def metric(port, name):
     """One sample of a running program, by its name with labels."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=180) as answer:
         [value] = [line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")]
     return int(value)
 

@@ -40,9 +40,9 @@ class Run:
 
     def ask(self, path, method="GET", **headers):
         if self.context is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         else:
-            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.context)
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=180, context=self.context)
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         answer.text = answer.read().decode()
@@ -61,7 +61,7 @@ class Run:
 
     def end(self):
         self.process.terminate()
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=180)
         self.process.stdin.close()
         self.log.close()
         return code

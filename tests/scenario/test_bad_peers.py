@@ -203,7 +203,7 @@ def bad_clients(bad):
 def post(port, context, body):
     """What is answered; nothing if the connection ends without."""
     answer = b""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=180) as connection:
         if context:
             connection = context.wrap_socket(connection)
         with connection:

@@ -48,7 +48,7 @@ def receiver(tmp_path_factory):
 
 def answers(port, requests):
     """Each request is a list of pieces, sent one by one."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=180) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for pieces in requests:
             for piece in pieces:

@@ -84,9 +84,11 @@ def test_a_renamed_file_is_read_to_its_end(run, tmp_path):
             old.write("before\n")
             old.flush()
             arrived(tmp_path, "before")
+            run.process.send_signal(signal.SIGSTOP)   # it waits for late lines, yet not for ever
             log.rename(tmp_path / "logs/a.log.1")
             append(log, "new file")
             old.write("late line\nunfinished")
+        run.process.send_signal(signal.SIGCONT)
         arrived(tmp_path, "new file", "late line", "unfinished")
         run.stop()
     assert sorted(messages(tmp_path / "out.jsonl")) == ["before", "late line", "new file", "unfinished"]

@@ -10,6 +10,7 @@ import socket
 import pytest
 
 from conftest import wait_for
+from running import free_port
 from streaming import Run, records
 
 CONFIG = """sources:
@@ -20,12 +21,6 @@ sinks:
 JSON = {"Content-Type": "application/json"}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Receiver(Run):
     def __init__(self, folder, more="", store=False, settings=""):
         self.port = free_port()
@@ -34,7 +29,7 @@ class Receiver(Run):
 
     def post(self, path, body, headers=None):
         """(status, answer as JSON or text)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         connection.request("POST", path, body, headers or JSON)
         answer = connection.getresponse()
         text = answer.read()
@@ -152,7 +147,7 @@ def test_a_packed_body_that_is_not_sound_is_refused_as_a_whole(veteran, body, st
     ("/ingest", {**JSON, "Content-Length": "99999999999"}, 413),
 ])
 def test_what_cannot_be_taken_is_refused_before_it_is_read(veteran, path, headers, status):
-    connection = http.client.HTTPConnection("127.0.0.1", veteran.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", veteran.port, timeout=180)
     connection.putrequest("POST", path)
     for name, value in {"Content-Length": "2", **headers}.items():
         connection.putheader(name, value)
@@ -162,7 +157,7 @@ def test_what_cannot_be_taken_is_refused_before_it_is_read(veteran, path, header
 
 
 def test_other_methods_are_refused(veteran):
-    connection = http.client.HTTPConnection("127.0.0.1", veteran.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", veteran.port, timeout=180)
     connection.request("GET", "/ingest")
     answer = connection.getresponse()
     assert answer.status == 405 and answer.getheader("Allow") == "POST"
@@ -225,7 +220,7 @@ def test_a_run_that_stops_sends_clients_away_in_a_way_they_understand(tmp_path):
     """The sink cannot be written: what came before the stop waits for it until the time is up, what comes later does not wait."""
     (tmp_path / "out.jsonl").mkdir()
     with Receiver(tmp_path, settings="drain_timeout: 3s\n") as run, concurrent.futures.ThreadPoolExecutor() as pool:
-        first = http.client.HTTPConnection("127.0.0.1", run.port, timeout=60)
+        first = http.client.HTTPConnection("127.0.0.1", run.port, timeout=180)
         first.request("GET", "/")
         first.getresponse().read()   # known to the server before it stops listening
         waiting = pool.submit(run.post, "/v2.1/track", b"[{}]")
@@ -238,7 +233,7 @@ def test_a_run_that_stops_sends_clients_away_in_a_way_they_understand(tmp_path):
         assert not waiting.done()
         assert (answer.status, answer.getheader("Retry-After"), answer.getheader("Content-Type")) == (503, "5", "text/plain")
         assert waiting.result() == (503, text.decode()) and text
-        assert run.process.wait(timeout=60) == 1
+        assert run.process.wait(timeout=180) == 1
 
 
 def test_a_client_that_closes_its_side_gets_its_answer(receiver):

@@ -119,7 +119,7 @@ class Client(threading.Thread):
     def post(self, body):
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
             self.connection.request("POST", self.path, body, {"Content-Type": "application/json"})
             answer = self.connection.getresponse()
             return answer.status, answer.read()

@@ -118,7 +118,7 @@ def test_standard_input_has_records_of_several_lines(tmp_path):
         wait_for(lambda: (tmp_path / "out.jsonl").exists() and messages(tmp_path / "out.jsonl") == [f"one\n{JAVA}"])
         process.stdin.write(b"two\n  torn")
         process.stdin.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=180) == 0
     assert messages(tmp_path / "out.jsonl") == [f"one\n{JAVA}", "two\n  torn"]
 
 

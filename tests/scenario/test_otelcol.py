@@ -28,7 +28,7 @@ def deliver(tmp_path):
         runs[-1].start(stdin=subprocess.PIPE)
         runs[-1].process.stdin.write("".join(r + "\n" for r in RECORDS).encode())
         runs[-1].process.stdin.close()
-        assert runs[-1].process.wait(timeout=60) == 0, runs[-1].log.read_text()
+        assert runs[-1].process.wait(timeout=180) == 0, runs[-1].log.read_text()
         return runs[-1]
 
     yield start

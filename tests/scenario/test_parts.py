@@ -104,7 +104,7 @@ def test_kcat_reads_what_was_written(kafka):
     topic.write([b"one", b"two"])
     try:
         run = subprocess.run(["kcat", "-C", "-q", "-e", "-b", kafka.bootstrap, "-t", topic.name], stdout=subprocess.PIPE,
-                             timeout=60, check=True)
+                             timeout=180, check=True)
     except FileNotFoundError:
         pytest.skip("no kcat: run tests/parts/install")
     assert run.stdout == b"one\ntwo\n"
@@ -133,7 +133,7 @@ def test_blob_storage_keeps_what_it_is_given(part, request):
 def get(azurite, path, **headers):
     host = azurite.url.split("/")[2]
     trust = ssl.create_default_context(cafile=azurite.ca_file) if azurite.ca_file else None
-    client = http.client.HTTPSConnection(host, context=trust, timeout=20) if trust else http.client.HTTPConnection(host, timeout=20)
+    client = http.client.HTTPSConnection(host, context=trust, timeout=180) if trust else http.client.HTTPConnection(host, timeout=180)
     client.request("GET", f"/{azurite.account}/{path}", headers={"x-ms-version": "2021-12-02", **headers})
     answer = client.getresponse()
     return answer.status, answer.read()
@@ -158,10 +158,10 @@ def test_blob_storage_takes_a_token_that_holds(tls_azurite):
 
 def post(recorder, body, certificates=None, **headers):
     if recorder.scheme == "https":
-        client = http.client.HTTPSConnection("localhost", recorder.port, timeout=20,
+        client = http.client.HTTPSConnection("localhost", recorder.port, timeout=180,
                                              context=ssl.create_default_context(cafile=certificates and certificates.ca))
     else:
-        client = http.client.HTTPConnection("127.0.0.1", recorder.port, timeout=20)
+        client = http.client.HTTPConnection("127.0.0.1", recorder.port, timeout=180)
     with_dashes = {name.replace("_", "-"): value for name, value in headers.items()}
     client.request("POST", "/v2.1/track?x=y", body, with_dashes, encode_chunked="Transfer-Encoding" in with_dashes)
     answer = client.getresponse()
@@ -226,7 +226,7 @@ SYSLOG = '<134>1 2026-11-22T04:20:00.123456Z collector-1 lethe 4711 SCORE [aml@3
 @contextlib.contextmanager
 def connect(server, port, certificates=None, client=None):
     """A stream to one of its ports, with TLS if certificates are given; TLS ends in order, or the last bytes may be lost."""
-    with socket.create_connection(("127.0.0.1", getattr(server, port)), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", getattr(server, port)), timeout=180) as plain:
         if not certificates:
             yield plain
             return
@@ -351,7 +351,7 @@ def bulk(opensearch, index, *documents):
              for part in ({"create": {"_index": index, "_id": str(number)}}, document)]
     request = urllib.request.Request(f"{opensearch.url}/_bulk", "\n".join([*lines, ""]).encode(),
                                      {"Content-Type": "application/x-ndjson"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=180) as answer:
         return [item["create"]["status"] for item in json.load(answer)["items"]]
 
 

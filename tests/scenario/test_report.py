@@ -255,7 +255,7 @@ def test_a_browser_draws_the_page(lethe, page, tmp_path):
                               "--disable-background-networking", "--disable-component-update", "--disable-sync",
                               f"--user-data-dir={tmp_path}/profile", "--window-size=360,800", "--virtual-time-budget=1000",
                               "--dump-dom", (tmp_path / "report.html").as_uri()],
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=50, check=False)
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=180, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip("chromium does not get going here")
     assert b"What to rotate" in run.stdout

@@ -27,7 +27,7 @@ def test_a_reader_that_goes_away_ends_the_run(lethe):
     process.stdout.close()
     process.stdin.write(b"line\n" * 100000)
     process.stdin.close()
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=180) == 1
     assert b"cannot write to standard output" in process.stderr.read()
 
 
@@ -138,7 +138,7 @@ def test_a_reload_may_change_sources_and_sinks(tmp_path):
 
 def test_a_second_run_on_one_store_is_refused(tmp_path):
     with Run(tmp_path, config(tmp_path)) as run:
-        other = subprocess.run([run.process.args[0], "run", "-c", str(run.config)], capture_output=True, timeout=60, check=False)
+        other = subprocess.run([run.process.args[0], "run", "-c", str(run.config)], capture_output=True, timeout=180, check=False)
         assert other.returncode in (1, 2) and b"state" in other.stderr
         assert run.stop() == 0
 
@@ -210,7 +210,7 @@ sinks:
         wait_for(lambda: run.logged("away") and messages(folder / "out/unknown.jsonl") == ["plain"])
         run.process.send_signal(signal.SIGHUP)
         wait_for(lambda: run.logged("taken anew"))
-        told = b"".join(urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=60).read() for page in ("metrics", "status.json", ""))
+        told = b"".join(urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=180).read() for page in ("metrics", "status.json", ""))
         run.stop()
     finally:
         run.__exit__()

@@ -26,7 +26,7 @@ def broken(number, more=""):
 
 @pytest.fixture
 def config(tmp_path):
-    subprocess.run([BINARY, "keygen", "--seal", "-o", str(tmp_path / "audit.key")], check=True, capture_output=True, timeout=60)
+    subprocess.run([BINARY, "keygen", "--seal", "-o", str(tmp_path / "audit.key")], check=True, capture_output=True, timeout=180)
     (tmp_path / "in").mkdir()
 
     def make(more=""):
@@ -41,7 +41,7 @@ def write(folder, *lines, name="a"):
 
 
 def opened(folder, name="kept/withheld.jsonl"):
-    done = subprocess.run([BINARY, "unseal", folder / name, "--key-file", folder / "audit.key"], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([BINARY, "unseal", folder / name, "--key-file", folder / "audit.key"], capture_output=True, timeout=180, check=False)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -105,5 +105,5 @@ def test_beyond_its_limit_no_more_is_kept(tmp_path, config):
 def test_a_key_that_is_none_is_told_before_anything_is_read(tmp_path, config):
     (tmp_path / "audit.key.pub").write_text("no key\n")
     (tmp_path / "lethe.yaml").write_text(config())
-    done = subprocess.run([BINARY, "run", "-c", tmp_path / "lethe.yaml"], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([BINARY, "run", "-c", tmp_path / "lethe.yaml"], capture_output=True, timeout=180, check=False)
     assert done.returncode == 2 and b"audit.key.pub" in done.stderr

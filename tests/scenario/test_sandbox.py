@@ -116,7 +116,7 @@ def intrude(intruder, tmp_path):
     """Runs a command with the intruder inside; returns its exit code and what the intruder said of its attempts."""
     def run(command, *attempts):
         environment = {**os.environ, "LD_PRELOAD": str(intruder), "INTRUDER": " ".join(attempts)}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=180)
         said = [line for line in done.stderr.decode().splitlines() if line.startswith("intruder: ")]
         return done.returncode, [line.removeprefix("intruder: ") for line in said]
     (tmp_path / "in.jsonl").write_text('{"password":"Quay-Heron_31"}\n')

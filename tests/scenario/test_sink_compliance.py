@@ -54,7 +54,7 @@ class Story:
                 self.missing[name] = str(missing)
         sinks = [f"  - {{name: beside, {self.beside.settings}}}"]
         sinks += [f"  - {{name: sink-{n}, {r.settings}{sink_settings}}}" for n, r in enumerate(self.receivers.values())]
-        self.run = Run(folder, "sources:\n  - {name: in, type: stdin}\nstore: state\ndrain_timeout: 60s\n" + settings + "sinks:\n" + "\n".join(sinks) + "\n")
+        self.run = Run(folder, "sources:\n  - {name: in, type: stdin}\nstore: state\ndrain_timeout: 150s\n" + settings + "sinks:\n" + "\n".join(sinks) + "\n")
         self.run.start(stdin=subprocess.PIPE)
         for receiver in self.receivers.values():
             receiver.attach(self.run)
@@ -71,7 +71,7 @@ class Story:
 
     def end(self):
         self.run.process.stdin.close()
-        assert self.run.process.wait(timeout=120) == 0, self.run.log.read_text()
+        assert self.run.process.wait(timeout=180) == 0, self.run.log.read_text()
 
     def receiver(self, name):
         if name in self.missing:

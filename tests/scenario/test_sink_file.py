@@ -33,7 +33,7 @@ class Feed:
 
     def end(self):
         self.run.process.stdin.close()
-        assert self.run.process.wait(timeout=60) == 0, self.run.log.read_text()
+        assert self.run.process.wait(timeout=180) == 0, self.run.log.read_text()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def feed(tmp_path):
 
 def unpacked(path):
     """By gzip itself, which complains of anything that is not whole."""
-    done = subprocess.run(["gzip", "-dc", str(path)], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(["gzip", "-dc", str(path)], capture_output=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line)["message"] for line in done.stdout.splitlines()]
 

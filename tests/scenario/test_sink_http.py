@@ -39,7 +39,7 @@ def deliver(tmp_path):
 
 
 def ended(run):
-    assert run.process.wait(timeout=60) == 0, run.log.read_text()
+    assert run.process.wait(timeout=180) == 0, run.log.read_text()
 
 
 def documents(requests):

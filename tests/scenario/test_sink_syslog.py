@@ -20,7 +20,7 @@ CONFIG = """sources:
 key_file: {key}
 sinks:
   - {{name: siem, type: syslog, app_name: {app}, {settings}}}
-drain_timeout: 60s
+drain_timeout: 150s
 """
 CANARY = "canary-Heron-4471"
 TCP_CLOSE_WAIT = 8
@@ -61,7 +61,7 @@ def deliver(lethe, tmp_path):
 
 
 def ended(run):
-    assert run.process.wait(timeout=120) == 0, run.log.read_text()
+    assert run.process.wait(timeout=180) == 0, run.log.read_text()
 
 
 @pytest.fixture(params=["rsyslog", "syslog_ng"])
@@ -326,6 +326,7 @@ def test_an_end_of_the_connection_is_noticed_before_the_next_record_is_written(d
         connection.settimeout(0.3)
         with contextlib.suppress(TimeoutError):
             receiver.read(connection, number)   # and ends the connection when nothing comes
+        connection.close()
         gone.append(number)
     gone = []
     receiver = peer(serve)
@@ -341,7 +342,7 @@ def test_an_end_of_the_connection_is_noticed_before_the_next_record_is_written(d
 def test_a_receiver_that_never_ends_a_connection_is_told_of(deliver, peer):
     def serve(connection, number):
         receiver.read(connection, number)
-        over.wait(60)
+        over.wait(180)
     over = threading.Event()
     receiver = peer(serve)
     run = deliver(to(receiver, more=", timeout: 300ms"), ["one"])

@@ -116,7 +116,7 @@ def test_a_run_whose_input_has_ended_waits_for_what_is_in_the_spool(tmp_path):
         run.process.stdin.close()
         wait_for(lambda: metric(port, "lethe_spool_blocks") > 0 and metric(port, "lethe_blocks_unsettled") == 0)
         (tmp_path / "out.jsonl").rmdir()
-        assert run.process.wait(60) == 0
+        assert run.process.wait(180) == 0
     finally:
         run.__exit__()
     assert messages(tmp_path / "out.jsonl") == ["one", "two"]
@@ -127,7 +127,7 @@ def test_at_a_stop_a_line_is_read_to_its_end_and_what_follows_is_left_to_the_nex
     arrived(tmp_path, "one")
     piped.told_to_stop()
     os.write(piped.write_end, b"lf\nthree\nfo")
-    assert piped.process.wait(60) == 0
+    assert piped.process.wait(180) == 0
     assert messages(tmp_path / "out.jsonl") == ["one", "two half"]
     assert in_pipe(piped.read_end) == len(b"three\nfo")
     piped.start()

@@ -39,7 +39,7 @@ class Supervised(Run):
             self.told.append(self.socket.recv(100).decode())
 
     def post(self, body, answers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.settings["port"], timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.settings["port"], timeout=180)
         connection.request("POST", "/ingest", body, {"Content-Type": "application/json"})
         if answers is not None:
             return connection
@@ -54,7 +54,7 @@ class Supervised(Run):
 
     def ready(self):
         """(status, reasons); (0, "") while nobody listens, between two configurations."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.settings["admin"], timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.settings["admin"], timeout=180)
         try:
             connection.request("GET", "/readyz")
             answer = connection.getresponse()
@@ -89,7 +89,7 @@ def test_the_watchdog_hears_from_a_run_also_while_a_reload_waits_and_signals_are
         wait_for(lambda: "STOPPING=1" in run.told)
         assert run.process.poll() is None
         run.process.send_signal(signal.SIGTERM)
-        assert run.process.wait(timeout=30) == 1   # long before its time to drain is up
+        assert run.process.wait(timeout=180) == 1   # long before its time to drain is up
         assert run.logged("1 records could not be delivered")
 
 
@@ -123,7 +123,7 @@ def test_a_run_whose_spool_is_full_is_not_ready(tmp_path):
             wait_for(lambda: metric(run.settings["admin"], "lethe_spool_full") == 1)
             full.set()
             (tmp_path / "out.jsonl").rmdir()
-            answers = filling.result(timeout=60)
+            answers = filling.result(timeout=180)
         wait_for(lambda: run.ready()[0] == 200)
         assert set(answers) == {200}
         assert run.stop() == 0

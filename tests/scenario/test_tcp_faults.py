@@ -55,7 +55,7 @@ def request_of(n):
 def send(port, data, wait=True):
     """What is answered before the connection ends or breaks; without `wait` the open connection."""
     connection = socket.socket()
-    connection.settimeout(10)
+    connection.settimeout(180)
     with contextlib.suppress(OSError):
         connection.connect(("127.0.0.1", port))
         connection.sendall(data)
@@ -222,13 +222,13 @@ def test_deliveries_that_are_cut_arrive(tmp_path, turn):
                 stack.callback(receivers[-1].stop)
                 proxies.append(stack.enter_context(FaultProxy(receivers[-1].port, plan)))
                 sinks.append(f"  - {{name: {kind}-{n}, {form.format(port=proxies[-1].port)}}}")
-        run = Run(tmp_path, "sources:\n  - {name: in, type: stdin}\ndrain_timeout: 60s\nsinks:\n" + "\n".join(sinks) + "\n")
+        run = Run(tmp_path, "sources:\n  - {name: in, type: stdin}\ndrain_timeout: 150s\nsinks:\n" + "\n".join(sinks) + "\n")
         stack.push(run)
         run.start(stdin=subprocess.PIPE)
         lines = [f"line {n}" for n in range(20)]
         run.process.stdin.write("".join(line + "\n" for line in lines).encode())
         run.process.stdin.close()
-        assert run.process.wait(timeout=60) == 0
+        assert run.process.wait(timeout=180) == 0
         for n, receiver in enumerate(receivers):
             ids = collections.defaultdict(set)
             for message, event_id in receiver.got():
