@@ -20,8 +20,9 @@ extern const struct source_type source_kafka;
 static struct keyring *keys;   /* of all sources: streams have equal names */
 
 #define MAX_RECORD 4096
-#define SESSION "4s"   /* the mock waits 3 s for the first members, and for one less than this at each further rebalance */
-#define PATIENCE_MS 30000
+#define SESSION "30s"        /* a process that stalls for less stays in the group */
+#define SHORT_SESSION "6s"   /* the mock waits 3 s for the first members, and for one less than this at each further rebalance */
+#define PATIENCE_MS 120000
 #define CARGOES 4096   /* under way in a test: as many as documents, a slow broker may bring them one at a time */
 
 /* --- A source, driven ------------------------------------------------------------------------------------------------- */
@@ -54,10 +55,16 @@ static inline void reading_open(struct reading *r, const struct kafka_cluster *c
     r->cargo.source = r->source;
 }
 
-static inline void reading_start(struct reading *r, const struct kafka_cluster *c, const char *topic, const char *group)
+static inline void reading_start_for(struct reading *r, const struct kafka_cluster *c, const char *topic, const char *group, const char *session)
 {
     reading_open(r, c, topic, group);
+    setting_put(r->source, source_kafka.settings, "session_timeout", session);
     if (!source_kafka.open(r->source, &r->error)) fail_msg("%s", r->error.text);
+}
+
+static inline void reading_start(struct reading *r, const struct kafka_cluster *c, const char *topic, const char *group)
+{
+    reading_start_for(r, c, topic, group, SESSION);
 }
 
 /* One call of fill(); true: the cargo holds something new. */

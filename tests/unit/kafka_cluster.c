@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define SILENCE_MS 20000
+#define SILENCE_MS 120000
 
 static rd_kafka_t *handle(rd_kafka_type_t type, const char *const (*properties)[2])
 {

@@ -28,7 +28,7 @@ void cluster_flush(struct kafka_cluster *);
 int64_t cluster_committed(struct kafka_cluster *, const char *group, const char *topic, int partition);
 
 /* Calls `see` for the messages of all partitions from their beginning until there were `count` in all; fails the test when
- * nothing comes for 20 seconds. More of the topic's messages that are there are seen as well. */
+ * nothing comes for two minutes. More of the topic's messages that are there are seen as well. */
 void cluster_read(struct kafka_cluster *, const char *topic, int partitions, size_t count,
                   void (*see)(void *context, const rd_kafka_message_t *), void *context);
 

@@ -19,7 +19,7 @@
 
 extern const struct sink_type sink_kafka;
 
-#define PATIENCE_MS 60000
+#define PATIENCE_MS 120000
 
 /* --- What the pipeline would do with blocks that are done ------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@
 
 #define LONG_BYTES (32u << 20)
 #define HELD_MAX 64
-#define PATIENCE_MS 20000   /* only a test that fails waits for so long */
+#define PATIENCE_MS 120000  /* only a test that fails waits for so long */
 
 struct serving {
     struct http_server        *server;

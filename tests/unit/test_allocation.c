@@ -22,7 +22,7 @@
 
 #define SAMPLE   3
 #define LONG_SAMPLE 4000
-#define PATIENCE 60   /* seconds for one attempt */
+#define PATIENCE 240  /* seconds for one attempt */
 #define CANARY   "Tr0ub4dorZq9xK"
 
 enum ending { WHOLE = 10, TOLD = 11, PASSED = 12, LOST = 13 };   /* exit codes of an attempt; the last two are faults */

@@ -32,11 +32,11 @@ static void await_partitions(const struct reading *r, size_t count, const struct
 
 /* --- A cluster with a topic and a member of the group ------------------------------------------------------------------ */
 
-static void begin(struct kafka_cluster *c, struct reading *r, int partitions)
+static void begin(struct kafka_cluster *c, struct reading *r, int partitions, const char *session)
 {
     cluster_open(c, 1);
     cluster_topic(c, "t", partitions);
-    reading_start(r, c, "t", "g");
+    reading_start_for(r, c, "t", "g", session);
 }
 
 static void write_each(struct kafka_cluster *c, int partitions) { write_numbers(c, "t", partitions, 0, (unsigned)partitions * EACH); }
@@ -58,7 +58,7 @@ static void closed_while_it_is_given_its_first_partitions(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2);
+    begin(&c, &r, 2, SESSION);
     await_request(&r, NULL);
     reading_close(&r);
     cluster_close(&c);
@@ -69,9 +69,9 @@ static void closed_while_it_is_given_no_partition_since_there_are_more_members(v
     (void)state;
     struct kafka_cluster c;
     struct reading       r, without;
-    begin(&c, &r, 1);
+    begin(&c, &r, 1, SHORT_SESSION);
     await_partitions(&r, 1, NULL);
-    reading_start(&without, &c, "t", "g");
+    reading_start_for(&without, &c, "t", "g", SHORT_SESSION);
     await_request(&without, &r);
     reading_close(&without);
     reading_close(&r);
@@ -84,10 +84,10 @@ static void closed_while_another_is_to_get_some_of_its_partitions(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r, other;
-    begin(&c, &r, 2);
+    begin(&c, &r, 2, SHORT_SESSION);
     write_each(&c, 2);
     read_documents(&r, 2 * EACH, false, see_nothing, NULL);
-    reading_start(&other, &c, "t", "g");
+    reading_start_for(&other, &c, "t", "g", SHORT_SESSION);
     await_request(&r, &other);
     reading_settle(&r, CARGOES);
     reading_close(&r);
@@ -100,7 +100,7 @@ static void closed_while_the_group_goes_on_as_before_all_that_is_settled_is_comm
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2);
+    begin(&c, &r, 2, SHORT_SESSION);
     write_each(&c, 2);
     read_documents(&r, 2 * EACH, false, see_nothing, NULL);
     rd_kafka_mock_push_request_errors(c.mock, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
@@ -116,7 +116,7 @@ static void closed_when_its_commit_is_put_off_for_a_rebalance_it_commits_later(v
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2);
+    begin(&c, &r, 2, SESSION);
     write_each(&c, 2);
     read_documents(&r, 2 * EACH, false, see_nothing, NULL);
     rd_kafka_mock_push_request_errors(c.mock, COMMIT, 4, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
@@ -132,7 +132,7 @@ static void closed_when_the_group_has_sent_it_away_nothing_is_committed(void **s
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2);
+    begin(&c, &r, 2, SHORT_SESSION);
     write_each(&c, 2);
     read_documents(&r, 2 * EACH, false, see_nothing, NULL);
     rd_kafka_mock_push_request_errors(c.mock, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
@@ -148,7 +148,7 @@ static void closed_while_no_broker_is_there(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2);
+    begin(&c, &r, 2, SHORT_SESSION);
     write_each(&c, 2);
     read_documents(&r, 2 * EACH, false, see_nothing, NULL);
     rd_kafka_mock_broker_set_down(c.mock, -1);

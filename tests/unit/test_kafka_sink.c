@@ -1,6 +1,7 @@
 /* The Kafka sink against librdkafka's mock cluster: whatever the brokers answer, every record ends once, delivered or
  * rejected, and what is delivered is in the topic. */
 #include "sending.h"
+#include "sharded.h"
 #include "sinks/kafka_topics.h"
 
 /* --- What arrived ----------------------------------------------------------------------------------------------------- */
@@ -474,5 +475,5 @@ int main(void)
         cmocka_unit_test(names_of_topics_are_legal_and_their_number_is_bounded),
         cmocka_unit_test(settings_that_cannot_be_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_SHARDED(tests);
 }

@@ -294,7 +294,7 @@ static void positions_that_went_with_a_block_are_not_written_again(void **state)
     open_ledger(&m, 8);
     for (int i = 0; i < 3; i++) {
         publish(&m, 1, i, 1);
-        assert_true(ledger_drain(m.ledger, clock_monotonic_ms() + 30000));
+        assert_true(ledger_drain(m.ledger, clock_monotonic_ms() + 120000));
         assert_int_equal(ledger_figures(m.ledger).positions_committed, i + 1);
     }
     for (int i = 0; i < 3; i++) assert_int_equal(deliver(&m, 0), i);
@@ -373,7 +373,7 @@ static void keep_and_start_again(struct miniature *m, const char *text, int coun
     m->store = opened("spool");
     open_ledger(m, 8);
     for (int n = 0; n < count; n++) publish_text(m, 1, n, text, 1);
-    assert_true(ledger_drain(m->ledger, clock_monotonic_ms() + 30000));
+    assert_true(ledger_drain(m->ledger, clock_monotonic_ms() + 120000));
     ledger_free(m->ledger);
     store_close(m->store);
 }
@@ -428,7 +428,7 @@ static void a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room
     struct store_report report;
     struct error        err = {0};
     char               *text = random_text(20000);
-    uint64_t            deadline = clock_monotonic_ms() + 30000;
+    uint64_t            deadline = clock_monotonic_ms() + 120000;
     (void)state;
     miniature_init(&m, false);
     m.store = try_open("spool", 70000, NULL, &report, &err);
@@ -437,7 +437,7 @@ static void a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room
     while (store_figures(m.store).blocks < 3 && clock_monotonic_ms() < deadline) usleep(1000);
     assert_int_equal(store_figures(m.store).blocks, 3);
     for (int n = 0; n < 8; n++) assert_int_equal(deliver(&m, 0), 0);
-    assert_true(ledger_drain(m.ledger, clock_monotonic_ms() + 30000));
+    assert_true(ledger_drain(m.ledger, clock_monotonic_ms() + 120000));
     miniature_close(&m);
     store_close(m.store);
     free(text);
@@ -447,7 +447,7 @@ static void a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room
 static void what_is_stored_of_a_source_that_is_read_again_has_no_gap(void **state)
 {
     struct miniature m;
-    uint64_t         deadline = clock_monotonic_ms() + 30000;
+    uint64_t         deadline = clock_monotonic_ms() + 120000;
     (void)state;
     miniature_init(&m, true);
     m.store = opened("spool");
