@@ -186,6 +186,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t what, rd_kafka_topi
 {
     struct source_kafka *k = kafka_owner(rk);
     (void)opaque;
+    k->assigned = true;
     if (k->leaving >= CLOSING) answer_closing(k);
     else if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) revoke_partitions(k, list);
     else if (k->leaving == UNSUBSCRIBED) decline_partitions(k, list);
@@ -259,6 +260,7 @@ bool group_join(struct source_kafka *k, struct error *err)
     listen_to(k->messages, k->wakeup.fd);
     k->broken = k->committing = false;
     k->leaving = STAYING;
+    k->assigned = false;
     return subscribe(k, err);
 }
 
@@ -296,29 +298,35 @@ static void close_consumer(struct source_kafka *k, uint64_t deadline)
     rd_kafka_queue_destroy(queue);
 }
 
-/* So that others go on at once. A librdkafka that is closed while it waits for the answer to a rebalance may abort the process or
- * wait for ever (2.0.2), so it is closed when there is none any more. */
-static void leave_group(struct source_kafka *k)
+/* The group knows it, yet it was never told which partitions it has. */
+static bool is_joining(struct source_kafka *k) { return !k->assigned && is_cooperative(k->rk); }
+
+/* A consumer that is `joining` is left where it is, without a word and for as long as the process lives: librdkafka 2.0.2 aborts the
+ * process that destroys it. */
+static void destroy_consumer(rd_kafka_t *rk, bool joining)
 {
-    uint64_t deadline = clock_monotonic_ms() + CLOSE_WAIT_MS;
-    unsubscribe(k);
-    if (k->partitions.owned > 0 && !rd_kafka_assignment_lost(k->rk)) commit_now(k, NULL);
-    close_consumer(k, deadline);
+    if (joining) rd_kafka_set_log_level(rk, 0);
+    else rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
+/* Others are to go on at once. A librdkafka that is closed while it waits for the answer to a rebalance may abort the process or wait
+ * for ever (2.0.2), so it is closed when there is none any more. */
 void group_leave(struct source_kafka *k)
 {
     if (k->rk == NULL) return;
+    uint64_t deadline = clock_monotonic_ms() + CLOSE_WAIT_MS;
     drop_held(k, NULL);
-    if (!k->broken && k->events != NULL) leave_group(k);
+    if (!k->broken) unsubscribe(k);
+    if (!k->broken && k->partitions.owned > 0 && !rd_kafka_assignment_lost(k->rk)) commit_now(k, NULL);
+    bool joining = is_joining(k);
+    if (!k->broken) close_consumer(k, deadline);
     for (size_t i = 0; i < k->partitions.count; i++)
         if (k->partitions.items[i].owned) partitions_disown(&k->partitions, i);
     rd_kafka_queue_t *queues[] = {k->events, k->messages, k->commits};
-    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
-        if (queues[i] != NULL) rd_kafka_queue_destroy(queues[i]);
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++) rd_kafka_queue_destroy(queues[i]);
     rd_kafka_t *rk = k->rk;
     set_consumer(k, NULL);
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    destroy_consumer(rk, joining);
     k->events = k->messages = k->commits = NULL;
 }
 

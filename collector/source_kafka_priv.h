@@ -47,6 +47,7 @@ struct source_kafka {
     bool                    committing;           /* an answer is awaited */
     bool                    put_off;              /* the last one was that it is too early */
     bool                    broken;               /* librdkafka gave this consumer up */
+    bool                    assigned;             /* the group has told this consumer once what it has */
     bool                    opened;
     enum leaving            leaving;
     char                    told[512];            /* trouble told last */

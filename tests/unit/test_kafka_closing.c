@@ -6,6 +6,7 @@
 
 #define COMMIT 8       /* requests, as the protocol counts them */
 #define HEARTBEAT 12
+#define SYNC 14
 #define EACH 10   /* messages of a partition */
 
 /* --- What the group wants ------------------------------------------------------------------------------------------------ */
@@ -60,6 +61,23 @@ static void closed_while_it_is_given_its_first_partitions(void **state)
     struct reading       r;
     begin(&c, &r, 2, SESSION);
     await_request(&r, NULL);
+    reading_close(&r);
+    cluster_close(&c);
+}
+
+static void closed_when_it_has_joined_and_was_never_given_anything(void **state)
+{
+    (void)state;
+    struct kafka_cluster c;
+    struct reading       r;
+    begin(&c, &r, 2, SESSION);
+    for (int i = 0; i < 100; i++) rd_kafka_mock_push_request_errors(c.mock, SYNC, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    rd_kafka_t *rk = ((const struct source_kafka *)r.source)->rk;
+    uint64_t    deadline = clock_monotonic_ms() + PATIENCE_MS;
+    while (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") != 0) {
+        assert_true(clock_monotonic_ms() < deadline);
+        source_kafka.idle(r.source);
+    }
     reading_close(&r);
     cluster_close(&c);
 }
@@ -161,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_while_it_is_given_its_first_partitions),
+        cmocka_unit_test(closed_when_it_has_joined_and_was_never_given_anything),
         cmocka_unit_test(closed_while_it_is_given_no_partition_since_there_are_more_members),
         cmocka_unit_test(closed_while_another_is_to_get_some_of_its_partitions),
         cmocka_unit_test(closed_while_the_group_goes_on_as_before_all_that_is_settled_is_committed),
