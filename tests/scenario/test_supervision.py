@@ -79,7 +79,7 @@ def test_the_supervisor_hears_of_start_and_stop(tmp_path, abstract):
 
 
 def test_the_watchdog_hears_from_a_run_also_while_a_reload_waits_and_signals_are_heard_then(tmp_path):
-    with Supervised(tmp_path, WATCHDOG_USEC="600000") as run:
+    with Supervised(tmp_path, drain="900s", WATCHDOG_USEC="600000") as run:
         run.stop_up()
         run.reload_another_sink()
         before = run.told.count("WATCHDOG=1")
