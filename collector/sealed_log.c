@@ -1,5 +1,6 @@
 #include "sealed_log.h"
 
+#include "base/folder.h"
 #include "base/write.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ static bool append(const struct sealed_log *l, int fd, struct slice lines, struc
                          l->max_bytes);
     if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1) return fail(l, err);
     if (last != '\n' && !write_all(fd, SLICE("\n"))) return fail(l, err);
-    return (write_all(fd, lines) && fdatasync(fd) == 0) || fail(l, err);
+    if (!write_all(fd, lines) || fdatasync(fd) != 0) return fail(l, err);
+    return status.st_size > 0 || folder_sync_above(l->path) || fail(l, err);   /* a new one: its name, too */
 }
 
 bool sealed_log_append(struct sealed_log *l, const struct sealed_lines *lines, struct error *err)

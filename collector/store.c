@@ -1,5 +1,6 @@
 #include "store_priv.h"
 
+#include "base/folder.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -35,15 +36,7 @@ bool store_make_file(const char *name)
     return S_ISREG(status.st_mode) && ((status.st_mode & 077) == 0 || chmod(name, 0600) == 0);
 }
 
-bool store_sync_folder(const struct store *s)
-{
-    int  fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);   /* EINVAL: a file system that cannot */
-    int  number = errno;
-    if (fd >= 0) close(fd);
-    errno = number;
-    return synced;
-}
+bool store_sync_folder(const struct store *s) { return folder_sync(s->folder); }
 
 static bool check_folder(const struct stat *status, const char *path, struct error *err)
 {
@@ -65,8 +58,8 @@ static bool open_folder(struct store *s, struct error *err)
     struct stat status;
     /* would follow a link */
     for (size_t len = strlen(s->path); len > 1 && s->path[len - 1] == '/'; len--) s->path[len - 1] = '\0';
-    if (mkdir(s->path, 0700) != 0 && errno != EEXIST)
-        return error_set_errno(err, ERROR_OUTPUT, "cannot create store '%s'", s->path);
+    if (mkdir(s->path, 0700) == 0) (void)!folder_sync_above(s->path);   /* one that may be entered and not read cannot be */
+    else if (errno != EEXIST) return error_set_errno(err, ERROR_OUTPUT, "cannot create store '%s'", s->path);
     if (lstat(s->path, &status) != 0) return error_set_errno(err, ERROR_OUTPUT, "cannot examine store '%s'", s->path);
     if (!check_folder(&status, s->path, err)) return false;
     if (realpath(s->path, resolved) == NULL) return error_set_errno(err, ERROR_OUTPUT, "cannot examine store '%s'", s->path);

@@ -1,10 +1,10 @@
 #include "redaction/key_file.h"
 
+#include "base/folder.h"
 #include "base/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -89,20 +89,6 @@ bool key_file_read_public(const char *path, char *text, size_t *len, struct erro
 
 /* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
-/* Makes the file's name durable. Some file systems cannot sync a directory and say EINVAL; there is no more to do. */
-static bool sync_directory(const char *path)
-{
-    char *copy = strdup(path);
-    int fd = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
-    if (fd < 0) return false;
-    bool synced = fsync(fd) == 0 || errno == EINVAL;
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    return synced;
-}
-
 /* Fills a new file and closes it; errno on failure. */
 static bool fill(int fd, const char *text, mode_t mode)
 {
@@ -119,7 +105,7 @@ bool key_file_create(const char *path, const char *text, mode_t mode, struct err
     if (fd < 0 && errno == EEXIST)
         return error_set(err, ERROR_USAGE, "'%s' already exists; key files are never overwritten", path);
     if (fd < 0) return error_set_errno(err, ERROR_OUTPUT, "cannot create key file '%s'", path);
-    if (fill(fd, text, mode) && sync_directory(path)) return true;
+    if (fill(fd, text, mode) && folder_sync_above(path)) return true;
     error_set_errno(err, ERROR_OUTPUT, "cannot write key file '%s'", path);
     unlink(path);
     return false;
@@ -174,7 +160,7 @@ bool key_file_replace(struct key_file *f, const char *text, struct error *err)
     bool filled = fill(fd, text, f->as_read.st_mode & 0600);
     bool ours = !filled || unchanged(f);
     if (filled && ours && rename(temporary, f->path) == 0) {
-        if (sync_directory(f->path)) return true;
+        if (folder_sync_above(f->path)) return true;
         return error_set_errno(err, ERROR_OUTPUT, "key file '%s' was replaced, but its folder cannot be synced", f->given);
     }
     if (ours) error_set_errno(err, ERROR_OUTPUT, "cannot write key file '%s'", f->given);

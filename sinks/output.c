@@ -1,5 +1,6 @@
 #include "sinks/output.h"
 
+#include "base/folder.h"
 #include "sinks/unfinished.h"
 
 #include <errno.h>
@@ -138,8 +139,9 @@ bool output_make_folders(const char *path, struct error *err) { return output_ma
 
 static bool make_folder(const char *folder, mode_t mode)
 {
-    if (mkdir(folder, mode) == 0) return chmod(folder, mode) == 0;
-    return errno == EEXIST;
+    if (mkdir(folder, mode) != 0) return errno == EEXIST;
+    (void)!folder_sync_above(folder);   /* one that may be entered and not read cannot be */
+    return chmod(folder, mode) == 0;
 }
 
 bool output_make_folders_as(const char *path, mode_t mode, struct error *err)
@@ -241,20 +243,6 @@ static void release(struct output *o)
     free(o);
 }
 
-bool output_sync_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char       *folder = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
-    int         fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    /* Some file systems cannot sync a folder and say so with EINVAL; there is nothing more to be done then. */
-    bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-    int  number = errno;
-    if (fd >= 0) close(fd);
-    free(folder);
-    errno = number;
-    return synced;
-}
-
 /* Closing may bring the first news of a write that failed, on NFS for one. */
 static bool close_file(struct output *o)
 {
@@ -271,7 +259,7 @@ static bool appear(struct output *o, const struct timespec *modified)
     unfinished_forget(o->temporary);
     free(o->temporary);
     o->temporary = NULL;
-    return output_sync_folder(o->final);
+    return folder_sync_above(o->final);
 }
 
 bool output_finish(struct output *o, const struct timespec *modified, struct error *err)

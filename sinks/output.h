@@ -44,9 +44,6 @@ bool     output_unwanted(const struct output *);   /* a write failed since nobod
 MUST_USE bool output_make_folders(const char *path, struct error *);
 MUST_USE bool output_make_folders_as(const char *path, mode_t mode, struct error *);
 
-/* Makes what happened to the name last through a loss of power. False: errno. */
-MUST_USE bool output_sync_folder(const char *path);
-
 #define OUTPUT_TEMPORARY_SUFFIX ".lethe-tmp"
 
 #endif

@@ -11,6 +11,7 @@
  * (5) Finished files beyond keep_files and keep_age are removed, the oldest first. A file that is written, or whose name the
  *     template cannot have made, is never removed. */
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/wakeup.h"
 #include "sinks/file_names.h"
 #include "sinks/gzip_members.h"
@@ -126,7 +127,7 @@ static bool create(const struct sink_file *s, struct open_file *f)
 {
     mode_t mode = octal(s->mode);
     f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (f->fd >= 0) return fchmod(f->fd, mode) == 0 && (s->sync == SYNC_NEVER || output_sync_folder(f->path));
+    if (f->fd >= 0) return fchmod(f->fd, mode) == 0 && (s->sync == SYNC_NEVER || folder_sync_above(f->path));
     if (errno == EEXIST) f->fd = open(f->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
     return f->fd >= 0;
 }
@@ -201,7 +202,7 @@ static bool move_finished(const char *path, const char *name)
 static void finish(struct sink_file *s, struct open_file *f)
 {
     bool moved = f->size == 0 && s->atomic ? unlink(f->path) == 0 : move_finished(f->path, f->name);
-    if (moved && s->sync == SYNC_ALWAYS) moved = output_sync_folder(f->path);
+    if (moved && s->sync == SYNC_ALWAYS) moved = folder_sync_above(f->path);
     if (!moved) sink_trouble(&s->base, "cannot finish '%s': %s", f->path, strerror(errno));
     close_file(f);
     s->prune_at_ms = 0;
