@@ -72,6 +72,7 @@ static bool choose_blocks(struct ledger *l, struct keeping *k, uint64_t now)
         struct entry *e = &l->entries[i];
         if (!wants_storing(l, e, now) && !goes_before_stored(l, i, now)) continue;
         if (e->receipt == NULL && lags_too_far(l, e)) {
+            if (e->in_hand != 0) continue;   /* it may have it yet */
             count_missed(l, e);
             e->done = e->needed;
             continue;

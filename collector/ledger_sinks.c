@@ -26,7 +26,7 @@ uint64_t frontier(const struct desk *d)
 static struct entry *next_in_memory(const struct ledger *l, const struct desk *d)
 {
     for (size_t i = first_entry(l, d->next); i < l->entry_count; i++)
-        if ((l->entries[i].needed >> d->sink->number & 1) != 0) return &l->entries[i];
+        if (((l->entries[i].needed & ~l->entries[i].done) >> d->sink->number & 1) != 0) return &l->entries[i];   /* what it missed is done */
     return NULL;
 }
 

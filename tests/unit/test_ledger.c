@@ -504,6 +504,33 @@ static void a_sink_that_is_not_required_misses_what_there_is_no_room_for(void **
     miniature_close(&m);
 }
 
+/* It lags further than it may, whatever it has; what it has in hand it may still have. */
+static void what_a_sink_has_in_hand_is_delivered_and_not_missed_as_well(void **state)
+{
+    struct miniature    m;
+    struct store_report report;
+    struct error        err = {0};
+    uint64_t            deadline = clock_monotonic_ms() + 30000;
+    struct block       *held[2];
+    (void)state;
+    miniature_init(&m, false);
+    m.sink[1].max_lag = 0;
+    m.store = try_open("spool", PLENTY, NULL, &report, &err);
+    open_ledger(&m, 4);
+    for (int n = 0; n < 2; n++) {
+        publish(&m, 0, n, 3);
+        assert_non_null(held[n] = take(&m, 1));
+    }
+    publish(&m, 0, 2, 3);   /* with it room is short */
+    for (int n = 0; n < 3; n++) assert_int_equal(deliver(&m, 0), n);
+    while (atomic_load(&m.sink[1].counters.missed) == 0 && clock_monotonic_ms() < deadline) usleep(1000);
+    for (int n = 0; n < 2; n++) sink_done(m.sinks[1], held[n], NULL, 0);
+    assert_int_equal(atomic_load(&m.sink[1].counters.missed), 1);
+    assert_int_equal(atomic_load(&m.sink[1].counters.delivered), 2);
+    miniature_close(&m);
+    store_close(m.store);
+}
+
 static void *take_block(void *miniature) { return ledger_take_block(((struct miniature *)miniature)->ledger); }
 
 static void nobody_waits_for_a_block_after_an_abort(void **state)
@@ -558,6 +585,7 @@ int main(void)
         cmocka_unit_test(of_each_of_very_many_streams_the_last_position_waits_to_be_committed),
         cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
         cmocka_unit_test_setup_teardown(a_spool_that_has_no_room_for_all_blocks_takes_as_many_as_it_has_room_for, in_memory, leave_folder),
+        cmocka_unit_test_setup_teardown(what_a_sink_has_in_hand_is_delivered_and_not_missed_as_well, in_memory, leave_folder),
         cmocka_unit_test_setup_teardown(what_is_stored_of_a_source_that_is_read_again_has_no_gap, in_memory, leave_folder),
         cmocka_unit_test(a_worker_waits_for_a_block_until_a_sink_has_one),
         cmocka_unit_test(a_sink_that_is_not_required_misses_what_there_is_no_room_for),
