@@ -73,6 +73,18 @@ def show(name, verdict, outcome, seconds):
     sys.stdout.flush()
 
 
+def show_table(done):
+    """A line for each part that there is; its figures stand above."""
+    print(f"\n== Table\n{'part':<14} {'outcome':<14} {'faults':>9} {'lost':>6} {'canaries':>8} {'seconds':>8}")
+    for name in [*PARTS, *(done.keys() - PARTS.keys())]:
+        if name not in done:
+            print(f"{name:<14} not asked for")
+            continue
+        verdict, outcome, seconds = done[name]
+        lost, canaries = outcome.figures.get("missing", "-"), outcome.figures.get("canary pieces", "-")
+        print(f"{name:<14} {verdict:<14} {outcome.faults:>9} {lost:>6} {canaries:>8} {seconds:>8.0f}  {'; '.join(outcome.red)[:100]}".rstrip())
+
+
 def shard(text):
     number, of = map(int, text.split("/"))
     if not 1 <= number <= of:
@@ -105,11 +117,7 @@ def main():
         broker.stop()
     if broker.reason and os.environ.get("CI"):
         done["kafka"] = "FAILED", Outcome(0, {}, [broker.reason]), 0
-    print("\n== Table")
-    for name, (verdict, outcome, seconds) in done.items():
-        show(name, verdict, outcome, seconds)
-    for name in PARTS.keys() - set(names):
-        print(f"{name:<12} not asked for")
+    show_table(done)
     failed = [name for name, (verdict, _, _) in done.items() if verdict == "FAILED"]
     print(f"\n{len(done) - len(failed)} parts done, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
