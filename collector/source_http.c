@@ -74,6 +74,7 @@ struct source_http {
     struct upload     *current;         /* being framed */
     pthread_mutex_t    lock;
     struct upload     *first, **last;   /* the queue */
+    bool               opened;          /* or at least begun to be: close_http() has something to do */
 };
 
 struct http_receipt {
@@ -474,6 +475,7 @@ static bool start_server(struct source_http *s, struct error *err)
 static bool open_http(struct source *source, struct error *err)
 {
     struct source_http *s = (struct source_http *)source;
+    s->opened = true;
     s->last = &s->first;
     pthread_mutex_init(&s->lock, NULL);
     s->framer = framer_new(&(struct framer_options){.max_document = source->max_record});
@@ -486,7 +488,7 @@ static void wake(struct source *source)
 {
     struct source_http *s = (struct source_http *)source;
     struct upload      *u;
-    if (s->last == NULL) return;   /* never opened */
+    if (!s->opened) return;
     while (atomic_load(&source->stopping) && (u = take_first(s)) != NULL) put_off(u);
     wakeup_signal(&s->wakeup);
 }
@@ -495,7 +497,7 @@ static void close_http(struct source *source)
 {
     struct source_http *s = (struct source_http *)source;
     struct upload      *u;
-    if (s->last == NULL) return;   /* never opened */
+    if (!s->opened) return;
     if (s->current != NULL) put_off(s->current);
     if (s->server != NULL) http_server_stop(s->server, STOP_MS);
     while ((u = take_first(s)) != NULL) put_off(u);
