@@ -84,6 +84,7 @@ class Other:
         config.write_text(kind.config.format(work=work, out=self.out, feed=self.feed))
         self.log = open(context.folder / "log", "ab")   # noqa: SIM115 -- as long as the object
         self.journal = Journal(context.folder / "journal", context.seed)
+        self.forget()
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, env=self.environment)
@@ -109,13 +110,22 @@ class Other:
             time.sleep(0.02)
 
     def copies(self):
-        found = {}
-        data = self.out.read_bytes() if self.out.exists() else b""
-        for line in data.decode(errors="replace").splitlines():
+        """How often each line is in the output, which only grows until forget()."""
+        data = b""
+        if self.out.exists():
+            with open(self.out, "rb") as file:
+                file.seek(self.read_to)
+                data = file.read()
+        whole = data.rfind(b"\n") + 1
+        self.read_to += whole
+        for line in data[:whole].decode(errors="replace").splitlines():
             match = judge.IDENT.search(line)
             if match:
-                found[match.group()] = found.get(match.group(), 0) + 1
-        return found
+                self.found[match.group()] = self.found.get(match.group(), 0) + 1
+        return self.found
+
+    def forget(self):
+        self.read_to, self.found = 0, {}
 
     def recount(self):
         """(owed, lost, duplicates) after a last life without a fault."""
@@ -123,6 +133,7 @@ class Other:
         self.write_for(0.2)
         wait_until(lambda: (not self.journal.owed - self.copies().keys(), sum(self.copies().values())), SETTLE_SECONDS)
         self.kill()
+        self.forget()
         found = self.copies()
         return len(self.journal.owed), len(self.journal.owed - found.keys()), sum(found.values()) - len(found)
 
@@ -153,6 +164,7 @@ def power_cuts(kind, context, count, chance):
             other.kill()
             disk.unmount()
             disk.mount()
+            other.forget()
         return figures("power cuts", count, flowed, other.recount())
     finally:
         disk.release()
