@@ -2,7 +2,7 @@
 
 It stands for any Kafka cluster at `bootstrap`, and for Event Hubs' Kafka endpoint at `sasl_bootstrap`: TLS only, SASL PLAIN
 with the user "$ConnectionString" and a connection string as the password, no larger message than 1,000,000 bytes. The same
-listener takes OAUTHBEARER with unsigned tokens (`token()`). Who comes in at `proxied_port` is sent on to `proxied_bootstrap`,
+listener takes OAUTHBEARER with unsigned tokens (`token()`), and cuts connections when their token is over. Who comes in at `proxied_port` is sent on to `proxied_bootstrap`,
 where nobody listens but the proxy of a test (`kafka_proxy.py`)."""
 import base64
 import contextlib
@@ -46,6 +46,7 @@ listener.name.eventhubs.oauthbearer.sasl.jaas.config=\\
     org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
 listener.name.eventhubs.oauthbearer.sasl.server.callback.handler.class=\\
     org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
+listener.name.eventhubs.connections.max.reauth.ms=3600000
 listener.name.eventhubs.ssl.keystore.type=PEM
 listener.name.eventhubs.ssl.keystore.location={keystore}
 ssl.client.auth=none

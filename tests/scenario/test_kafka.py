@@ -4,11 +4,12 @@ import json
 import os
 import random
 import subprocess
+import time
 import uuid
 
 import pytest
 
-from conftest import PATIENCE, wait_for
+from conftest import LONG, PATIENCE, wait_for
 from streaming import Run, messages, recount, records
 
 SECRET = "password=Heron-Lake-4471"
@@ -358,3 +359,20 @@ def test_tokens_of_entra_id_are_fetched_and_used(kafka, runs, recorder):
     assert texts(topic.read_all()) == ["one"]
     assert b"localhost" in recorder.requests[0].body   # the scope names the host
     assert not run.logged("s3cret") and not run.logged(kafka.token()[:20])
+
+
+@pytest.mark.skipif(not LONG, reason="waits for the end of a token's life: LETHE_LONG=1")
+def test_a_connection_that_is_cut_with_its_token_is_made_anew_with_another(kafka, runs, recorder):
+    topic, over = kafka.topic(), time.monotonic() + 20
+    run = with_tokens(kafka, topic, runs, recorder, [kafka.token(lifetime=20), kafka.token()])
+    run.start(stdin=subprocess.PIPE)
+    run.process.stdin.write(b"one\n")
+    run.process.stdin.flush()
+    wait_for(lambda: texts(topic.read_all()) == ["one"])
+    assert len(recorder.requests) == 1
+    wait_for(lambda: time.monotonic() > over)
+    run.process.stdin.write(b"two\n")
+    run.process.stdin.close()
+    ended(run)
+    assert texts(topic.read_all()) == ["one", "two"]
+    assert len(recorder.requests) > 1   # the first one was refused
