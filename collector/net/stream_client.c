@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -170,6 +171,8 @@ static bool must_wait(struct stream_client *c, int n)
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return true;
     if (why == SSL_ERROR_ZERO_RETURN) {
         c->tls_ended = true;
+    } else if (why == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+        c->peer_ended = true;   /* without a word of TLS */
     } else if (why == SSL_ERROR_SYSCALL && number != 0 && ERR_peek_error() == 0) {
         fail(c, "lost the connection to", number);
     } else if (c->phase != FAILED) {
@@ -258,6 +261,13 @@ static uint64_t outstanding(const struct stream_client *c)
     return (uint64_t)bytes;
 }
 
+/* Anybody on the way can acknowledge bytes and end a connection; only the other side can end TLS. */
+static void fail_unsaid(struct stream_client *c)
+{
+    c->phase = FAILED;
+    error_set(&c->failure, ERROR_NETWORK, "%s ended the connection without a word of TLS: what it read is unknown", c->place);
+}
+
 static void step_waiting(struct stream_client *c)
 {
     read_what_came(c);
@@ -266,6 +276,7 @@ static void step_waiting(struct stream_client *c)
     if (c->phase == FAILED || !c->peer_ended || unknown > 0) return;
     int number = socket_fault(c);
     if (number != 0) fail(c, "lost the connection to", number);
+    else if (c->ssl != NULL && !c->tls_ended) fail_unsaid(c);
     else enter(c, ENDED);
 }
 

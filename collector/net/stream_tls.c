@@ -6,10 +6,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-/* The end of a connection without a word of TLS counts as its end: whether all was taken is seen from TCP. */
 static bool configure(SSL_CTX *c, const struct stream_tls_options *o, struct error *err)
 {
-    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);

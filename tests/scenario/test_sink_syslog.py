@@ -205,11 +205,11 @@ def test_a_receiver_that_stands_still_for_a_while_loses_nothing(deliver, server)
 
 class Peer:
     """A receiver of our own. `serve(connection, number)` gets each connection, TLS if there is a certificate; it ends with it.
-    `payload`: what each of them sent."""
+    `payload`: what each of them sent. The first `mute` connections end without a word of TLS."""
 
     def __init__(self, serve=None, certificate=None, port=0):
         self.serve = serve or (lambda connection, number: self.read(connection, number))
-        self.context = None
+        self.context, self.mute = None, 0
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
@@ -236,6 +236,8 @@ class Peer:
         while len(self.payload[number]) < most:
             data = connection.recv(min(65536, most - len(self.payload[number])))
             if not data:
+                if self.context and number >= self.mute:
+                    connection.unwrap()
                 return
             self.payload[number] += data
 
@@ -294,6 +296,16 @@ def test_what_a_receivers_machine_took_and_its_program_never_read_is_sent_again(
     for m in receiver.messages():
         ids.setdefault(told([m]).pop(), set()).add(m.split('event_id="')[1][:32])
     assert {len(i) for i in ids.values()} == {1}
+
+
+def test_an_end_that_is_not_said_in_tls_proves_nothing(deliver, peer, certificates):
+    """Whoever is on the way can acknowledge what he does not pass on, and end the connection."""
+    receiver = peer(certificate=certificates.localhost)
+    receiver.mute = 2
+    run = deliver(to(receiver, "tls", f', ca_file: "{certificates.ca}"'), ["one"])
+    ended(run)
+    assert [told(frames(payload)) for payload in receiver.payload] == [{"one"}] * 3
+    assert run.logged("without a word of TLS")
 
 
 def test_a_reset_in_the_middle_loses_nothing(deliver, peer):
