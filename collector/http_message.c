@@ -9,7 +9,7 @@
 #define HEAD_EXTRA 256   /* status line, Date, Content-Length and what stands around names and values */
 #define DATE_LEN 29      /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
-const char *http_reason(int status)
+static const char *reason_of(int status)
 {
     static const struct { int status; const char *text; } reasons[] = {
         {200, "OK"}, {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"}, {400, "Bad Request"},
@@ -78,7 +78,7 @@ struct http_message http_message_make(const struct http_answer *a)
     m.data = malloc(CLOSE_LEN + HEAD_EXTRA + field_bytes(a) + a->body.len);
     if (m.data == NULL) return m;
     char *at = m.data + CLOSE_LEN;
-    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", a->status, http_reason(a->status));
+    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", a->status, reason_of(a->status));
     add(&at, line);
     print_date(date);
     add_field(&at, "Date", date);

@@ -18,7 +18,4 @@ struct http_message http_message_make(const struct http_answer *);
 /* Adds "Connection: close". Only before anything was sent, and once. */
 void http_message_set_close(struct http_message *);
 
-/* "Not Found"; empty for statuses that are not in the table. */
-const char *http_reason(int status);
-
 #endif

@@ -60,7 +60,6 @@ struct http_request {
     struct http_connection *connection;   /* NULL: gone */
     struct http_request    *next;         /* among those answered */
     struct http_message     message;
-    struct http_peer        peer;
     struct http_head        head;
     char                   *body;         /* NULL: none, or taken */
     size_t                  body_len, held_bytes;   /* held: counted in the server, until it is answered */

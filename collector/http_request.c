@@ -8,7 +8,7 @@ struct http_request *http_request_new(struct http_connection *c, const char *tex
 {
     struct http_request *r = malloc(sizeof *r + c->head.bytes);
     if (r == NULL) return NULL;
-    *r = (struct http_request){.server = c->server, .connection = c, .peer = c->peer, .head = c->head};
+    *r = (struct http_request){.server = c->server, .connection = c, .head = c->head};
     memcpy(r->text, text, c->head.bytes);
     return r;
 }
@@ -56,7 +56,6 @@ struct slice http_request_path(const struct http_request *r)
     return r->head.path.len > 0 ? http_head_slice(r->text, r->head.path) : SLICE("/");
 }
 
-struct slice http_request_query(const struct http_request *r) { return http_head_slice(r->text, r->head.query); }
 
 struct slice http_request_host(const struct http_request *r) { return http_head_slice(r->text, r->head.host); }
 
@@ -65,7 +64,6 @@ bool http_request_field(const struct http_request *r, struct slice name, struct 
     return http_head_find(&r->head, r->text, name, value);
 }
 
-struct http_peer http_request_peer(const struct http_request *r) { return r->peer; }
 
 struct slice http_request_body(const struct http_request *r)
 {

@@ -101,10 +101,8 @@ uint16_t http_server_port(const struct http_server *, size_t listener);
 /* Slices are valid until the request is answered. Thread: one at a time. */
 enum http_method http_request_method(const struct http_request *);
 struct slice     http_request_path(const struct http_request *);    /* as sent, nothing is decoded */
-struct slice     http_request_query(const struct http_request *);   /* without "?" */
 struct slice     http_request_host(const struct http_request *);    /* may be empty in HTTP/1.0 */
 bool             http_request_field(const struct http_request *, struct slice name, struct slice *value);
-struct http_peer http_request_peer(const struct http_request *);
 struct slice     http_request_body(const struct http_request *);
 
 /* The body's memory, for free(); NULL when there is no body or it was taken before. `*len` is its length. */

@@ -24,7 +24,8 @@ char *bytes_text(double bytes, char out[BYTES_TEXT])
     return out;
 }
 
-char *duration_text(double seconds, char out[BYTES_TEXT])
+/* "1:02:03" or "02:03" */
+static char *duration_text(double seconds, char out[BYTES_TEXT])
 {
     unsigned long s = seconds < 0 ? 0 : seconds > 3599999 ? 3599999 : (unsigned long)seconds;
     if (s >= 3600)

@@ -21,7 +21,5 @@ double monotonic_seconds(void);
 /* "12.3 MB", in powers of 1000. */
 #define BYTES_TEXT 32
 char *bytes_text(double bytes, char out[BYTES_TEXT]);
-/* "1:02:03" or "02:03" */
-char *duration_text(double seconds, char out[BYTES_TEXT]);
 
 #endif

@@ -443,7 +443,7 @@ bool example_parse(struct slice example, char *text, size_t *len, uint32_t *from
 
 /* --- The set -------------------------------------------------------------------------------------------------------------- */
 
-bool rules_read(struct rules *set, const struct rule_source *source, struct error *err)
+static bool read_source(struct rules *set, const struct rule_source *source, struct error *err)
 {
     struct loader l = {set, err};
     struct yaml_document *document = yaml_read(source->name, slice_of((const char *)source->data, source->len), err);
@@ -547,7 +547,7 @@ struct rules *rules_load_sources(const struct rule_source *sources, rule_enabled
     for (size_t i = 0; i < extra_count; i++) set->tails[i] = extra[i].tail;
     bool ok = (set->all = arena_take(&set->arena, RULES_MAX * sizeof *set->all)) != NULL;
     if (!ok) error_set(err, ERROR_MEMORY, "no memory for the rule catalogue");
-    for (size_t i = 0; ok && sources[i].name; i++) ok = rules_read(set, &sources[i], err);
+    for (size_t i = 0; ok && sources[i].name; i++) ok = read_source(set, &sources[i], err);
     for (size_t i = 0; ok && i < set->count; i++) {
         struct rule *rule = &set->all[i];
         rule->enabled = !enabled || enabled(context, rule->view.id, rule->view.class_);

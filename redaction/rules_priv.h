@@ -71,9 +71,6 @@ typedef bool rule_enabled_function(const void *context, const char *id, enum rul
 MUST_USE struct rules *rules_load_sources(const struct rule_source *, rule_enabled_function *enabled, const void *context,
                                           const struct extra_pattern *, size_t extra_count, struct error *);
 
-/* Reads the rules of one source into set->all. */
-MUST_USE bool rules_read(struct rules *set, const struct rule_source *, struct error *);
-
 /* Whether a pattern holds three literal characters in a row, whichever of its alternatives matches. */
 bool pattern_has_literal(const char *pattern);
 

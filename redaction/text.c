@@ -72,7 +72,7 @@ static bool is_assigned(struct slice text, uint32_t at, uint32_t end)
     return end > at && (text.data[end - 1] == '=' || text.data[end - 1] == ':');
 }
 
-uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent)
+static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
 {
     uint32_t end = at;
     if (extent == EXTENT_LINE) {
@@ -100,7 +100,7 @@ uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent)
 /* The end of a credential that is removed: what looked like padding at `to` and goes on was none. */
 uint32_t text_rest_of_credential(struct slice text, uint32_t to)
 {
-    while (to > 0 && to < text.len && text.data[to - 1] == '=' && is_credential_byte(text.data[to])) to = text_unquoted_end(text, to, EXTENT_CREDENTIAL);
+    while (to > 0 && to < text.len && text.data[to - 1] == '=' && is_credential_byte(text.data[to])) to = unquoted_end(text, to, EXTENT_CREDENTIAL);
     return to;
 }
 
@@ -111,7 +111,7 @@ uint32_t text_credential_end(struct reading *t, uint32_t at)
         t->run_from = t->run_end = at;
         while (t->run_end < t->text.len && is_credential_byte(t->text.data[t->run_end])) t->run_end++;
     }
-    return text_unquoted_end(t->text, t->run_end, EXTENT_CREDENTIAL);
+    return unquoted_end(t->text, t->run_end, EXTENT_CREDENTIAL);
 }
 
 #define MAX_BLANKS 64   /* between a sign and a value on the next line */
@@ -151,7 +151,7 @@ bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_
             *to = text_quoted_end(text, *to + 2, text.data[*to + 1]);   /* 'a''b' */
     } else {
         *from = at;
-        *to = text_unquoted_end(text, at, extent);
+        *to = unquoted_end(text, at, extent);
     }
     while (*to > *from && text.data[*to - 1] == '\\') (*to)--;
     return *from < *to;
@@ -381,7 +381,7 @@ static uint32_t end_over_lines(struct slice text, uint32_t from, uint32_t to)
     for (int line = 0; line < MAX_LINES && at < text.len && is_line_end(text.data[at]); line++) {
         while (at < text.len && (is_line_end(text.data[at]) || is_blank(text.data[at]))) at++;
         uint32_t begin = at;
-        at = text_unquoted_end(text, at, EXTENT_CREDENTIAL);
+        at = unquoted_end(text, at, EXTENT_CREDENTIAL);
         if (at == begin) return to;
     }
     return at < text.len && text.data[at] == quote ? at : to;

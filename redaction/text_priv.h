@@ -34,12 +34,10 @@ bool text_remove(struct redactor *r, struct reading *t, uint32_t from, uint32_t 
 /* The end of a text that began with `quote`: the next such byte that no backslash escapes, or the end of the line. */
 uint32_t text_quoted_end(struct slice text, uint32_t at, char quote);
 
-uint32_t text_unquoted_end(struct slice text, uint32_t at, enum extent extent);
-
 /* The end of a credential that is removed: what looked like padding at `to` and goes on was none. */
 uint32_t text_rest_of_credential(struct slice text, uint32_t to);
 
-/* text_unquoted_end() with EXTENT_CREDENTIAL. */
+/* The end of a value without quotes, as far as EXTENT_CREDENTIAL. */
 uint32_t text_credential_end(struct reading *t, uint32_t at);
 
 /* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and

@@ -14,7 +14,7 @@ bool json_put_string(struct encoded *out, struct slice text)
     return encoded_append(out, SLICE("\"")) && json_put_text(out, text) && encoded_append(out, SLICE("\""));
 }
 
-bool json_put_number(struct encoded *out, int64_t number)
+static bool put_number(struct encoded *out, int64_t number)
 {
     char digits[24];
     return encoded_append(out, slice_of(digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number)));
@@ -89,7 +89,7 @@ bool json_put_cell(struct encoded *out, const struct clean_record *r, const stru
     switch (cell->type) {
     case CELL_NODE: return json_put_node(out, r, cell->node, true);
     case CELL_TEXT: return json_put_string(out, cell->text);
-    case CELL_NUMBER: return json_put_number(out, cell->number);
+    case CELL_NUMBER: return put_number(out, cell->number);
     case CELL_JSON: return encoded_append(out, cell->text);
     case CELL_NONE: break;
     }

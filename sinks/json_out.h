@@ -9,7 +9,6 @@
 
 MUST_USE bool json_put_text(struct encoded *, struct slice text);           /* the inside of a string */
 MUST_USE bool json_put_string(struct encoded *, struct slice text);         /* with quotes */
-MUST_USE bool json_put_number(struct encoded *, int64_t);
 
 /* A node that is no object or array, or is replaced as a whole. `as_string`: a number or literal gets quotes. */
 MUST_USE bool json_put_node(struct encoded *, const struct clean_record *, uint32_t node, bool as_string);

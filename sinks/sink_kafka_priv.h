@@ -94,8 +94,6 @@ void flight_reset(struct sink_kafka *, struct flight *);
 /* Sends what waits, oldest first. False: this sink cannot go on. */
 bool send_waiting(struct sink_kafka *, struct error *);
 
-/* What was sent through this line and not answered waits again. */
-void take_back(struct sink_kafka *, bool alone);
 void retry_later(struct sink_kafka *);
 
 /* Gives up what a producer has not sent, hears its last reports and closes it. */

@@ -348,7 +348,7 @@ bool send_waiting(struct sink_kafka *k, struct error *err)
 /* --- A producer given up ---------------------------------------------------------------------------------------------- */
 
 /* What its reports do not say anything about is sent again, too. */
-void take_back(struct sink_kafka *k, bool alone)
+static void take_back(struct sink_kafka *k, bool alone)
 {
     for (struct flight *f = k->first; f != NULL; f = f->next)
         for (size_t i = 0; i < f->block->count; i++)

@@ -45,7 +45,7 @@ static void initialise(void)
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
-void http_initialise(void)
+static void initialise_once(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, initialise);
@@ -80,7 +80,7 @@ static bool set_up(struct http_client *c, const struct http_client_options *o, s
 
 struct http_client *http_client_new(const struct http_client_options *options, struct error *err)
 {
-    http_initialise();
+    initialise_once();
     struct http_client *c = calloc(1, sizeof *c);
     if (c == NULL) {
         error_set(err, ERROR_MEMORY, "out of memory");

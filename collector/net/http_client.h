@@ -12,7 +12,7 @@
  *     signatures, headers hold tokens, bodies hold records.
  *
  * Thread: one owner, http_client_wake() and http_client_stop() excepted. Nothing touches the network, or initialises
- * libcurl, before the first client is made; http_initialise() does that earlier, before there are other threads. */
+ * libcurl, before the first client is made. */
 #ifndef LETHE_NET_HTTP_CLIENT_H
 #define LETHE_NET_HTTP_CLIENT_H
 
@@ -41,8 +41,6 @@ MUST_USE struct http_client *http_client_new(const struct http_client_options *,
 
 /* Ends what is under way: their callbacks are called with HTTP_STOPPED. NULL is allowed. */
 void http_client_free(struct http_client *);
-
-void http_initialise(void);
 
 /* Whether rule (1) lets a request go to this URL, so that a configuration can be refused before anything is sent. */
 MUST_USE bool http_client_may_ask(const char *url, struct error *);
