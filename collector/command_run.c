@@ -221,6 +221,13 @@ static void serve(struct run *r)
     r->code = EXIT_INCOMPLETE;
 }
 
+/* Whoever collects the log finds in it why there is no more of it. An excerpt of a policy, on lines of its own, is left out. */
+static int failed(const struct error *err)
+{
+    log_line(LOG_ERROR, "run", "%.*s", (int)strcspn(err->text, "\n"), err->text);
+    return exit_code_of(err);
+}
+
 int command_run(const struct options *options)
 {
     struct error err = {0};
@@ -234,12 +241,12 @@ int command_run(const struct options *options)
     setup_log(r.config);
     block_signals(&signals);
     if ((r.confinement = confine_run(r.config, &err)) == NULL) {
-        r.code = command_failed(&err);
+        r.code = failed(&err);
     } else if (start(&r, &err)) {
         serve(&r);
     } else {
         if (r.stream != NULL) finish(&r, 0);
-        r.code = command_failed(&err);
+        r.code = failed(&err);
     }
     confinement_free(r.confinement);
     config_free(r.config);

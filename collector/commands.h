@@ -31,6 +31,8 @@ int command_check(const struct options *);
 int command_completion(const struct options *);
 int command_manual(const struct options *);
 
+int exit_code_of(const struct error *);
+
 /* Prints the error on standard error and returns its exit code. */
 int command_failed(const struct error *);
 

@@ -78,8 +78,10 @@ void setup_release(struct setup *s)
     *s = (struct setup){0};
 }
 
+int exit_code_of(const struct error *err) { return err->code == ERROR_USAGE ? EXIT_USAGE : EXIT_INCOMPLETE; }
+
 int command_failed(const struct error *err)
 {
     tell(err->text);
-    return err->code == ERROR_USAGE ? EXIT_USAGE : EXIT_INCOMPLETE;
+    return exit_code_of(err);
 }

@@ -86,6 +86,15 @@ def test_a_reload_takes_another_policy_and_loses_nothing(tmp_path):
     assert "ines@" in first and "ines@" not in second
 
 
+def test_why_a_run_could_not_begin_is_a_line_of_its_log(lethe):
+    (lethe.folder / "policy.yaml").write_text("extends: standard\nclasses: {identity: remove}\n")
+    (lethe.folder / "lethe.yaml").write_text("policy: policy.yaml\nsources: [{name: in, type: stdin}]\nsinks: [{name: out, type: stdout}]\n")
+    done = lethe.run("run", "-c", "lethe.yaml")
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, last["level"], last["part"]) == (2, "error", "run")
+    assert last["message"] == "policy.yaml:2:21: unknown action 'remove': there are keep, truncate, pseudonym, mask and drop"
+
+
 def served_certificate(port):
     """Between two configurations nobody listens."""
     try:
