@@ -117,8 +117,12 @@ static void measure(struct setup *s, const char *what, void (*run)(struct setup 
 int main(int argc, char **argv)
 {
     struct corpus corpus = {0};
-    if (argc != 2 || !corpus_open(&corpus, argv[1])) {
-        fprintf(stderr, "usage: bench_parser FILE.jsonl (%s)\n", strerror(errno));
+    if (argc != 2) {
+        fprintf(stderr, "usage: bench_parser FILE.jsonl\n");
+        return 2;
+    }
+    if (!corpus_open(&corpus, argv[1])) {
+        fprintf(stderr, "bench_parser: cannot read '%s': %s\n", argv[1], strerror(errno));
         return 2;
     }
     corpus.count = split(&corpus);

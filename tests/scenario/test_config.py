@@ -68,8 +68,8 @@ SYSLOG = GOOD.replace("type: stdout", "type: syslog, host: h, %s")
     (SYSLOG % "certificate: junk.pem, key: junk.pem", "4:5", "cannot use 'junk.pem' as a certificate: there is none in it, in PEM"),
     (GOOD.replace("type: stdout", "type: http, url: 'https://h/', ca_file: nowhere.pem"), "4:5", "cannot use 'nowhere.pem'"),
     (GOOD.replace("type: stdout", "type: kafka, brokers: 'h:9093', topic: t, ca_file: nowhere.pem"), "4:5", "cannot use 'nowhere.pem'"),
-    (GOOD.replace("type: stdin", "type: http, listen: '127.0.0.1:0', certificate: junk.pem, key: k"), "2:5", "as a certificate: there is none in it"),
-    (GOOD + "admin: {listen: '127.0.0.1:0', certificate: nowhere.pem, key: k}\n", "5:8", "cannot use 'nowhere.pem' as a certificate"),
+    (GOOD.replace("type: stdin", "type: http, listen: '127.0.0.1:0', certificate: junk.pem, key: junk.pem"), "2:5", "as a certificate: there is none in it"),
+    (GOOD + "admin: {listen: '127.0.0.1:0', certificate: nowhere.pem, key: junk.pem}\n", "5:8", "cannot use 'nowhere.pem' as a certificate"),
     (GOOD.replace("type: stdout", "type: http, url: 'http://logs.example/'"), "4:5", "'logs.example' would be spoken to without TLS; use https"),
     (GOOD.replace("type: stdout", "type: http, url: logs"), "4:5", "an address that is none: https://host/path is needed"),
 ])
