@@ -301,9 +301,9 @@ class Splunk(OverHttp):
 
 class SplunkWithAck(Splunk):
     """Has what it has acknowledged."""
-    settings = Splunk.settings + f", ack: true, ack_interval: 100ms, ack_timeout: {30 if LONG else 5}s"
-
-    def __init__(self, recorder):
+    def __init__(self, recorder, forgetful):
+        """`forgetful`: what it does not acknowledge is soon sent again. Otherwise nothing is to come twice, however busy the machine is."""
+        self.settings = Splunk.settings + f", ack: true, ack_interval: 100ms, ack_timeout: {5 if forgetful and not LONG else 30}s"
         super().__init__(recorder)
         self.tickets, self.given = {}, 0
 

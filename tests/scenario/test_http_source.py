@@ -217,9 +217,9 @@ def test_a_body_in_chunks_ends_where_the_limit_is(tmp_path):
 
 
 def test_a_run_that_stops_sends_clients_away_in_a_way_they_understand(tmp_path):
-    """The sink cannot be written: what came before the stop waits for it until the time is up, what comes later does not wait."""
+    """The sink cannot be written: what came before the stop waits for it until that is cut short, what comes later does not wait."""
     (tmp_path / "out.jsonl").mkdir()
-    with Receiver(tmp_path, settings="drain_timeout: 3s\n") as run, concurrent.futures.ThreadPoolExecutor() as pool:
+    with Receiver(tmp_path, settings="drain_timeout: 900s\n") as run, concurrent.futures.ThreadPoolExecutor() as pool:
         first = http.client.HTTPConnection("127.0.0.1", run.port, timeout=180)
         first.request("GET", "/")
         first.getresponse().read()   # known to the server before it stops listening
@@ -232,6 +232,7 @@ def test_a_run_that_stops_sends_clients_away_in_a_way_they_understand(tmp_path):
         text = answer.read()
         assert not waiting.done()
         assert (answer.status, answer.getheader("Retry-After"), answer.getheader("Content-Type")) == (503, "5", "text/plain")
+        run.process.send_signal(signal.SIGTERM)
         assert waiting.result() == (503, text.decode()) and text
         assert run.process.wait(timeout=180) == 1
 

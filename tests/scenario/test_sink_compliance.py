@@ -15,7 +15,7 @@ from recorder import Recorder
 from streaming import Run
 
 MANY = 100_000 if LONG else 400
-PATIENCE = 900 if LONG else 60
+PATIENCE = 900 if LONG else 180
 BLOCKS = 20   # more than memory has in the story of receivers that are away
 RECEIVERS = {
     "file": lambda get, folder: receivers.File(folder),
@@ -26,7 +26,7 @@ RECEIVERS = {
     "opensearch": lambda get, folder: receivers.OpenSearch(get("opensearch")),
     "elasticsearch": lambda get, folder: receivers.Elasticsearch(started(get, folder)),
     "splunk": lambda get, folder: receivers.Splunk(started(get, folder)),
-    "splunk with acknowledgement": lambda get, folder: receivers.SplunkWithAck(started(get, folder)),
+    "splunk with acknowledgement": lambda get, folder: receivers.SplunkWithAck(started(get, folder), "faults" in folder.name),
     "webhook": lambda get, folder: receivers.Webhook(started(get, folder)),
     "logs ingestion": lambda get, folder: receivers.LogsIngestion(started(get, folder)),
     "appinsights": lambda get, folder: receivers.AppInsights(started(get, folder)),
