@@ -81,6 +81,16 @@ void partitions_disown(struct kafka_partitions *p, size_t index)
     item->queue = NULL;
 }
 
+void partitions_begin_anew(struct kafka_partitions *p, size_t index)
+{
+    struct kafka_partition *item = &p->items[index];
+    pthread_mutex_lock(&p->lock);
+    CHECK(item->owned);
+    item->generation++;
+    item->next = item->committed = item->filled = item->settled = OFFSET_UNKNOWN;
+    pthread_mutex_unlock(&p->lock);
+}
+
 bool partitions_current(const struct kafka_partitions *p, size_t index, uint64_t generation)
 {
     const struct kafka_partition *item = &p->items[index];

@@ -3,7 +3,7 @@
  *      committed <= settled <= filled <= next      (offsets; each is the first one that is not yet so)
  *
  * (1) A partition is of a generation. Being taken away ends it: what is settled later is of no interest, since the next owner
- *     reads it again from the last commit.
+ *     reads it again from the last commit. So does a log that begins anew, whose offsets are others.
  * (2) Receipts are settled in the order in which they were filled, so the last one settled is the frontier.
  * (3) Items stay where their index says for as long as the table lives.
  * Thread: partitions_settle(), partitions_stop() and partitions_current() from any; everything else from the source's own. */
@@ -54,6 +54,9 @@ bool partitions_listed(const rd_kafka_topic_partition_list_t *, const char *topi
 /* A new generation of a partition that begins at `committed`, or where it is told later (OFFSET_UNKNOWN); its index. */
 size_t partitions_own(struct kafka_partitions *, const char *topic, int32_t number, int64_t committed);
 void   partitions_disown(struct kafka_partitions *, size_t index);
+
+/* The log of an owned partition begins anew, with lower offsets: what was read of the earlier one is of an earlier generation. */
+void partitions_begin_anew(struct kafka_partitions *, size_t index);
 
 /* Whether what was read of this generation is still ours to settle. With the lock. */
 bool partitions_current(const struct kafka_partitions *, size_t index, uint64_t generation);

@@ -69,7 +69,9 @@ static bool has_room(const struct source_kafka *k, const struct cargo *c)
 
 static void begin_message(struct source_kafka *k, struct kafka_partition *p, const rd_kafka_message_t *m)
 {
+    bool anew = p->next != OFFSET_UNKNOWN && m->offset < p->next;
     note_gap(k, p, m->offset);
+    if (anew && !k->feed.taken) partitions_begin_anew(&k->partitions, (size_t)(p - k->partitions.items));
     framer_reset(k->framer, (struct byte_source){read_message, k});
     k->begun = true;
     k->read = 0;
