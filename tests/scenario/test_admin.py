@@ -34,7 +34,7 @@ class Run:
     def listens(self):
         assert self.process.poll() is None, "it ended"
         try:
-            return self.ask("/healthz").status == 200
+            return self.ask("/healthz").status == 200 and self.ask("/readyz").status == 200
         except ConnectionError:
             return False
 
@@ -143,8 +143,12 @@ def source(metrics, what):
 
 def test_the_metrics_add_up(run):
     run.write(CLEAN * 3, REDACTED * 4, BROKEN * 2)
-    wait_for(lambda: source(run.metrics(), "received") == 9)
-    wait_for(lambda: run.metrics()[("lethe_sink_records_delivered_total", ("sink", "archive"))] == 7)
+
+    def settled(m):
+        """One figure after another is brought up to date."""
+        return (source(m, "received") == 9 and m[("lethe_sink_records_delivered_total", ("sink", "archive"))] == 7
+                and m[("lethe_sink_lag_blocks", ("sink", "archive"))] == 0 and source(m, "withheld") == 2)
+    wait_for(lambda: settled(run.metrics()))
     m = run.metrics()
     assert [source(m, what) for what in ("received", "clean", "redacted", "withheld")] == [9, 3, 4, 2]
     assert sum(value for key, value in m.items() if key[0] == "lethe_withheld_total") == 2
@@ -180,7 +184,7 @@ def test_with_a_store_the_spool_is_shown(begin, tmp_path):
 
 def test_labels_come_from_closed_sets(run):
     run.write(CLEAN, REDACTED, BROKEN)
-    wait_for(lambda: source(run.metrics(), "received") == 3)
+    wait_for(lambda: source(run.metrics(), "received") == 3 and source(run.metrics(), "withheld") == 1)
     labels = {label for key in run.metrics() for label, _ in key[1:]}
     assert labels == {"source", "sink", "rule", "reason", "kind", "le", "version", "build"}
 
@@ -242,7 +246,7 @@ def test_a_reload_that_replaces_the_stream_keeps_the_listener(run, tmp_path):
         except ConnectionError:
             return False
     wait_for(other_sink)
-    assert run.ask("/readyz").status == 200
+    wait_for(lambda: run.ask("/readyz").status == 200)
 
 
 # --- Tokens and addresses -----------------------------------------------------------------------------------------------
