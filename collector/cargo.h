@@ -62,7 +62,12 @@ struct cargo {
     uint64_t        filled_ms;         /* clock_monotonic_ms() when fill() came back */
 };
 
-/* Adds an origin to a cleared or filling cargo; its index. CHECKs that memory can be had. */
+#define CARGO_ORIGINS 256   /* for which a cargo has room from the start; more come from Kafka only */
+
+/* Makes room for so many origins in all. False: no memory; what is there stays. */
+MUST_USE bool cargo_reserve_origins(struct cargo *, size_t count);
+
+/* Adds an origin to a cleared or filling cargo; its index. CHECKs that memory can be had: beyond CARGO_ORIGINS it is to be reserved. */
 uint32_t cargo_add_origin(struct cargo *, const struct origin *);
 
 #endif

@@ -4,13 +4,20 @@
 
 #include <stdlib.h>
 
+bool cargo_reserve_origins(struct cargo *c, size_t count)
+{
+    if (count <= c->origin_capacity) return true;
+    size_t         capacity = count > 2 * c->origin_capacity ? count : 2 * c->origin_capacity;
+    struct origin *origins = reallocarray(c->origins, capacity, sizeof *origins);
+    if (origins == NULL) return false;
+    c->origins = origins;
+    c->origin_capacity = capacity;
+    return true;
+}
+
 uint32_t cargo_add_origin(struct cargo *c, const struct origin *origin)
 {
-    if (c->origin_count == c->origin_capacity) {
-        c->origin_capacity = 2 * c->origin_capacity + 16;
-        c->origins = reallocarray(c->origins, c->origin_capacity, sizeof *c->origins);
-        CHECK(c->origins != NULL);
-    }
+    CHECK(cargo_reserve_origins(c, c->origin_count + 1));
     c->origins[c->origin_count] = *origin;
     return (uint32_t)c->origin_count++;
 }

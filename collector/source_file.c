@@ -107,10 +107,11 @@ static void put_listed(struct source_file *s, struct file_receipt *r)
     s->kept_at_ms = s->listed_at_ms;
 }
 
-/* `replaced`: another position that is to be forgotten with it; NULL or inode 0: none. */
+/* There is a spare one: a fill() needs one at most. `replaced`: another position that is to be forgotten with it; NULL or inode 0: none. */
 static struct receipt *make_receipt(struct source_file *s, const struct file_mark *mark, bool forget, struct file_id *replaced)
 {
-    struct file_receipt *r = calloc(1, sizeof *r);
+    struct file_receipt *r = s->spare;
+    s->spare = NULL;
     CHECK(r != NULL);
     r->base.positions = r->positions;
     put_position(s, r, &mark->id, forget ? NULL : mark);
@@ -387,6 +388,10 @@ static void forget_files(struct source_file *s)
 static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms, struct error *err)
 {
     struct source_file *s = (struct source_file *)source;
+    if (s->spare == NULL && (s->spare = calloc(1, sizeof *s->spare)) == NULL) {
+        error_set(err, ERROR_MEMORY, "no memory for a batch");
+        return SOURCE_FAILED;
+    }
     files_sweep(s);
     forget_files(s);
     s->more = false;
@@ -427,6 +432,7 @@ static void close_source(struct source *source)
     for (size_t i = 0; i < s->count; i++) followed_free(s, s->files[i]);
     free(s->files);
     free(s->saved);
+    free(s->spare);
     free(s->folders);
     if (s->notify > 0) close(s->notify);
     if (s->wakeup.fd > 0) wakeup_release(&s->wakeup);

@@ -84,6 +84,7 @@ struct source_file {
     uint64_t          earlier_at_ms; /* ... and when the runs before this one did it last; 0: never */
     uint64_t          rotated_at_ms[2];   /* when folders were looked through for rotated names, since 1970: the last time and the one before */
     uint64_t          opened_ms, listed_ms, swept_ms, held;
+    struct file_receipt *spare;      /* for what is filled next */
     struct followed  *unpacking;     /* packed files are read one after another: unpacking takes room */
     int               notify;
     struct folder {

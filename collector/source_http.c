@@ -404,7 +404,7 @@ static void frame(struct source_http *s, struct cargo *c, struct http_receipt *r
     s->current = NULL;
 }
 
-#define MOST_PARTS   256            /* requests that share a batch */
+#define MOST_PARTS   CARGO_ORIGINS  /* requests that share a batch */
 #define ENOUGH_BYTES (128 * 1024)   /* with so much a batch waits for no other request, so that blocks stay small */
 
 static bool has_room(const struct source_http *s, const struct cargo *c, const struct http_receipt *r)

@@ -94,6 +94,7 @@ static bool frame_message(struct source_kafka *k, struct kafka_partition *p, str
     struct origin origin = {.number = (uint64_t)p->next};
     enum fill     status = FILL_SOME;
     identify(&origin, p, k->held[k->held_at]);
+    if (!cargo_reserve_origins(c, c->origin_count + 1)) return error_set(err, ERROR_MEMORY, "no memory for a message");
     uint32_t index = cargo_add_origin(c, &origin);
     while (status == FILL_SOME && has_room(k, c)) status = framer_fill(k->framer, &c->batch, err);
     if (status == FILL_FAILED) {
@@ -173,11 +174,24 @@ static size_t count_touched(const struct kafka_partitions *p)
     return count;
 }
 
+/* With room for a step of every partition, before a new one is touched. False: no memory; the one that there was stays. */
+static bool make_receipt(struct source_kafka *k, struct error *err)
+{
+    if (k->spare != NULL && k->spare_steps >= k->partitions.count) return true;
+    struct kafka_receipt *r = calloc(1, sizeof *r + k->partitions.count * sizeof *r->steps);
+    if (r == NULL) return error_set(err, ERROR_MEMORY, "no memory for a batch");
+    free(k->spare);
+    k->spare = r;
+    k->spare_steps = k->partitions.count;
+    return true;
+}
+
 static void write_receipt(struct source_kafka *k, struct cargo *c)
 {
     size_t                count = count_touched(&k->partitions);
-    struct kafka_receipt *r = calloc(1, sizeof *r + count * sizeof *r->steps);
-    CHECK(r != NULL);
+    struct kafka_receipt *r = k->spare;
+    CHECK(r != NULL && count <= k->spare_steps);
+    k->spare = NULL;
     for (size_t i = 0; i < k->partitions.count; i++) {
         struct kafka_partition *p = &k->partitions.items[i];
         if (!p->touched) continue;
@@ -226,7 +240,7 @@ static enum source_fill fill(struct source *s, struct cargo *c, int wait_ms, str
     c->place[0] = '\0';
     k->filling = SIZE_MAX;
     bool taken;
-    while ((taken = take_held(k, c, err)) && k->held_at == k->held_count && hold_more(k)) {}
+    while ((taken = make_receipt(k, err) && take_held(k, c, err)) && k->held_at == k->held_count && hold_more(k)) {}
     if (count_touched(&k->partitions) == 0) return taken ? SOURCE_IDLE : SOURCE_FAILED;
     err->code = ERROR_NONE;   /* what fits is sent; memory is asked for again next time */
     write_receipt(k, c);
@@ -273,6 +287,8 @@ static void close_kafka(struct source *s)
     framer_free(k->framer);
     wakeup_release(&k->wakeup);
     partitions_release(&k->partitions);
+    free(k->spare);
+    k->spare = NULL;
 }
 
 static bool open_kafka(struct source *s, struct error *err)

@@ -40,6 +40,8 @@ struct source_kafka {
     size_t                  read;                 /* bytes of it that framing has */
     size_t                  near;                 /* index of the partition met last */
     struct kafka_partitions partitions;
+    struct kafka_receipt   *spare;                /* for what is filled next, with room for so many: */
+    size_t                  spare_steps;
     struct kafka_feed       feed;
     atomic_bool             rereads;              /* the feed wants all to be read anew */
     size_t                  filling;              /* with the feed taken: index of the partition that the cargo is of; SIZE_MAX */

@@ -24,6 +24,7 @@ struct source_stdin {
     struct source  base;
     struct wakeup  wakeup;
     size_t         longest;  /* record, as configured: base.max_record may be raised */
+    struct receipt *spare;   /* for what is filled next */
     struct error   failure;  /* told when the records before it are on their way */
     int            multiline;
     uint64_t       multiline_wait_ms;
@@ -141,11 +142,15 @@ static bool has_waited(const struct source_stdin *s)
 
 static enum source_fill fill(struct source_stdin *s, struct cargo *c)
 {
+    if (s->spare == NULL && (s->spare = calloc(1, sizeof *s->spare)) == NULL) {
+        error_set(&s->failure, ERROR_MEMORY, "no memory for a batch");   /* told by the next call */
+        return SOURCE_IDLE;
+    }
     enum fill result = framer_fill(kept.framer, &c->batch, &s->failure);
     kept.ended = result == FILL_END || result == FILL_FAILED;
     if (c->batch.count == 0) return SOURCE_IDLE;
-    c->receipt = calloc(1, sizeof *c->receipt);
-    CHECK(c->receipt != NULL);
+    c->receipt = s->spare;
+    s->spare = NULL;
     cargo_add_origin(c, &kept.origin);
     snprintf(c->place, sizeof c->place, "standard input");
     return SOURCE_FILLED;
@@ -200,6 +205,7 @@ static void stdin_close(struct source *source)
         log_line(LOG_ERROR, source->name, "standard input: a record that was half read is lost");
     }
     wakeup_release(&s->wakeup);
+    free(s->spare);
 }
 
 static bool stdin_holds(void) { return kept.framer != NULL && !kept.ended && is_half_read(); }

@@ -125,7 +125,7 @@ static bool runner_init(struct runner *r, struct stream *s, struct source *sourc
     for (unsigned i = 0; i < count; i++) {
         r->cargoes[i].source = source;
         r->cargoes[i].home = &r->home;
-        if (!batch_init(&r->cargoes[i].batch, source->max_record + BATCH_EXTRA))
+        if (!batch_init(&r->cargoes[i].batch, source->max_record + BATCH_EXTRA) || !cargo_reserve_origins(&r->cargoes[i], CARGO_ORIGINS))
             return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
         queue_push(&r->home, &r->cargoes[i]);
     }
