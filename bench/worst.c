@@ -5,14 +5,18 @@
  * The inputs: for every rule of the catalogue that has an example, its first one, over and over, as the one string of a record of
  * RECORD_BYTES, in four shapes: whole with blanks between, whole without, broken off after three quarters, and with its last byte
  * spoilt. So every input is hostile, and "median" is the median of these inputs: nothing is slowed down to be compared with, and
- * ordinary telemetry is not among them. Each input is taken once in each of SWEEPS passes over all of them, and its least time counts,
- * so that other work on the machine counts for little; no record is like one before, so nothing is remembered of it.
+ * ordinary telemetry is not among them. Each input is taken once in each of SWEEPS passes over all of them, those that decide (the
+ * worst, and those about the median) some more times, and the least time of the thread counts: other work on the machine can only add
+ * to it. No record is like one before, so nothing is remembered of it.
  *
  * Printed are the median and the worst in nanoseconds for each byte, with rule and shape, and their ratio.
  *
- * Linear time: the STEEPEST worst inputs again as one record of 1 KiB, 2 KiB, ... 16 MiB. t(2n)/t(n) is 2 where time is linear, and
- * less where a record has its price whatever its length. Printed are nanoseconds for each byte of some of these and the largest ratio
- * of all steps. A record so full that it is withheld for want of memory or budget takes less time; it is marked. */
+ * Linear time: of every rule the worst input again as one record of 32, 64, 128 and 256 KiB, and the STEEPEST worst of all as one of
+ * 1 KiB, 2 KiB, ... 16 MiB. t(2n)/t(n) is 2 where time is linear, and less where a record has its price whatever its length. Where the
+ * least times of ROUNDS say more than LINEAR, the step is taken up to PATIENCE times more: what other work added goes, what is so stays.
+ * Printed
+ * are the largest ratio of all rules, and of the steepest nanoseconds for each byte at some lengths. A record so full that it is
+ * withheld for want of memory or budget takes less time; it is marked. */
 #include "redacting.h"
 #include "redaction/plan.h"
 #include "redaction/rules_priv.h"
@@ -21,13 +25,19 @@
 #include <time.h>
 
 #define RECORD_BYTES (64 * 1024)
-#define SWEEPS       7
+#define SWEEPS       9
+#define DECIDING     40   /* the worst, and about the median */
+#define MORE         30   /* times these are taken */
 #define MOST         4096
 #define SHOWN        10
 #define STEEPEST     5
 #define LEAST_LINEAR 1024
 #define STEPS        14   /* doublings from there: to 16 MiB */
-#define ROUNDS       5
+#define RULE_LINEAR  (32 * 1024)
+#define RULE_STEPS   3
+#define ROUNDS       4
+#define PATIENCE     40
+#define LINEAR       2.2   /* t(2n)/t(n), at most */
 #define ENOUGH_BYTES (64 * 1024)   /* a shorter record is taken several times */
 #define UNIT_BYTES   4096
 
@@ -106,9 +116,9 @@ static void list_inputs(const char *only)
     }
 }
 
-static void sweep(void)
+static void sweep(size_t from, size_t to)
 {
-    for (size_t i = 0; i < result_count; i++) {
+    for (size_t i = from; i < to; i++) {
         struct measured *m = &results[i];
         size_t len = fill(m, RECORD_BYTES);
         double ns = taken_ns(len) / (double)len;
@@ -116,11 +126,25 @@ static void sweep(void)
     }
 }
 
+static void measure_all(void)
+{
+    for (int i = 0; i < SWEEPS; i++) sweep(0, result_count);
+    for (int i = 0; i < MORE; i++) {
+        qsort(results, result_count, sizeof *results, by_ns);
+        if (result_count <= 3 * DECIDING) {
+            sweep(0, result_count);
+            continue;
+        }
+        sweep(result_count - DECIDING, result_count);
+        sweep(result_count / 2 - DECIDING / 2, result_count / 2 + DECIDING / 2);
+    }
+    qsort(results, result_count, sizeof *results, by_ns);
+}
+
 static void tell_worst(void)
 {
-    qsort(results, result_count, sizeof *results, by_ns);
     const double median = results[result_count / 2].ns, worst = results[result_count - 1].ns;
-    printf("%zu inputs of %d bytes, the least of %d\nmedian  %6.1f ns/byte\n", result_count, RECORD_BYTES, SWEEPS, median);
+    printf("%zu inputs of %d bytes, the least of %d or more\nmedian  %6.1f ns/byte\n", result_count, RECORD_BYTES, SWEEPS, median);
     for (size_t i = 1; i <= SHOWN && i <= result_count; i++) {
         const struct measured *m = &results[result_count - i];
         printf("%s %6.1f ns/byte  %s, %s\n", i == 1 ? "worst  " : "       ", m->ns, m->rule.id, shapes[m->shape]);
@@ -152,26 +176,63 @@ static double mean_ns(const struct measured *m, size_t bytes, size_t *len)
     return sum / (double)times;
 }
 
+struct steps {
+    size_t base;
+    int    count;
+    double least[STEPS + 1], largest;   /* ns for each byte; t(2n)/t(n) of the steepest step, */
+    int    steepest, withheld;          /* up to base << steepest; from base << withheld on: count + 1, if none was */
+};
+
+static void take_steps(const struct measured *m, struct steps *s, int first, int last)
+{
+    for (int step = first; step <= last; step++) {
+        size_t len;
+        double ns = mean_ns(m, s->base << step, &len) / (double)len;
+        if (s->least[step] == 0 || ns < s->least[step]) s->least[step] = ns;
+        if (target.out.len == 0 && s->withheld > step) s->withheld = step;
+    }
+    s->largest = 0;
+    for (int step = 1; step <= s->count; step++) {
+        double ratio = 2 * s->least[step] / s->least[step - 1];
+        if (ratio < s->largest) continue;
+        s->largest = ratio;
+        s->steepest = step;
+    }
+}
+
+static struct steps measure_steps(const struct measured *m, size_t base, int count)
+{
+    struct steps s = {.base = base, .count = count, .withheld = count + 1};
+    for (int round = 0; round < ROUNDS; round++) take_steps(m, &s, 0, count);
+    for (int round = 0; round < PATIENCE && s.largest > LINEAR; round++) take_steps(m, &s, s.steepest - 1, s.steepest);
+    return s;
+}
+
+/* Of every rule its worst input. */
+static void tell_rules_linear(void)
+{
+    struct steps worst = {0};
+    const struct measured *worst_of = NULL;
+    size_t rules = 0, above = 0;
+    for (size_t i = result_count; i-- > 0;) {
+        bool seen = false;
+        for (size_t k = i + 1; k < result_count && !seen; k++) seen = strcmp(results[k].rule.id, results[i].rule.id) == 0;
+        if (seen) continue;
+        struct steps s = measure_steps(&results[i], RULE_LINEAR, RULE_STEPS);
+        rules++;
+        above += s.largest > LINEAR;
+        if (s.largest > worst.largest) worst = s, worst_of = &results[i];
+    }
+    printf("\nlinear  %6.2f is the largest t(2n)/t(n) of %zu rules, at %zu KiB: %s, %s; %zu above %.1f\n", worst.largest, rules,
+           worst.base << worst.steepest >> 10, worst_of->rule.id, shapes[worst_of->shape], above, LINEAR);
+}
+
 static void tell_linear(const struct measured *m)
 {
-    double least[STEPS + 1] = {0}, largest = 0;
-    int    steepest = 0, withheld = STEPS + 1;
-    for (int round = 0; round < ROUNDS; round++)
-        for (int step = 0; step <= STEPS; step++) {
-            size_t len;
-            double ns = mean_ns(m, (size_t)LEAST_LINEAR << step, &len) / (double)len;
-            if (least[step] == 0 || ns < least[step]) least[step] = ns;
-            if (target.out.len == 0 && withheld > step) withheld = step;
-        }
-    for (int step = 1; step <= STEPS; step++) {
-        double ratio = 2 * least[step] / least[step - 1];
-        if (ratio < largest) continue;
-        largest = ratio;
-        steepest = step;
-    }
-    printf("%21.1f %7.1f %7.1f %7.1f   %5.2f at %5d KiB  ", least[0], least[6], least[10], least[STEPS], largest, 1 << steepest);
+    struct steps s = measure_steps(m, LEAST_LINEAR, STEPS);
+    printf("%21.1f %7.1f %7.1f %7.1f   %5.2f at %5d KiB  ", s.least[0], s.least[6], s.least[10], s.least[STEPS], s.largest, 1 << s.steepest);
     printf("%s, %s", m->rule.id, shapes[m->shape]);
-    if (withheld <= STEPS) printf("; withheld from %d KiB on", 1 << withheld);
+    if (s.withheld <= STEPS) printf("; withheld from %d KiB on", 1 << s.withheld);
     printf("\n");
 }
 
@@ -183,8 +244,9 @@ int main(int argc, char **argv)
         fputs("bench_worst: no such rule, or it has no example\n", stderr);
         return 2;
     }
-    for (int i = 0; i < SWEEPS; i++) sweep();
+    measure_all();
     tell_worst();
+    tell_rules_linear();
     printf("\none record of        1 KiB  64 KiB   1 MiB  16 MiB, ns/byte; largest t(2n)/t(n)\n");
     widen();
     for (size_t i = 1; i <= STEEPEST && i <= result_count; i++) tell_linear(&results[result_count - i]);

@@ -13,7 +13,7 @@ from outcome import PARTS, Context, LeftOut   # noqa: E402
 
 # A comparison; the same as points, for longer; depends on speed; what needs packages of its own; tests and commands, which run by themselves.
 NOT_SAMPLED = ("rsyslog", "rsyslog-direct", "syslog-ng", "pairs", "overload", "clock", "calls", "memory", "allocation", "valgrind",
-               "threads", "sanitizers", "peers", "worst", "fuzz", "coverage")
+               "threads", "sanitizers", "peers", "worst", "fuzz", "coverage", "mutants")
 
 
 def broker_if_any(request):
