@@ -14,9 +14,8 @@
  * Linear time: of every rule the worst input again as one record of 32, 64, 128 and 256 KiB, and the STEEPEST worst of all as one of
  * 1 KiB, 2 KiB, ... 16 MiB. t(2n)/t(n) is 2 where time is linear, and less where a record has its price whatever its length. Where the
  * least times of ROUNDS say more than LINEAR, the step is taken up to PATIENCE times more: what other work added goes, what is so stays.
- * Printed
- * are the largest ratio of all rules, and of the steepest nanoseconds for each byte at some lengths. A record so full that it is
- * withheld for want of memory or budget takes less time; it is marked. */
+ * Printed are the largest ratio of all rules, and of the steepest nanoseconds for each byte at some lengths. A record so full that it
+ * is withheld for want of memory or budget takes less time; it is marked. */
 #include "redacting.h"
 #include "redaction/plan.h"
 #include "redaction/rules_priv.h"
@@ -246,6 +245,7 @@ int main(int argc, char **argv)
     }
     measure_all();
     tell_worst();
+    fflush(stdout);
     tell_rules_linear();
     printf("\none record of        1 KiB  64 KiB   1 MiB  16 MiB, ns/byte; largest t(2n)/t(n)\n");
     widen();
