@@ -99,6 +99,7 @@ def memory(context):
     subject.web.mode = "busy"   # blocks are encrypted
     red, tries, cores, deaths = [], 0, 0, DEADLY[:context.amount(2, len(DEADLY))]
     for number in deaths:
+        signal.signal(number, signal.SIG_DFL)   # what we ignore, the subject would, too
         subject.start_and_flow()
         subject.process.send_signal(number)
         subject.process.wait(timeout=60)

@@ -155,6 +155,7 @@ class Subject:
         self.config.write_text(self.configuration(spool, rotate))
         self.environment, self.peak_mb, self.is_cut_off = environment or {}, 0, False
         self.process, self.starts, self.traffic, self.generation, self.readings = None, 0, None, 0, None
+        self.writing = threading.Lock()
         self.prefix = []   # of the command: a program that becomes the subject
         self.working = self.folder / "core"
         self.log = self.outside / "run.log"
@@ -269,17 +270,19 @@ class Subject:
 
     def write_lines(self, count, path=None):
         """Lines into the log file, obligations once they are there."""
-        made = self.journal.issue(f"file{self.generation}", count, FILE_KINDS, WITHHELD_EACH)   # order is kept in each file
         path = path or self.feed / "app.log"
-        with open(path, "ab") as file:
-            file.write("".join(r.line + "\n" for r in made).encode())
+        with self.writing:
+            made = self.journal.issue(f"file{self.generation}", count, FILE_KINDS, WITHHELD_EACH)   # order is kept in each file
+            with open(path, "ab") as file:
+                file.write("".join(r.line + "\n" for r in made).encode())
         self.journal.oblige(made)
         return made
 
     def rotate(self):
-        self.generation += 1
-        log = self.feed / "app.log"
-        log.rename(f"{log}.{self.generation}")
+        with self.writing:
+            self.generation += 1
+            log = self.feed / "app.log"
+            log.rename(f"{log}.{self.generation}")
 
     def post(self, count, timeout=10):
         """Items in one request; obligations are those that the answer accepted. The number of these."""
