@@ -29,13 +29,15 @@ class Broker:
     """One for the whole run, started when it is first asked for; None where it is not installed."""
 
     def __init__(self, folder):
-        self.folder, self.kafka, self.reason = pathlib.Path(folder), None, ""
+        self.folder, self.kafka, self.reason, self.tries = pathlib.Path(folder), None, "", 0
 
     def __call__(self):
         if self.kafka is None and not self.reason:
+            self.tries += 1   # a busy machine may need more than one
             try:
-                self.kafka = Kafka(self.folder / "kafka", Certificates(self.folder / "certificates"))
-                self.kafka.start()
+                kafka = Kafka(self.folder / f"kafka-{self.tries}", Certificates(self.folder / f"certificates-{self.tries}"))
+                kafka.start()
+                self.kafka = kafka
             except Missing as missing:
                 self.reason = str(missing)
         return self.kafka
