@@ -53,7 +53,7 @@ def chosen(folder, context):
 def allocation(context):
     environment = {**os.environ, "LETHE_LONG": "1" if context.scale > 0 else "0"}
     program = built("release", "test_allocation") / "test_allocation"
-    done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=HOURS, check=False, env=environment)
+    done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=4 * HOURS, check=False, env=environment)
     scenes = re.findall(r"(\d+) requests, (\d+) refusals: (\d+) made no difference, (\d+) told, (\d+) stopped, (\d+) passed on", done.stdout + done.stderr)
     sums = [sum(int(scene[i]) for scene in scenes) for i in range(6)] if scenes else [0] * 6
     figures = dict(zip(("requests for memory", "of them refused, alone or with all later", "made no difference", "told", "ended the process",
