@@ -84,8 +84,9 @@ def walk_while_made(folder, seed, pair):
         steps = Walk(subject, random.Random(f"{seed} {number}"))
         steps.try_pair(*pair)
         done = steps, *steps.end()
-        if not done[1] and not done[2].red:
-            shutil.rmtree(inner)
+        if done[1] or done[2].red:
+            break
+        shutil.rmtree(inner)
         if steps.found[pair] == BOTH:
             break
     return done
