@@ -382,6 +382,7 @@ static void read_answer(struct delivery *d, struct parcel *p)
     memset(d->items, 0, p->count * sizeof *d->items);
     forget_long_body(&p->result);
     if (p->result.failure == HTTP_ANSWERED) d->rules.read(d->sink, &p->result, &a);
+    else if (d->rules.unanswered != NULL) d->rules.unanswered(d->sink);
     p->state = PARCEL_WAITING;
     take_answer(d, p, &a);
     http_result_release(&p->result);

@@ -83,6 +83,8 @@ struct delivery_rules {
     bool (*address)(struct sink *, struct delivery_head *, struct error *);
     /* Never called without a status. */
     void (*read)(struct sink *, const struct http_result *, struct delivery_answer *);
+    /* There was none; NULL: that is of no interest. */
+    void (*unanswered)(struct sink *);
 
     /* For receivers that confirm later; NULL with the functions. What is not confirmed in time is sent again. */
     uint64_t confirm_every_ms, confirm_within_ms;

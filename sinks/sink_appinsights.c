@@ -3,7 +3,8 @@
  * (1) Every item gets the key of the connection string, at the place where encode.h says that it stands.
  * (2) An item that is older than the service takes is sent with the time of now; its own is kept as the property
  *     `lethe_original_time`.
- * (3) A redirect is followed to https at the same host or at a host of Azure Monitor, and remembered; a token goes nowhere else.
+ * (3) A redirect is followed to https at the same host or at a host of Azure Monitor, and remembered until there is no answer, or one
+ *     that says that there is nothing; a token goes nowhere else.
  * (4) What the service says of an item is read as its index and its number. A complaint about the key is nobody's item:
  *     everything waits until the key is right.
  * Formats: body is a JSON array or JSON objects one a line (x-json-stream), which is what is sent. */
@@ -200,14 +201,26 @@ static bool may_go_to(const char *url, const char *from)
     return false;
 }
 
+/* To the address of the connection string: where a redirect led to may be no more. */
+static void go_home(struct sink_appinsights *s)
+{
+    s->redirects = 0;
+    snprintf(s->url, sizeof s->url, "%s/v2.1/track", s->target.ingestion_endpoint);
+}
+
 static void read_redirect(struct sink_appinsights *s, const struct http_result *r, struct delivery_answer *a)
 {
     const char *to = http_result_header(r, "Location");
-    if (to == NULL || strlen(to) >= sizeof s->url || !may_go_to(to, s->url) || s->redirects == REDIRECTS_MOST) return;
+    if (to == NULL || strlen(to) >= sizeof s->url || !may_go_to(to, s->url) || s->redirects == REDIRECTS_MOST) {
+        go_home(s);
+        return;
+    }
     s->redirects++;
     memcpy(s->url, to, strlen(to) + 1);
     a->verdict = ANSWER_ELSEWHERE;
 }
+
+static void unanswered(struct sink *sink) { go_home((struct sink_appinsights *)sink); }
 
 static void read_answer(struct sink *sink, const struct http_result *r, struct delivery_answer *a)
 {
@@ -217,6 +230,7 @@ static void read_answer(struct sink *sink, const struct http_result *r, struct d
         return;
     }
     s->redirects = 0;
+    if (r->status == 404 || r->status == 410 || r->status / 100 == 5) go_home(s);
     if (r->status == 401 && s->identity != NULL) entra_forget(s->identity, s->scope);
     delivery_read_status(r, a);
     if ((r->status == 402 || r->status == 439) && a->hold_ms == 0) a->hold_ms = QUOTA_HOLD_MS;
@@ -240,7 +254,8 @@ static bool open_client(struct sink_appinsights *s, struct error *err)
 {
     const struct delivery_rules rules = {
         .between = SLICE("\n"), .body_bytes = BODY_BYTES, .body_items = BODY_ITEMS, .item_bytes = ITEM_BYTES, .gzip = true,
-        .timeout_ms = s->timeout_ms, .look = "connection_string and entra", .put_item = put_item, .address = address, .read = read_answer};
+        .timeout_ms = s->timeout_ms, .look = "connection_string and entra", .put_item = put_item, .address = address, .read = read_answer,
+        .unanswered = unanswered};
     struct entra_options options = {0};
     s->client = http_client_new(&(struct http_client_options){.ca_file = s->ca_file, .proxy = s->proxy}, err);
     if (s->client == NULL) return false;
@@ -267,7 +282,7 @@ static bool open_sink(struct sink *sink, struct error *err)
 {
     struct sink_appinsights *s = (struct sink_appinsights *)sink;
     if (!app_insights_string_parse(slice_from(s->connection_string), &s->target, err)) return false;
-    snprintf(s->url, sizeof s->url, "%s/v2.1/track", s->target.ingestion_endpoint);
+    go_home(s);
     if (s->target.audience == NULL) snprintf(s->scope, sizeof s->scope, "%s", SCOPE);
     else snprintf(s->scope, sizeof s->scope, "%s/.default", s->target.audience);
     if (open_client(s, err)) return true;

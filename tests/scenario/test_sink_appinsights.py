@@ -7,7 +7,7 @@ import pytest
 
 from appinsights import KEY, accept, answer_of, connection_string, envelopes
 from conftest import wait_for
-from recorder import HANG_UP
+from recorder import CUT, HANG_UP
 from streaming import Run
 
 CONFIG = """sources:
@@ -186,6 +186,22 @@ def test_redirects_lead_to_the_same_host_only(deliver, tls_ingestion, recorder, 
     ended(deliver(connection_string(tls_ingestion.url), ["one"], f', ca_file: "{certificates.ca}"'))
     assert recorder.requests == []
     assert [r.path for r in tls_ingestion.requests] == ["/v2.1/track"] * 3 + ["/v2.1/moved/track"]
+
+
+HOME, MOVED = "/v2.1/track", "/v2.1/moved/track"
+
+
+@pytest.mark.parametrize("answers, paths", [
+    ([CUT(503, {}, b"cut")], [HOME, MOVED, HOME]),
+    ([(404, {}, b"")], [HOME, MOVED, HOME]),
+    (["again"] * 10, [HOME, *[MOVED] * 10, HOME]),
+], ids=["no whole answer", "nothing there", "without end"])
+def test_a_redirect_that_leads_nowhere_is_forgotten(deliver, tls_ingestion, certificates, answers, paths):
+    moved = (307, {"Location": tls_ingestion.url + MOVED}, b"")
+    tls_ingestion.answers += [moved, *(moved if answer == "again" else answer for answer in answers)]
+    ended(deliver(connection_string(tls_ingestion.url), ["one"], f', ca_file: "{certificates.ca}"'))
+    assert [r.path for r in tls_ingestion.requests] == paths
+    assert list(map(message, tls_ingestion.received)) == ["one"]
 
 
 def test_an_old_item_is_sent_as_of_now_and_keeps_its_time(deliver, ingestion):
