@@ -9,6 +9,7 @@
 #include <time.h>
 
 #define PART_BYTES  100   /* of a name, from one field */
+#define NAME_BYTES  215   /* of what stands between two slashes: file systems take 255, and 40 are for what is put behind it */
 #define TIME_SHAPE  "\\.[0-9]{8}T[0-9]{6}\\.[0-9]{3}Z"
 #define GZ          ".gz"
 #define PATTERN_BYTES (8 * FILE_NAME_BYTES)
@@ -70,25 +71,32 @@ static void put_part(struct file_name *n, struct slice text)
     else put(n, part, len);
 }
 
-static void put_time(struct file_name *n, const struct block_record *r, bool hour)
+static void put_time(struct file_name *n, int64_t ms, bool hour)
 {
-    int64_t   ms = r->time_ms != INT64_MIN ? r->time_ms : (int64_t)clock_realtime_ms();
-    time_t    seconds = (time_t)(ms / 1000);
+    time_t    seconds = (time_t)((ms != INT64_MIN ? ms : (int64_t)clock_realtime_ms()) / 1000);
     struct tm utc;
     char      text[32];
     gmtime_r(&seconds, &utc);
     put(n, text, hour ? strftime(text, sizeof text, "%H", &utc) : strftime(text, sizeof text, "%Y-%m-%d", &utc));
 }
 
+/* `r` NULL: of no record. */
 static void put_field(struct file_name *n, int field, const struct block *b, const struct block_record *r)
 {
-    switch (field) {
-    case PART_KIND: put_part(n, slice_from(kind_text((enum kind)r->kind))); break;
-    case PART_CATEGORY: put_part(n, block_label(b, r->category)); break;
-    case PART_LEVEL: put_part(n, block_label(b, r->level)); break;
-    case PART_RESULT: put_part(n, block_label(b, r->result)); break;
-    default: put_time(n, r, field == PART_HOUR); break;
+    if (field == PART_DATE || field == PART_HOUR) put_time(n, r != NULL ? r->time_ms : INT64_MIN, field == PART_HOUR);
+    else if (r == NULL) put(n, "other", 5);
+    else if (field == PART_KIND) put_part(n, slice_from(kind_text((enum kind)r->kind)));
+    else put_part(n, block_label(b, field == PART_CATEGORY ? r->category : field == PART_LEVEL ? r->level : r->result));
+}
+
+static bool fits_everywhere(const struct file_name *n)
+{
+    for (const char *at = n->text; *at != '\0'; at += *at == '/') {
+        size_t len = strcspn(at, "/");
+        if (len > NAME_BYTES) return false;
+        at += len;
     }
+    return n->whole;
 }
 
 bool file_name_make(const char *template, const struct block *b, const struct block_record *r, struct file_name *n)
@@ -101,8 +109,10 @@ bool file_name_make(const char *template, const struct block *b, const struct bl
         else put_field(n, piece.field, b, r);
     }
     n->text[n->len] = '\0';
-    return *template == '\0' && n->whole;
+    return *template == '\0' && fits_everywhere(n);
 }
+
+bool file_name_make_other(const char *template, struct file_name *n) { return file_name_make(template, NULL, NULL, n); }
 
 static bool is_packed(const char *path)
 {

@@ -25,8 +25,11 @@ struct file_name {
     bool   whole;   /* it fits */
 };
 
-/* False: the template is none, or the name is too long. */
+/* False: the template is none, or the name is too long for a file system. */
 MUST_USE bool file_name_make(const char *template, const struct block *, const struct block_record *, struct file_name *);
+
+/* Of the file for what can have none of its own: with "other" for what a record says, and the time of now. False as above. */
+MUST_USE bool file_name_make_other(const char *template, struct file_name *);
 
 /* Whether the template has one name at most for each day: {date} stands in it. */
 bool file_name_is_dated(const char *template);

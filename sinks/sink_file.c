@@ -4,7 +4,8 @@
  *     was, and all of it is tried again later. So a full disk leaves no half block.
  * (2) A file has whole lines only, or whole gzip members (gzip_members.h): what a crash has torn is cut off when the file is
  *     opened again.
- * (3) At most OPEN_MAX_FILES files are open; the one not written for the longest time is closed for the next.
+ * (3) At most OPEN_MAX_FILES files are open; the one not written for the longest time is closed for the next. A block whose records
+ *     have more names, or one that no file system takes, holds nobody up: those records go to one file more, named "other".
  * (4) A file that reaches rotate_size or rotate_age is finished: it gets the time behind its name and a new one is begun. With
  *     `atomic`, files are written under another name and get their own when they are finished, when they are closed, or when
  *     a later run finds them; a name that is taken gets the time.
@@ -30,6 +31,7 @@
 #define PRUNE_MS       60000
 #define TAIL_BYTES     65536
 #define TIMES_TRIED    1000   /* for a name that is free */
+#define OTHER_LIMIT_MS 60000  /* between two lines about records without a file of their own */
 
 enum { SYNC_ALWAYS, SYNC_NEVER };
 static const char *const sync_choices[] = {"always", "never", NULL};
@@ -55,6 +57,7 @@ struct sink_file {
     struct encoded       packed;
     struct open_file     files[OPEN_MAX_FILES];
     uint64_t             uses, retry_at_ms, prune_at_ms;
+    struct log_limit     other_limit;
 };
 
 static const struct setting settings[] = {
@@ -215,7 +218,19 @@ static void put_away(struct sink_file *s, struct open_file *f)
     else close_file(f);
 }
 
-/* The open file of that name, or the place for it: what must not be closed for it is touched. NULL: there is none. */
+/* Whether a block may have this file, too: one place is kept for the file of all that may not. */
+static bool has_room(const struct sink_file *s, const char *name)
+{
+    size_t touched = 0;
+    for (size_t i = 0; i < OPEN_MAX_FILES; i++) {
+        if (!s->files[i].touched) continue;
+        if (strcmp(s->files[i].name, name) == 0) return true;
+        touched++;
+    }
+    return touched < OPEN_MAX_FILES - 1;
+}
+
+/* The open file of that name, or the place for it: what must not be closed for it is touched. */
 static struct open_file *find_place(struct sink_file *s, const char *name)
 {
     struct open_file *oldest = NULL;
@@ -232,10 +247,7 @@ static struct open_file *find_file(struct sink_file *s, const char *name, struct
 {
     struct open_file *f = find_place(s, name);
     bool              foreign = false;
-    if (f == NULL) {
-        error_set(err, ERROR_OUTPUT, "the records of one batch go to more than %d files", OPEN_MAX_FILES);
-        return NULL;
-    }
+    CHECK(f != NULL);   /* see has_room() */
     if (f->touched) return f;
     if (f->name != NULL && strcmp(f->name, name) != 0) put_away(s, f);
     else if (f->name != NULL && is_due(s, f)) finish(s, f);
@@ -249,13 +261,23 @@ static struct open_file *find_file(struct sink_file *s, const char *name, struct
 
 /* --- Writing -------------------------------------------------------------------------------------------------------------------- */
 
+static void name_file_of(struct sink_file *s, const struct block *b, const struct block_record *r, const struct file_name *before, struct file_name *n)
+{
+    uint64_t left_out = 0;
+    if (file_name_make(s->path, b, r, n) && (strcmp(n->text, before->text) == 0 || has_room(s, n->text))) return;
+    CHECK(file_name_make_other(s->path, n));   /* check() has seen that it fits */
+    if (log_passes(&s->other_limit, OTHER_LIMIT_MS, &left_out))
+        log_line(LOG_WARNING, s->base.name, "records of one batch are for more than %d files, or for one whose name is too long: they are in '%s'",
+                 OPEN_MAX_FILES - 1, n->text);
+}
+
 static bool collect(struct sink_file *s, struct block *b, struct error *err)
 {
     struct file_name  n, before = {.len = 0};
     struct open_file *f = NULL;
     for (size_t i = 0; i < b->count; i++) {
         if (!sink_wants(&s->base, b, i)) continue;
-        if (!file_name_make(s->path, b, &b->records[i], &n)) return error_set(err, ERROR_OUTPUT, "a name made of '%s' is too long", s->path);
+        name_file_of(s, b, &b->records[i], &before, &n);
         if (f == NULL || strcmp(n.text, before.text) != 0) {
             if ((f = find_file(s, n.text, err)) == NULL) return false;
             before = n;
@@ -409,7 +431,7 @@ static bool check(struct sink *sink, struct error *err)
     size_t                           len = strlen(s->path);
     for (int i = 0; i < 3; i++, digits /= 10)
         if (digits % 10 > 7) return error_set(err, ERROR_USAGE, "mode is written in octal digits, as in 640");
-    if (len >= FILE_NAME_BYTES / 2 || !file_name_make(s->path, &nothing, &none, &n))
+    if (len >= FILE_NAME_BYTES / 2 || !file_name_make(s->path, &nothing, &none, &n) || !file_name_make_other(s->path, &n))
         return error_set(err, ERROR_USAGE, "'%s': a path may have {kind}, {category}, {level}, {result}, {date} and {hour}", s->path);
     if (s->gzip != (len > 3 && strcmp(s->path + len - 3, ".gz") == 0))
         return error_set(err, ERROR_USAGE, "'%s': `gzip: true` and a path that ends in .gz go together", s->path);

@@ -274,3 +274,32 @@ def test_a_full_disk_costs_nothing_once_there_is_room_again(feed, small_disk, pa
     (small_disk / "ballast").unlink()
     run.end()
     assert (unpacked(path) if packed else messages(path)) == lines
+
+
+# --- Names that are too many or too long ------------------------------------------------------------------------------------------
+
+
+def named(n, category, level="Warning"):
+    return json.dumps({"time": "2026-03-14T09:40:00Z", "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/X/Y/Z", "category": category,
+                       "operationName": f"op-{n}", "level": level, "resultType": "Success"})
+
+
+def operations(folder):
+    return {name: [json.loads(line)["operationName"] for line in (folder / name).read_text().splitlines()] for name in out_files(folder)}
+
+
+def test_records_of_one_batch_for_more_files_than_may_be_open_all_arrive(feed, tmp_path):
+    one = feed('path: "out/{category}.jsonl"')
+    one.send(*(named(n, f"c{n}") for n in range(300)))
+    one.end()
+    got = operations(tmp_path)
+    assert sorted(sum(got.values(), [])) == sorted(f"op-{n}" for n in range(300))
+    assert all(len(ops) == 1 and name == f"out/c{ops[0][3:]}.jsonl" for name, ops in got.items() if name != "out/other.jsonl")
+
+
+def test_a_record_that_makes_a_name_too_long_does_not_hold_up_others(feed, tmp_path):
+    one = feed('path: "out/{category}-{level}-{category}.jsonl"')
+    one.send(named(1, "c"), named(2, "x" * 100, "y" * 100), named(3, "c"))
+    one.end()
+    assert operations(tmp_path) == {"out/c-Warning-c.jsonl": ["op-1", "op-3"], "out/other-other-other.jsonl": ["op-2"]}
+    assert not one.run.logged("xxxx")
