@@ -28,7 +28,8 @@ static bool read_options(const struct options *options, struct pipeline_options 
         .second_gate = option_given(options, OPTION_SECOND_GATE),
         .sealed = option_text(options, OPTION_SEALED),
     };
-    if (!format_find(format, &p->format)) return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original, flat, ecs, ocsf, cef and appinsights", format);
+    if (!format_find(format, &p->format))
+        return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original, flat, ecs, ocsf, cef and appinsights", format);
     if (p->format != FORMAT_ORIGINAL && p->keep_container)
         return error_set(err, ERROR_USAGE, "--keep-container goes with --format original only");
     if (p->second_gate && p->keep_container) return error_set(err, ERROR_USAGE, "--second-gate does not go with --keep-container");

@@ -17,7 +17,8 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 
 static const struct setting run_table[] = {
     {"policy", SETTING_TEXT, offsetof(struct run_settings, policy), "standard", .help = "standard, hbi or a policy file"},
-    {"key_file", SETTING_TEXT, offsetof(struct run_settings, key_file), NULL, .help = "keys of the pseudonyms; without it a key is made in the store"},
+    {"key_file", SETTING_TEXT, offsetof(struct run_settings, key_file), NULL,
+     .help = "keys of the pseudonyms; without it a key is made in the store"},
     {"workers", SETTING_NUMBER, offsetof(struct run_settings, workers), "1", .least = 1, .most = 64, .help = "threads that redact"},
     {"max_record", SETTING_BYTES, offsetof(struct run_settings, max_record), "1M", .least = 1024, .most = 64 << 20,
      .help = "longest record; longer ones are withheld"},
@@ -43,9 +44,11 @@ static const struct setting store_table[] = {
 };
 
 static const struct setting sealed_table[] = {
-    {"path", SETTING_TEXT, offsetof(struct sealed_settings, path), NULL, .required = true, .help = "file to which withheld records are appended, sealed"},
+    {"path", SETTING_TEXT, offsetof(struct sealed_settings, path), NULL, .required = true,
+     .help = "file to which withheld records are appended, sealed"},
     {"key_file", SETTING_TEXT, offsetof(struct sealed_settings, key_file), NULL, .required = true, .help = "public key, of lethe keygen --seal"},
-    {"max_bytes", SETTING_BYTES, offsetof(struct sealed_settings, max_bytes), "1G", .least = 1 << 20, .help = "when it is that long, no more is kept"},
+    {"max_bytes", SETTING_BYTES, offsetof(struct sealed_settings, max_bytes), "1G", .least = 1 << 20,
+     .help = "when it is that long, no more is kept"},
     {.name = NULL},
 };
 
@@ -320,8 +323,8 @@ static bool read_file(struct config *c, struct error *err)
     static const char *const others[] = {"sources", "sinks", "policies", "store", "sealed", "admin", NULL};
     const struct yaml_node  *root = yaml_root(c->document);
     if (root == NULL) return error_set(err, ERROR_USAGE, "'%s' is empty", c->name);
-    return settings_read(root, run_table, others, &c->run, &c->pool, err) && check_policy(root, c->run.policy, err) && read_policy_rules(c, yaml_find(root, "policies"), err) &&
-           read_store(c, yaml_find(root, "store"), err) &&
+    return settings_read(root, run_table, others, &c->run, &c->pool, err) && check_policy(root, c->run.policy, err) &&
+           read_policy_rules(c, yaml_find(root, "policies"), err) && read_store(c, yaml_find(root, "store"), err) &&
            read_part(c, yaml_find(root, "sealed"), sealed_table, &c->sealed, err) && read_admin(c, yaml_find(root, "admin"), err) &&
            read_list(c, root, "sources", add_source, err) &&
            read_list(c, root, "sinks", add_sink, err);

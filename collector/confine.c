@@ -153,7 +153,8 @@ static bool check_folder(void *context, const char *folder, const char *who, str
     }
     for (size_t i = 0; i < c->count; i++)
         if (is_below(resolved, c->folders[i])) return true;
-    return error_set(err, ERROR_USAGE, "%s would write below '%s', where this run may not: its sandbox was made at start; restart it to take this configuration",
+    return error_set(err, ERROR_USAGE,
+                     "%s would write below '%s', where this run may not: its sandbox was made at start; restart it to take this configuration",
                      who, folder);
 }
 

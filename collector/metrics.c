@@ -72,7 +72,8 @@ static const struct counter_row source_rows[] = {
     {"source_records_received_total", "counter", "Records read from the source.", offsetof(struct source_counters, records), false},
     {"source_records_clean_total", "counter", "Records in which nothing was redacted.", offsetof(struct source_counters, clean), false},
     {"source_records_redacted_total", "counter", "Records in which something was redacted.", offsetof(struct source_counters, redacted), false},
-    {"source_records_withheld_total", "counter", "Records that could not be examined in full and went nowhere.", offsetof(struct source_counters, withheld), false},
+    {"source_records_withheld_total", "counter", "Records that could not be examined in full and went nowhere.",
+     offsetof(struct source_counters, withheld), false},
     {"source_bytes_total", "counter", "Bytes of records as read.", offsetof(struct source_counters, bytes), false},
     {"source_batches_total", "counter", "Batches filled.", offsetof(struct source_counters, batches), false},
     {"source_errors_total", "counter", "Failures to read that are tried again.", offsetof(struct source_counters, errors), false},
@@ -84,7 +85,8 @@ static const struct counter_row source_rows[] = {
 static const struct counter_row sink_rows[] = {
     {"sink_records_delivered_total", "counter", "Records that the receiver has.", offsetof(struct sink_counters, delivered), false},
     {"sink_records_rejected_total", "counter", "Records that the receiver refused for good.", offsetof(struct sink_counters, rejected), false},
-    {"sink_records_missed_total", "counter", "Records passed over since a sink that is not required lagged too far.", offsetof(struct sink_counters, missed), false},
+    {"sink_records_missed_total", "counter", "Records passed over since a sink that is not required lagged too far.",
+     offsetof(struct sink_counters, missed), false},
     {"sink_bytes_delivered_total", "counter", "Bytes of delivered records.", offsetof(struct sink_counters, delivered_bytes), false},
     {"sink_retries_total", "counter", "Attempts after the first.", offsetof(struct sink_counters, retried), false},
 };
@@ -117,7 +119,8 @@ static void write_sink_gauges(struct metrics *m, const struct sink_figures *figu
 {
     const struct config *c = m->figures->config;
     family(m, "sink_required", "gauge", "1: nothing is settled before this sink has it.");
-    for (size_t i = 0; i < c->sink_count; i++) labelled_count(m, "sink_required", "sink", c->sinks[i]->name, c->sinks[i]->required);
+    for (size_t i = 0; i < c->sink_count; i++)
+            labelled_count(m, "sink_required", "sink", c->sinks[i]->name, c->sinks[i]->required);
     family(m, "sink_failing_seconds", "gauge", "Time since the first failure after the last success; 0: well.");
     for (size_t i = 0; i < c->sink_count; i++) labelled_ms(m, "sink_failing_seconds", "sink", c->sinks[i]->name, sink_failing_ms(c->sinks[i]));
     family(m, "sink_lag_blocks", "gauge", "Blocks in memory that the sink has not had.");

@@ -422,7 +422,8 @@ static void put_inventory(const struct report *report)
     put(p, report->facts->lasting_key ? "</code>." : "</code>).");
     put(p, " Whoever could read the logs could read the secret: replace it at its source.</p>");
     put_leaks(report, count);
-    if (inv->leaks.count > count) put_format(p, "<p>Secrets that are not shown: %zu. The JSON form of this report has them.</p>", inv->leaks.count - count);
+    if (inv->leaks.count > count)
+        put_format(p, "<p>Secrets that are not shown: %zu. The JSON form of this report has them.</p>", inv->leaks.count - count);
     if (inv->further_leaks > 0) {
         put(p, "<p>Findings of further secrets, beyond what the inventory holds: ");
         put_number(p, inv->further_leaks);

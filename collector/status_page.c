@@ -24,7 +24,8 @@ static void find_reasons(const struct stream_figures *f, struct reasons *r)
     for (size_t i = 0; i < f->config->sink_count; i++) {
         const struct sink *s = f->config->sinks[i];
         uint64_t           ms = sink_failing_ms(s);
-        if (s->required && ms >= READY_FAILING_MS) snprintf(r->texts[r->count++], REASON_TEXT, "sink %s has been failing for %" PRIu64 " s", s->name, ms / 1000);
+        if (s->required && ms >= READY_FAILING_MS)
+            snprintf(r->texts[r->count++], REASON_TEXT, "sink %s has been failing for %" PRIu64 " s", s->name, ms / 1000);
     }
 }
 
