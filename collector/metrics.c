@@ -119,8 +119,7 @@ static void write_sink_gauges(struct metrics *m, const struct sink_figures *figu
 {
     const struct config *c = m->figures->config;
     family(m, "sink_required", "gauge", "1: nothing is settled before this sink has it.");
-    for (size_t i = 0; i < c->sink_count; i++)
-            labelled_count(m, "sink_required", "sink", c->sinks[i]->name, c->sinks[i]->required);
+    for (size_t i = 0; i < c->sink_count; i++) labelled_count(m, "sink_required", "sink", c->sinks[i]->name, c->sinks[i]->required);
     family(m, "sink_failing_seconds", "gauge", "Time since the first failure after the last success; 0: well.");
     for (size_t i = 0; i < c->sink_count; i++) labelled_ms(m, "sink_failing_seconds", "sink", c->sinks[i]->name, sink_failing_ms(c->sinks[i]));
     family(m, "sink_lag_blocks", "gauge", "Blocks in memory that the sink has not had.");
@@ -154,7 +153,8 @@ static void write_sinks(struct metrics *m)
     for (size_t r = 0; r < sizeof sink_rows / sizeof sink_rows[0]; r++) {
         const struct counter_row *row = &sink_rows[r];
         family(m, row->name, row->type, row->help);
-        for (size_t i = 0; i < c->sink_count; i++) labelled_count(m, row->name, "sink", c->sinks[i]->name, counter_at(&c->sinks[i]->counters, row->offset));
+        for (size_t i = 0; i < c->sink_count; i++)
+            labelled_count(m, row->name, "sink", c->sinks[i]->name, counter_at(&c->sinks[i]->counters, row->offset));
     }
     write_sink_gauges(m, figures);
     family(m, "sink_latency_seconds", "histogram", "Blocks by the time from their cleaning to their delivery.");
