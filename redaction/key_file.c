@@ -33,9 +33,16 @@ static bool check_mode(int fd, const char *path, mode_t most, const char *advice
     return error_set(err, ERROR_USAGE, "key file '%s' has mode %04o; %s", path, (unsigned)(status.st_mode & 07777), advice);
 }
 
+/* Root has given it to a service, as secrets of a container are: the service reads it as a member of the group, and cannot change it. */
+static bool is_given_by_root(const struct stat *status) { return status->st_uid == 0 && status->st_gid != 0; }
+
 static bool check_secret(int fd, const char *path, struct error *err)
 {
-    return check_file(fd, path, err) && check_mode(fd, path, 0600, "only its owner may read it: chmod 600", err);
+    struct stat status;
+    if (!check_file(fd, path, err)) return false;
+    if (fstat(fd, &status) == 0 && is_given_by_root(&status))
+        return check_mode(fd, path, 0640, "only root and its group may read it: chmod 640", err);
+    return check_mode(fd, path, 0600, "only its owner may read it: chmod 600", err);
 }
 
 /* Reads up to `size` bytes; returns how many, or -1 with errno. */
@@ -157,7 +164,8 @@ bool key_file_replace(struct key_file *f, const char *text, struct error *err)
     if (len < 0 || (size_t)len >= sizeof temporary) return error_set(err, ERROR_OUTPUT, "the name of key file '%s' is too long", f->given);
     int fd = create_beside(temporary);
     if (fd < 0) return error_set_errno(err, ERROR_OUTPUT, "cannot write beside key file '%s'", f->given);
-    bool filled = fill(fd, text, f->as_read.st_mode & 0600);
+    bool given = geteuid() == 0 && is_given_by_root(&f->as_read) && fchown(fd, 0, f->as_read.st_gid) == 0;
+    bool filled = fill(fd, text, f->as_read.st_mode & (given ? 0640 : 0600));
     bool ours = !filled || unchanged(f);
     if (filled && ours && rename(temporary, f->path) == 0) {
         if (folder_sync_above(f->path)) return true;

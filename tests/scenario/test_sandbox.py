@@ -89,6 +89,34 @@ def test_a_run_gives_up_root_for_good(open_folder):
     assert (open_folder / "out/out.jsonl").stat().st_uid == nobody.pw_uid
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key to a group")
+@pytest.mark.parametrize("mode, complaint", [
+    (0o440, b""), (0o640, b""),
+    (0o660, b"has mode 0660; only root and its group may read it: chmod 640"),
+    (0o644, b"has mode 0644; only root and its group may read it: chmod 640"),
+    (0o600, b"permission denied"),
+])
+def test_a_key_of_root_is_read_by_whoever_has_it_from_a_group(lethe, open_folder, mode, complaint):
+    """As secrets are mounted into a container, or lie in /etc."""
+    key = open_folder / "lethe.key"
+    lethe.run("keygen", "-o", key)
+    os.chown(key, 0, pwd.getpwnam("nobody").pw_gid)
+    os.chmod(key, mode)
+    done = lethe.run("check", "--key-file", key, user="nobody", group=pwd.getpwnam("nobody").pw_gid, extra_groups=[])
+    assert (done.returncode, complaint in done.stderr) == (2 if complaint else 0, True), done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key to a group")
+def test_a_key_that_root_gave_to_a_group_stays_with_it_when_it_is_rotated(lethe, open_folder):
+    key, group = open_folder / "lethe.key", pwd.getpwnam("nobody").pw_gid
+    lethe.run("keygen", "-o", key)
+    os.chown(key, 0, group)
+    os.chmod(key, 0o640)
+    assert lethe.run("keygen", "--add", "-o", key).returncode == 0
+    found = key.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, group, 0o640)
+
+
 def test_a_user_that_cannot_be_become_ends_the_run_before_it_begins(lethe):
     done = lethe.run("run", "--user", "no-such-user")
     assert (done.returncode, done.stderr) == (2, b"lethe: there is no user 'no-such-user'\n")
