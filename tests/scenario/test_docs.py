@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import textwrap
 
 import pytest
 
@@ -128,16 +129,22 @@ def configurations():
                     if f"{part}:\n" not in block:
                         block += f"{part}:\n{standard}"
                 yield pytest.param(block, id=f"{page.name}-{number}")
+    sidecar = (ROOT / "share/kubernetes/sidecar.yaml").read_text()
+    yield pytest.param(textwrap.dedent(re.search(r"^  lethe.yaml: \|\n((?:    .*\n)+)", sidecar, re.MULTILINE)[1]), id="sidecar")
 
 
 @pytest.mark.parametrize("text", configurations())
 def test_every_example_of_a_configuration_is_accepted(lethe, certificates, text):
     """Its files are laid out in the test's own folder."""
+    for folder in ["keys", "admin"]:
+        (lethe.folder / folder).mkdir()
+    lethe.run("keygen", "-o", "keys/lethe.key")
     lethe.run("keygen", "--seal", "-o", "audit.key")
     certificate, key = certificates.localhost
     event_hub = "Endpoint=sb://north.servicebus.windows.net/;SharedAccessKeyName=lethe;SharedAccessKey=aGVyb24="
     files = {"admin.pem": certificate.read_text(), "admin.key": key.read_text(), "ca.pem": certificates.ca.read_text(),
-             "admin.token": "heron-lake-4471-sandpiper", "eventhub": event_hub, "sas": "sv=2020-12-06&sig=aGVyb24%3D"}
+             "admin/tls.crt": certificate.read_text(), "admin/tls.key": key.read_text(), "keys/token": "heron",
+             "admin.token": "heron-lake-4471-sandpiper", "keys/admin-token": "heron-lake-4471-sandpiper", "eventhub": event_hub, "sas": "sv=2020-12-06&sig=aGVyb24%3D"}
     for name, content in files.items():
         (lethe.folder / name).write_text(content)
     (lethe.folder / "lethe.yaml").write_text(re.sub(r"/etc/lethe|/run/secrets", str(lethe.folder), text))
