@@ -175,6 +175,7 @@ def test_a_broker_that_is_away_is_told_and_waited_for(kafka, runs):
     topic.write([b"one"])
     with runs(to_file(kafka, topic, name)) as run:
         wait_for(lambda: messages(run.folder / "out.jsonl") == ["one"])
+        wait_for(lambda: kafka.committed(name, topic) == {0: 1})   # every connection that it will have stands
         with kafka.stopped(kill=True):
             wait_for(lambda: run.logged("no broker can be reached"))
         topic.write([b"two"])
