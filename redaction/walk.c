@@ -188,14 +188,21 @@ static bool takes_whole(const struct place *p)
 
 static void walk_value(struct redactor *r, struct value v, const struct context *c, bool element);
 
-#define MAX_PAIR_NAME 256
+#define SHORT_NAME 256
 
 /* What the name in a {name, value} pair says of the value. */
-static uint32_t pair_name_traits(const struct redactor *r, const struct tape *t, const struct node *n)
+static uint32_t pair_name_traits(struct redactor *r, uint32_t job, const struct tape *t, const struct node *n)
 {
-    char decoded[MAX_PAIR_NAME + PARSER_PADDING];
+    char decoded[SHORT_NAME + PARSER_PADDING], *room = decoded;
     struct slice name = slice_of(t->text.data + n->start, n->end - n->start);
-    if ((n->facts & FACT_ESCAPE) && name.len <= MAX_PAIR_NAME) name = slice_of(decoded, string_decode(name, decoded));
+    if (n->facts & FACT_ESCAPE) {
+        if (name.len > SHORT_NAME) room = arena_take(&r->arena, name.len + PARSER_PADDING);
+        if (room == NULL) {
+            job_refuse(r, job, REFUSAL_MEMORY);
+            return 0;
+        }
+        name = slice_of(room, string_decode(name, room));
+    }
     uint32_t traits = plan_traits(r->plan, name) & (TRAIT_STRONG | TRAIT_WEAK | TRAIT_HARMLESS | TRAIT_RUN_VARIABLE);
     bool variable = name.len >= 2;
     for (size_t i = 0; i < name.len && variable; i++)
@@ -213,7 +220,7 @@ static uint32_t pair_traits(struct redactor *r, uint32_t view, uint32_t object)
         const struct key_entry *e = key_cache_get(r->keys, t->nodes[k].name);
         const struct node *n = &t->nodes[k + 1];
         if (!(e->traits & TRAIT_PAIR_NAME) || n->type != NODE_STRING) continue;
-        uint32_t said = pair_name_traits(r, t, n);
+        uint32_t said = pair_name_traits(r, r->views[view].job, t, n);
         traits |= said & ~(uint32_t)TRAIT_HARMLESS;
         harmless &= said;
         found = true;

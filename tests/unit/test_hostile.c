@@ -55,11 +55,16 @@ static void encoded_keys_are_decoded(void **state)
               {"{\"a%25b\":1}", "{\"a%25b\":1}"}, {"{\"a%25b\":1}", "{\"a%25b\":1}"});
 }
 
+#define TEN(x)  x x x x x x x x x x
+#define LONG    TEN(TEN("abc_"))   /* longer than names are */
+
 static void every_name_of_a_pair_counts_escaped_or_not(void **state)
 {
     CHECK_ALL({"{\"name\":\"p\\u0061ssword\",\"value\":\"hunter2\"}", "{\"name\":\"p\\u0061ssword\",\"value\":\"[redacted:sensitive-name]\"}"},
               {"{\"key\":\"x\",\"name\":\"password\",\"value\":\"hunter2\"}",
-               "{\"key\":\"x\",\"name\":\"password\",\"value\":\"[redacted:sensitive-name]\"}"});
+               "{\"key\":\"x\",\"name\":\"password\",\"value\":\"[redacted:sensitive-name]\"}"},
+              {"{\"name\":\"" LONG "p\\u0061ssword\",\"value\":\"hunter2\"}",
+               "{\"name\":\"" LONG "p\\u0061ssword\",\"value\":\"[redacted:sensitive-name]\"}"});
 }
 
 static void characters_are_never_cut_in_two(void **state)
