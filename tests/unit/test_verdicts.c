@@ -192,6 +192,14 @@ static void blanks_hide_nothing_and_are_nothing(void **state)
               {"{\"m\":\" \\n\\t\\r[1,4111111111111111]\"}", "{\"m\":\" \\n\\t\\r[1,\\\"[redacted:payment-card]\\\"]\"}"});
 }
 
+static void in_any_list_what_is_spelt_like_a_variable_with_its_value_is_one(void **state)
+{
+    CHECK_ALL(&standard, {"{\"argv\":[\"run\",\"MODE_X=north9\",\"PATH=north9\",\"_X=north9\",\"B2=north9\"]}",
+                          "{\"argv\":[\"run\",\"MODE_X=[redacted:environment]\",\"PATH=north9\",\"_X=[redacted:environment]\",\"B2=[redacted:environment]\"]}"},
+              {"{\"argv\":[\"MODE_Y north9\",\"MODE_Y\",\"Mode=north9\",\"A=north9\",\"9AB=north9\",\"=north9\"]}",
+               "{\"argv\":[\"MODE_Y north9\",\"MODE_Y\",\"Mode=north9\",\"A=north9\",\"9AB=north9\",\"=north9\"]}"});
+}
+
 static void an_environment_may_have_empty_elements_and_odd_names(void **state)
 {
     CHECK_ALL(&standard, {"{\"env\":[\"A_B=1x\",\"\",\"{\",\"[\",\"=\",\"plain\"]}", "{\"env\":[\"A_B=[redacted:environment]\",\"\",\"{\",\"[\",\"=\",\"plain\"]}"},
@@ -615,6 +623,7 @@ int main(void)
         cmocka_unit_test(of_base64_the_whole_goes_when_a_number_in_it_does),
         cmocka_unit_test(json_in_a_string_without_escapes_is_json_all_the_same),
         cmocka_unit_test(blanks_hide_nothing_and_are_nothing),
+        cmocka_unit_test(in_any_list_what_is_spelt_like_a_variable_with_its_value_is_one),
         cmocka_unit_test(an_environment_may_have_empty_elements_and_odd_names),
         cmocka_unit_test(long_numbers_are_read_with_or_without_a_fraction),
         cmocka_unit_test(a_secret_far_inside_an_encoded_text_is_cut_out_where_it_stands),
