@@ -18,7 +18,7 @@ from streaming import Run, records
 
 LOSS = 30 if LONG else 20      # percent of the packets
 RATE = "256kbit" if LONG else "1mbit"
-LINES = 3_000 if LONG else 120
+LINES = 3_000 if LONG else 80
 PADDING = "x" * 300
 
 
