@@ -45,16 +45,15 @@ static void cut_record(struct redactor *r, uint32_t around, uint32_t first, uint
     cut(r, around, t->nodes[node].start, t->nodes[node].end);
 }
 
+/* In their order: of two equal ones it says which names the rule. */
 static void append_spans(struct job *to, struct job *from)
 {
-    struct span_item *spans = from->spans;
-    from->redacted = spans != NULL;
-    while (spans != NULL) {
-        struct span_item *next = spans->next;
-        spans->next = to->spans;
-        to->spans = spans;
-        spans = next;
-    }
+    struct span_item *last = from->spans;
+    from->redacted = last != NULL;
+    if (last == NULL) return;
+    while (last->next != NULL) last = last->next;
+    last->next = to->spans;
+    to->spans = from->spans;
 }
 
 /* A container that was split, since not all of it parses: its records, in a container of the same sort. It may be an element itself. */
