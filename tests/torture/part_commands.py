@@ -42,10 +42,10 @@ def worst(_):
     code, text = called(built("release", "bench_worst").parent / "bench/bench_worst")
     inputs = int(re.search(r"(\d+) inputs", text)[1])
     median, most = (float(re.search(rf"^{name} +([\d.]+)", text, re.M)[1]) for name in ("median", "worst"))
-    ratio = most / median
+    ratio, steepest = most / median, float(re.search(r"^linear +([\d.]+)", text, re.M)[1])
     red = failed(code, text) + ([f"{ratio:.2f} is more than {MOST_RATIO}"] if ratio > MOST_RATIO else [])
     return Outcome(inputs, {"inputs, of every rule": inputs, "median, worst, ns/byte": f"{median}, {most}",
-                            "worst over median": round(ratio, 2)}, red)
+                            "worst over median": round(ratio, 2), "largest t(2n)/t(n) of a rule": steepest}, red)
 
 
 @part("fuzz")
