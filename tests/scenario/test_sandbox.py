@@ -26,6 +26,7 @@ INTRUDER = r"""
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,9 +40,12 @@ static int try(const char *what, const char *path)
     return 0;
 }
 
-static void intrude(void)
+/* At the first sync of a file: folders are made, and synced, before a program is bound. */
+static void intrude(int fd)
 {
     static int done;
+    struct stat status;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return;
     const char *plan = getenv("INTRUDER");
     char what[16], path[1024];
     for (int len; !done && plan != NULL && sscanf(plan, "%15s %1023s%n", what, path, &len) == 2; plan += len) {
@@ -51,8 +55,8 @@ static void intrude(void)
     done = 1;
 }
 
-int fsync(int fd) { intrude(); return (int)syscall(SYS_fsync, fd); }
-int fdatasync(int fd) { intrude(); return (int)syscall(SYS_fdatasync, fd); }
+int fsync(int fd) { intrude(fd); return (int)syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { intrude(fd); return (int)syscall(SYS_fdatasync, fd); }
 """
 
 
