@@ -226,6 +226,8 @@ static inline const char *working_out(struct working *w)
 
 static inline void working_close(struct working *w)
 {
+    queue_close(&w->stream.work);
+    for (struct cargo *c; (c = queue_take(&w->stream.work, 0)) != NULL;) free(c->receipt);   /* never run */
     ledger_free(w->stream.ledger);
     policies_release(w->stream.policies);
     for (size_t i = 0; i < WORKING_CARGOES; i++) {
