@@ -1,5 +1,5 @@
-/* Names in free text: `password=...`, `"api_key": "..."`, `Authorization: Bearer ...`, `--token ...`, lists of environment
- * variables, run names in paths, query parameters. The automaton finds where something may begin; here it is read.
+/* Names in free text: `password=...`, `"api_key": "..."`, `Authorization: Bearer ...`, `--token ...`, run names in paths, query
+ * parameters. The automaton finds where something may begin; here it is read.
  *
  * Every byte of a text is read a bounded number of times, whatever the text: a weak name's value ends at the first byte
  * that no credential holds, and what has been removed is not read again (`done`). */
@@ -137,6 +137,14 @@ static uint32_t escaped_end(struct slice text, uint32_t at, char quote)
     return at;
 }
 
+/* The end of what a shell joins to a quoted text that ends at `at`: 'a''b'. */
+static uint32_t joined_end(struct slice text, uint32_t at)
+{
+    while (text.len > 2 && at < text.len - 2 && is_quote(text.data[at]) && is_quote(text.data[at + 1]) && is_credential_byte(text.data[at + 2]))
+        at = text_quoted_end(text, at + 2, text.data[at + 1]);
+    return at;
+}
+
 /* The value that begins at or shortly after `at`. False: there is none. */
 bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
 {
@@ -147,8 +155,7 @@ bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_
         if (extent == EXTENT_CREDENTIAL && text.len - *from > MAX_CREDENTIAL_BYTES + 1) text.len = *from + MAX_CREDENTIAL_BYTES + 1;
         bool escaped = at > 0 && text.data[at - 1] == '\\';
         *to = escaped ? escaped_end(text, at + 1, text.data[at]) : text_quoted_end(text, at + 1, text.data[at]);
-        while (!escaped && *to + 1 < text.len && is_quote(text.data[*to + 1]) && !is_line_end(text.data[*to]) && *to + 2 < text.len && is_credential_byte(text.data[*to + 2]))
-            *to = text_quoted_end(text, *to + 2, text.data[*to + 1]);   /* 'a''b' */
+        if (!escaped) *to = joined_end(text, *to);
     } else {
         *from = at;
         *to = unquoted_end(text, at, extent);
@@ -236,7 +243,7 @@ enum sensitivity text_sensitivity(struct redactor *r, struct slice name)
     return name.len > sizeof r->judged->text ? judge_name(r, name) : (enum sensitivity)judged(r, name)->sensitivity;
 }
 
-static enum extent extent_of(struct redactor *r, struct slice name)
+enum extent text_extent(struct redactor *r, struct slice name)
 {
     return name.len == 0 || name.len > sizeof r->judged->text ? judge_extent(name) : (enum extent)judged(r, name)->extent;
 }
@@ -392,7 +399,7 @@ void text_read_value_as(struct redactor *r, struct reading *t, struct slice name
     uint32_t from, to;
     if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
     if (read_numbers(r, t, s, text_value_start(t->text, at))) return;
-    if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : extent_of(r, name), &from, &to)) return;
+    if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : text_extent(r, name), &from, &to)) return;
     if (is_ours(r, slice_sub(t->text, from, to))) return;
     bool secret = text_is_secret(t->text, name, s, from, to), call = t->text.data[to - 1] == '(';   /* sha256("...") has no name's form */
     if (s == NAME_STRONG && !is_quoted(t->text, from) && (call || !secret) && read_argument(r, t, from)) return;
@@ -431,97 +438,6 @@ static void read_option(struct redactor *r, struct reading *t, uint32_t end)
     if (start < 1 || t->text.data[start - 1] != '-' || (start >= 2 && ascii_is_alnum(t->text.data[start - 2]))) return;
     if (end < t->text.len && t->text.data[end] == '-') return;   /* the next option */
     text_read_value(r, t, name, end);
-}
-
-/* --- Lists of environment variables ---------------------------------------------------------------------------------------- */
-
-static bool is_variable_byte(char c) { return c == '_' || (c >= 'A' && c <= 'Z') || ascii_is_digit(c); }
-
-/* NAME=value, export NAME=value, 'NAME': 'value' at `at`: the name, and where its value begins. */
-static bool variable_at(struct slice text, uint32_t at, struct slice *name, uint32_t *value)
-{
-    uint32_t from = at;
-    bool quoted = from < text.len && is_quote(text.data[from]);
-    if (quoted) from++;
-    uint32_t to = from;
-    while (to < text.len && to - from < MAX_VARIABLE_BYTES && is_variable_byte(text.data[to])) to++;
-    if (to - from < 2 || ascii_is_digit(text.data[from])) return false;
-    *name = slice_sub(text, from, to);
-    if (quoted && (to >= text.len || text.data[to++] != text.data[at])) return false;
-    if (!quoted && to < text.len && text.data[to] == '=') {
-        *value = to + 1;
-        return true;
-    }
-    while (to < text.len && is_blank(text.data[to])) to++;
-    if (to >= text.len || text.data[to] != ':') return false;
-    *value = to + 1;
-    return quoted || (to + 1 < text.len && text.data[to + 1] == ' ');
-}
-
-static uint32_t skip_between_variables(struct slice text, uint32_t at)
-{
-    for (; at < text.len; at++) {
-        char c = text.data[at];
-        if (is_blank(c) || c == '\n' || c == '\r' || c == ',' || c == ';' || c == '{' || c == '[' || c == '(' || c == ':' || c == '\\') continue;
-        if (text.len - at > 7 && memcmp(text.data + at, "export ", 7) == 0) at += 6;
-        else if (text.len - at > 3 && memcmp(text.data + at, "-e ", 3) == 0) at += 2;
-        else break;
-    }
-    return at;
-}
-
-/* A variable's value: removed, or remembered as one that stays and is still scanned. */
-static void read_variable(struct redactor *r, struct reading *t, struct slice name, uint32_t from, uint32_t to)
-{
-    uint32_t traits = plan_traits(r->plan, name);
-    if (!(traits & TRAIT_HARMLESS) && text_remove(r, t, from, to, variable_finding(r, traits))) return;
-    if (t->kept_count == MAX_KEPT) {
-        text_remove(r, t, from, to, engine_finding(r, ENGINE_ENVIRONMENT));
-        return;
-    }
-    t->kept[t->kept_count].from = from;
-    t->kept[t->kept_count++].to = to;
-}
-
-static bool lies_in_kept(const struct reading *t, uint32_t end)
-{
-    for (uint32_t i = 0; i < t->kept_count; i++)
-        if (end > t->kept[i].from && end <= t->kept[i].to) return true;
-    return false;
-}
-
-void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
-{
-    struct slice name;
-    uint32_t value, from, to;
-    if (at < t->variables_done) return;
-    for (;;) {
-        at = skip_between_variables(t->text, at);
-        if (!variable_at(t->text, at, &name, &value)) break;
-        at = value;
-        if (!text_find_value(t->text, value, extent_of(r, name), &from, &to)) continue;
-        at = to < t->text.len && is_quote(t->text.data[to]) ? to + 1 : to;
-        read_variable(r, t, name, from, to);
-    }
-    if (at > t->variables_done) t->variables_done = at;
-}
-
-/* `export X=1`, `-e X=1`, `AZUREML_X=1`, or a line `X=1` that another such line follows or precedes. */
-static void read_export(struct redactor *r, struct reading *t, uint32_t end)
-{
-    uint32_t at = end - 2;
-    while (at > 0 && end - at < MAX_VARIABLE_BYTES && is_variable_byte(t->text.data[at - 1])) at--;
-    bool line = at > 0 && t->text.data[at - 1] == '\n';
-    struct slice name;
-    uint32_t value;
-    if (!variable_at(t->text, at, &name, &value) || t->text.data[value - 1] != '=') return;
-    if (line && !slice_equal(slice_sub(name, 0, name.len < 8 ? name.len : 8), SLICE("AZUREML_"))) {
-        const char *next = memchr(t->text.data + value, '\n', t->text.len - value);
-        uint32_t ignored;
-        struct slice other;
-        if (next == NULL || !variable_at(t->text, (uint32_t)(next - t->text.data) + 1, &other, &ignored)) return;
-    }
-    text_read_variables(r, t, at);
 }
 
 /* --- Run names, addresses, query parameters --------------------------------------------------------------------------------- */
@@ -609,7 +525,7 @@ static void read_caller(struct redactor *r, struct reading *t, uint32_t end)
 
 void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern pattern, uint32_t end)
 {
-    if (end < t->done && !lies_in_kept(t, end)) return;
+    if (end < t->done && !text_lies_in_kept(t, end)) return;
     switch (pattern) {
     case TEXT_ASSIGNMENT:
     case TEXT_NUMBERED:
@@ -625,7 +541,7 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     case TEXT_SERVICE: text_read_service(r, t, end); break;
     case TEXT_OPTION: read_option(r, t, end); break;
     case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;
-    case TEXT_EXPORT: read_export(r, t, end); break;
+    case TEXT_EXPORT: text_read_export(r, t, end); break;
     case TEXT_RUN_PATH: read_run_path(r, t, end); break;
     case TEXT_ADDRESS: read_address(r, t, end); break;
     case TEXT_QUERY: read_query(r, t, end); break;

@@ -1,4 +1,5 @@
-/* What the readers of free text share: text.c reads what a name and a sign announce, text_hints.c what less than that does. */
+/* What the readers of free text share: text.c reads what a name and a sign announce, text_hints.c what less than
+ * that does, text_variables.c lists of environment variables. */
 #ifndef LETHE_REDACTION_TEXT_PRIV_H
 #define LETHE_REDACTION_TEXT_PRIV_H
 
@@ -63,6 +64,16 @@ enum sensitivity text_sensitivity(struct redactor *r, struct slice name);
 
 /* Whether the word before the name (`cache key`, `lock-token`) says that it is no credential's. */
 bool text_is_plain_key(struct slice text, uint32_t name);
+
+/* How far the value under this name reaches. */
+enum extent text_extent(struct redactor *r, struct slice name);
+
+/* --- text_variables.c; text_read_variables() is in engine.h ------------------------------------------------------------- */
+
+void text_read_export(struct redactor *r, struct reading *t, uint32_t end);
+
+/* Whether `end` lies in a variable's value that stays. */
+bool text_lies_in_kept(const struct reading *t, uint32_t end);
 
 /* --- text_hints.c: each reads one match that ends at `end` --------------------------------------------------------------- */
 
