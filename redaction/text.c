@@ -145,10 +145,9 @@ static uint32_t joined_end(struct slice text, uint32_t at)
     return at;
 }
 
-/* The value that begins at or shortly after `at`. False: there is none. */
-bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
+/* The value at text_value_start(). False: there is none. */
+static bool find_value_at(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
 {
-    at = text_value_start(text, at);
     if (at >= text.len || is_line_end(text.data[at])) return false;
     if (is_quote(text.data[at]) || text.data[at] == '`') {
         *from = at + 1;
@@ -162,6 +161,11 @@ bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_
     }
     while (*to > *from && text.data[*to - 1] == '\\') (*to)--;
     return *from < *to;
+}
+
+bool text_find_value(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
+{
+    return find_value_at(text, text_value_start(text, at), extent, from, to);
 }
 
 #define LONGEST_COMMON 14   /* "authentication" */
@@ -398,8 +402,9 @@ void text_read_value_as(struct redactor *r, struct reading *t, struct slice name
 {
     uint32_t from, to;
     if (s == NAME_PLAIN || is_marker_id(r, t->text, name)) return;
-    if (read_numbers(r, t, s, text_value_start(t->text, at))) return;
-    if (!text_find_value(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : text_extent(r, name), &from, &to)) return;
+    at = text_value_start(t->text, at);
+    if (read_numbers(r, t, s, at)) return;
+    if (!find_value_at(t->text, at, s == NAME_WEAK ? EXTENT_CREDENTIAL : text_extent(r, name), &from, &to)) return;
     if (is_ours(r, slice_sub(t->text, from, to))) return;
     bool secret = text_is_secret(t->text, name, s, from, to), call = t->text.data[to - 1] == '(';   /* sha256("...") has no name's form */
     if (s == NAME_STRONG && !is_quoted(t->text, from) && (call || !secret) && read_argument(r, t, from)) return;
