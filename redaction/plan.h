@@ -34,8 +34,8 @@ enum trait {
     TRAIT_PAIR_VALUE = 1 << 21,     /* `value` of one */
     TRAIT_RUN_VARIABLE = 1 << 22,   /* as a variable: holds a run id */
     TRAIT_IDENTITY = 1 << 24,       /* names a person or caller */
-    TRAIT_TOKEN = 1 << 26,          /* with TRAIT_WEAK: name_is_token() */
     TRAIT_VARIABLES = 1 << 25,      /* with TRAIT_ENVIRONMENT: the name leaves no doubt (`environmentVariables`) */
+    TRAIT_TOKEN = 1 << 26,          /* with TRAIT_WEAK: name_is_token() */
     TRAIT_LISTING = 1 << 23,        /* holds secrets under names of their own: `secrets`, `passwords`, `credentials` */
 };
 

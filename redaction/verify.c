@@ -114,8 +114,6 @@ bool luhn_valid(struct slice digits)
     return digits.len > 0 && sum % 10 == 0;
 }
 
-#define LONGEST_CREDENTIALS 16384   /* of an authorization header */
-
 /* --- Verifiers ---------------------------------------------------------------------------------------------------------- */
 
 struct letters {
@@ -240,6 +238,8 @@ static bool check_after_colon(struct slice text, uint32_t *from, uint32_t *to, d
     *from = (uint32_t)(colon + 1 - text.data);
     return *from < *to;
 }
+
+#define LONGEST_CREDENTIALS 16384   /* of an authorization header */
 
 static bool is_credentials_byte(char c)
 {
