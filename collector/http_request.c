@@ -56,14 +56,12 @@ struct slice http_request_path(const struct http_request *r)
     return r->head.path.len > 0 ? http_head_slice(r->text, r->head.path) : SLICE("/");
 }
 
-
 struct slice http_request_host(const struct http_request *r) { return http_head_slice(r->text, r->head.host); }
 
 bool http_request_field(const struct http_request *r, struct slice name, struct slice *value)
 {
     return http_head_find(&r->head, r->text, name, value);
 }
-
 
 struct slice http_request_body(const struct http_request *r)
 {

@@ -3,8 +3,9 @@
  * A pipe may outlive the flow that reads it, so what is half read must not end with that flow.
  * (1) A reload starts the flow again in the same process: the framer outlives the source, with all that it holds. Settings that
  *     were changed meanwhile hold as soon as nothing is half read.
- * (2) When the process is told to stop, also during a reload, a record that is half read is read to the end of its line and not a byte further, so
- *     that the next process begins with a line. What does not end within REST_MS is a record as it is, as at the end of input. */
+ * (2) When the process is told to stop, also during a reload, a record that is half read is read to the end of its line and not a
+ *     byte further, so that the next process begins with a line. What does not end within REST_MS is a record as it is, as at the
+ *     end of input. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wakeup.h"
