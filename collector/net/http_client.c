@@ -78,6 +78,13 @@ static bool set_up(struct http_client *c, const struct http_client_options *o, s
     return o->ca_file == NULL || access(o->ca_file, R_OK) == 0 || error_set_errno(err, ERROR_USAGE, "cannot read the CA file '%s'", o->ca_file);
 }
 
+bool http_client_may_ask(const char *url, struct error *err)
+{
+    char host[HTTP_HOST_BYTES];
+    bool plain;
+    return http_url_check(url, false, host, &plain, err);
+}
+
 struct http_client *http_client_new(const struct http_client_options *options, struct error *err)
 {
     initialise_once();

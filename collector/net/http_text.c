@@ -63,13 +63,6 @@ bool http_url_check(const char *text, bool link_local, char host[HTTP_HOST_BYTES
     return allowed;
 }
 
-bool http_client_may_ask(const char *url, struct error *err)
-{
-    char host[HTTP_HOST_BYTES];
-    bool plain;
-    return http_url_check(url, false, host, &plain, err);
-}
-
 /* RFC 9110: a name is a token, a value holds no control characters but the tab. */
 bool http_header_allowed(const struct http_header *h)
 {
