@@ -40,12 +40,26 @@ static void begin(struct kafka_cluster *c, struct reading *r, int partitions, co
     reading_start_for(r, c, "t", "g", session);
 }
 
-static void write_each(struct kafka_cluster *c, int partitions) { write_numbers(c, "t", partitions, 0, (unsigned)partitions * EACH); }
+#define PARTITIONS 2
 
-static int64_t committed(struct kafka_cluster *c, int partitions)
+/* And all is read, and nothing settled. */
+static void begin_and_read(struct kafka_cluster *c, struct reading *r, const char *session)
+{
+    begin(c, r, PARTITIONS, session);
+    write_numbers(c, "t", PARTITIONS, 0, PARTITIONS * EACH);
+    read_documents(r, PARTITIONS * EACH, false, see_nothing, NULL);
+}
+
+static void settle_and_close(struct reading *r)
+{
+    reading_settle(r, CARGOES);
+    reading_close(r);
+}
+
+static int64_t committed(struct kafka_cluster *c)
 {
     int64_t sum = 0;
-    for (int p = 0; p < partitions; p++) {
+    for (int p = 0; p < PARTITIONS; p++) {
         int64_t offset = cluster_committed(c, "g", "t", p);
         if (offset != RD_KAFKA_OFFSET_INVALID) sum += offset;
     }
@@ -59,7 +73,7 @@ static void closed_while_it_is_given_its_first_partitions(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2, SESSION);
+    begin(&c, &r, PARTITIONS, SESSION);
     await_request(&r, NULL);
     reading_close(&r);
     cluster_close(&c);
@@ -70,7 +84,7 @@ static void closed_when_it_has_joined_and_was_never_given_anything(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2, SESSION);
+    begin(&c, &r, PARTITIONS, SESSION);
     for (int i = 0; i < 100; i++) rd_kafka_mock_push_request_errors(c.mock, SYNC, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
     rd_kafka_t *rk = ((const struct source_kafka *)r.source)->rk;
     uint64_t    deadline = clock_monotonic_ms() + PATIENCE_MS;
@@ -102,13 +116,10 @@ static void closed_while_another_is_to_get_some_of_its_partitions(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r, other;
-    begin(&c, &r, 2, SHORT_SESSION);
-    write_each(&c, 2);
-    read_documents(&r, 2 * EACH, false, see_nothing, NULL);
+    begin_and_read(&c, &r, SHORT_SESSION);
     reading_start_for(&other, &c, "t", "g", SHORT_SESSION);
     await_request(&r, &other);
-    reading_settle(&r, CARGOES);
-    reading_close(&r);
+    settle_and_close(&r);
     reading_close(&other);
     cluster_close(&c);
 }
@@ -118,14 +129,11 @@ static void closed_while_the_group_goes_on_as_before_all_that_is_settled_is_comm
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2, SHORT_SESSION);
-    write_each(&c, 2);
-    read_documents(&r, 2 * EACH, false, see_nothing, NULL);
+    begin_and_read(&c, &r, SHORT_SESSION);
     rd_kafka_mock_push_request_errors(c.mock, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
     await_request(&r, NULL);
-    reading_settle(&r, CARGOES);
-    reading_close(&r);
-    assert_int_equal(committed(&c, 2), 2 * EACH);
+    settle_and_close(&r);
+    assert_int_equal(committed(&c), PARTITIONS * EACH);
     cluster_close(&c);
 }
 
@@ -134,14 +142,11 @@ static void closed_when_its_commit_is_put_off_for_a_rebalance_it_commits_later(v
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2, SESSION);
-    write_each(&c, 2);
-    read_documents(&r, 2 * EACH, false, see_nothing, NULL);
+    begin_and_read(&c, &r, SESSION);
     rd_kafka_mock_push_request_errors(c.mock, COMMIT, 4, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
                                       RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
-    reading_settle(&r, CARGOES);
-    reading_close(&r);
-    assert_int_equal(committed(&c, 2), 2 * EACH);
+    settle_and_close(&r);
+    assert_int_equal(committed(&c), PARTITIONS * EACH);
     cluster_close(&c);
 }
 
@@ -150,14 +155,11 @@ static void closed_when_the_group_has_sent_it_away_nothing_is_committed(void **s
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2, SHORT_SESSION);
-    write_each(&c, 2);
-    read_documents(&r, 2 * EACH, false, see_nothing, NULL);
+    begin_and_read(&c, &r, SHORT_SESSION);
     rd_kafka_mock_push_request_errors(c.mock, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
     await_request(&r, NULL);
-    reading_settle(&r, CARGOES);
-    reading_close(&r);
-    assert_int_equal(committed(&c, 2), 0);
+    settle_and_close(&r);
+    assert_int_equal(committed(&c), 0);
     cluster_close(&c);
 }
 
@@ -166,12 +168,9 @@ static void closed_while_no_broker_is_there(void **state)
     (void)state;
     struct kafka_cluster c;
     struct reading       r;
-    begin(&c, &r, 2, SHORT_SESSION);
-    write_each(&c, 2);
-    read_documents(&r, 2 * EACH, false, see_nothing, NULL);
+    begin_and_read(&c, &r, SHORT_SESSION);
     rd_kafka_mock_broker_set_down(c.mock, -1);
-    reading_settle(&r, CARGOES);
-    reading_close(&r);
+    settle_and_close(&r);
     cluster_close(&c);
 }
 
