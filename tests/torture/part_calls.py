@@ -35,20 +35,6 @@ def seen_behind_the_filter(paths):
     return calls, filters
 
 
-def live(subject):
-    """A life with all that comes by in one: traffic, a receiver that is away, a reload, what is asked of it, an orderly end."""
-    subject.begin_traffic()
-    subject.start_and_flow()
-    if subject.topic:
-        assert subject.wait_for_events(), "nothing comes from Kafka"
-    for mode in ("busy", "mute", "up"):
-        subject.web.mode = mode
-        subject.post(5)
-        subject.scrape()
-        subject.reload()
-    return subject.settle()
-
-
 @part("calls")
 def run(context):
     if shutil.which("strace") is None:
@@ -57,7 +43,7 @@ def run(context):
                       rotate="64K")
     trace = context.folder / "trace"
     subject.prefix = ["strace", "-D", "-f", "-qq", "-o", str(trace)]
-    wrong = live(subject)
+    wrong = subject.live()
     seen, filters = seen_behind_the_filter([trace])
     may = listed()
     beyond, unused = sorted(seen - may), sorted(may - seen)

@@ -40,16 +40,7 @@ def surroundings(context):
     working.mkdir()
     subject.working = working
     subject.prefix = renaming_the_host(canaries[3])
-    subject.begin_traffic()
-    subject.start_and_flow()
-    subject.reload()
-    if subject.topic:
-        assert subject.wait_for_events(), "nothing comes from Kafka"
-    for mode in ("busy", "mute", "up"):
-        subject.web.mode = mode
-        subject.post(5)
-        subject.scrape()
-    wrong = subject.settle()
+    wrong = subject.live()
     verdict = subject.verdict(whole=False, duplicates_allowed=len(subject.journal.issued))
     return from_verdict(verdict, VARIABLES + 2 + len(subject.prefix[-1:]), wrong, **{
         "canaries planted around it": f"{VARIABLES} variables, an argument, the working folder" + (", the host's name" if subject.prefix else "")})

@@ -320,6 +320,19 @@ class Subject:
         self.traffic = Traffic(self, **more)
         return self.traffic
 
+    def live(self):
+        """A life with all that comes by in one: traffic, a receiver that is away, a reload, what is asked of it, an orderly end."""
+        self.begin_traffic()
+        self.start_and_flow()
+        if self.topic:
+            assert self.wait_for_events(), "nothing comes from Kafka"
+        for mode in ("busy", "mute", "up"):
+            self.web.mode = mode
+            self.post(5)
+            self.scrape()
+            self.reload()
+        return self.settle()
+
     # --- The end
 
     def delivered(self):
