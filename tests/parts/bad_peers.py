@@ -10,6 +10,7 @@ import ssl
 import threading
 
 from certificates import Certificates
+from listening import Listening
 
 LOOPBACK = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 LATER = ("-startdate", "20700101000000Z", "-enddate", "20710101000000Z")
@@ -30,28 +31,23 @@ def server_context(pair, most=None, least=None, ciphers=None, client_ca=None):
     return context
 
 
-class BadPeer:
+class BadPeer(Listening):
     """Listens on 127.0.0.1, counts connections and bytes, answers nothing. `greet(connection)` instead of a context: what it does with a
     connection before it only reads. `context` may be exchanged while it runs."""
 
     def __init__(self, context=None, greet=None):
         self.context, self.greet = context, greet
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.connections = 0
         self.raw, self.payloads = bytearray(), []   # of each connection: its context and what it decrypted
         self.open = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start_listening()
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection = self.listener.accept()[0]
-                with self.lock:
-                    self.connections += 1
-                    self.open.add(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def take(self, connection):
+        with self.lock:
+            self.connections += 1
+            self.open.add(connection)
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
         with contextlib.suppress(OSError, ssl.SSLError), connection:
@@ -103,17 +99,6 @@ class BadPeer:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)   # ends accept()
-        self.listener.close()
-        self.cut()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def says(text):

@@ -12,6 +12,8 @@ import socket
 import struct
 import threading
 
+from listening import Listening
+
 Fault = collections.namedtuple("Fault", "direction after action")
 RESET = struct.pack("ii", 1, 0)   # linger: closed by a reset
 
@@ -80,39 +82,25 @@ class Connection:
             s.close()
 
 
-class FaultProxy:
+class FaultProxy(Listening):
     def __init__(self, target, faults=(), step=0):
         self.target, self.faults, self.step = target, collections.deque(faults), step
         self.happened = collections.Counter()   # faults by action
         self.bytes = collections.Counter()      # passed on, by direction
         self.connections = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start_listening()
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near = self.listener.accept()[0]
-                fault = self.faults.popleft() if self.faults else None
-                try:
-                    self.connections.append(Connection(self, near, fault))
-                except OSError:
-                    near.close()   # nobody behind the proxy
+    def take(self, near):
+        fault = self.faults.popleft() if self.faults else None
+        try:
+            self.connections.append(Connection(self, near, fault))
+        except OSError:
+            near.close()   # nobody behind the proxy
 
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)   # ends accept()
-        self.listener.close()
+    def cut(self):
         for connection in self.connections:
             connection.broken.set()
             for s in (connection.near, connection.far):
                 with contextlib.suppress(OSError):
                     s.shutdown(socket.SHUT_RDWR)
                 s.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

@@ -17,6 +17,7 @@ import threading
 import time
 
 from fault_proxy import RESET
+from listening import Listening
 
 PRODUCE, FETCH, METADATA, OFFSET_COMMIT, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT = 0, 1, 3, 8, 10, 11, 12
 INIT_PRODUCER_ID, ADD_PARTITIONS_TO_TXN, ADD_OFFSETS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 28
@@ -99,7 +100,7 @@ class Connection:
             self.near.sendall(data)
 
 
-class KafkaProxy:
+class KafkaProxy(Listening):
     def __init__(self, kafka, largest=None, idle=None, delay=None):
         self.target, self.bootstrap = kafka.proxied_port, kafka.proxied_bootstrap
         self.largest, self.idle, self.delay = largest, idle, delay
@@ -111,8 +112,7 @@ class KafkaProxy:
         self.connections = []
         self.lock = threading.Lock()
         host, port = self.bootstrap.split(":")
-        self.listener = socket.create_server((host, int(port)), backlog=128)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start_listening((host, int(port)))
 
     def lose(self, kind, times):
         with self.lock:
@@ -135,23 +135,8 @@ class KafkaProxy:
         for connection in self.connections:
             connection.end()
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near = self.listener.accept()[0]
-                try:
-                    self.connections.append(Connection(self, near))
-                except OSError:
-                    near.close()   # the broker is away
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)   # ends accept()
-        self.listener.close()
-        self.cut()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+    def take(self, near):
+        try:
+            self.connections.append(Connection(self, near))
+        except OSError:
+            near.close()   # the broker is away
