@@ -76,6 +76,12 @@ def copies(topic):
     return ids
 
 
+def assert_once(topic, lines):
+    got = copies(topic)
+    assert sorted(got) == sorted(lines)
+    assert {len(ids) for ids in got.values()} == {1}
+
+
 def has(topic, count):
     return sum(topic.end_offsets("read_uncommitted").values()) >= count
 
@@ -95,9 +101,7 @@ def test_lost_acknowledgements_cost_no_record_and_double_none(kafka, start):
             wait_for(lambda: proxy.lost[PRODUCE] == n)
         wait_for(lambda: has(topic, len(source.lines)))
         assert run.stop() == 0
-    got = copies(topic)
-    assert sorted(got) == sorted(source.lines)
-    assert {len(ids) for ids in got.values()} == {1}
+    assert_once(topic, source.lines)
 
 
 @only_long
@@ -236,9 +240,7 @@ def test_brokers_may_be_away_for_longer_than_messages_live(kafka, start):
     with KafkaProxy(kafka):
         wait_for(lambda: has(topic, 2_000), patience=2 * PATIENCE)
         assert run.stop() == 0
-    got = copies(topic)
-    assert sorted(got) == sorted(source.lines)
-    assert {len(ids) for ids in got.values()} == {1}
+    assert_once(topic, source.lines)
 
 
 def test_a_topic_that_is_made_again_gets_all_that_comes_then(kafka, start):
@@ -279,6 +281,4 @@ def test_large_requests_idle_connections_and_throttling_hold_nothing_up(kafka, s
         wait_for(lambda: has(topic, len(source.lines)))
         assert run.stop() == 0
         assert proxy.happened["too large"] == 0 and proxy.largest_seen > 900_000
-    got = copies(topic)
-    assert sorted(got) == sorted(source.lines)
-    assert {len(ids) for ids in got.values()} == {1}
+    assert_once(topic, source.lines)
