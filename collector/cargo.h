@@ -46,6 +46,9 @@ struct receipt {
     struct verdict *verdicts;          /* by origin, then index */
     size_t          verdict_count;
 
+    bool            put_off;           /* set by the worker, for sources with `puts_off`: there was no memory to examine the
+                                          batch. Nothing of it went on or was counted; who sent it is to send it again */
+
     struct source  *source;            /* these two are set and used by the ledger */
     struct receipt *next;
 };

@@ -61,6 +61,7 @@ struct source_type {
     bool                  replayable;        /* what was not settled can be read again after a crash */
     bool                  finishes;          /* when the process is to end, fill() is called until SOURCE_END, as long as a stop may take */
     bool                  wants_verdicts;
+    bool                  puts_off;          /* its senders keep what is not settled: see receipt.put_off */
     unsigned              cargoes;           /* how many batches may be under way */
     bool (*check)(struct source *, struct error *);                    /* may be NULL; ERROR_USAGE */
     bool (*open)(struct source *, struct error *);

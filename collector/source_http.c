@@ -14,6 +14,8 @@
  * only the items that it names, and one that names an item too few loses it, while of a text they keep everything. Some fail at
  * an empty body. So no items need to be counted, and those of a body that was not read cannot be.
  *
+ * So does one for whose items there was no memory just now: only what is beyond the limit for one record is withheld.
+ *
  * (1) A body is checked as a whole before anything of it goes on its way: a bomb or a damaged one is refused entirely.
  * (2) What stands in a request is framed alone; small requests share a batch, large ones go over several.
  * (3) A request sent again, byte by byte the same, has the same event ids: they come from a keyed hash of the body.
@@ -165,21 +167,6 @@ static void note_refused(struct upload *u, uint32_t index, enum refusal refusal)
     u->items[u->item_count++] = (struct refused_item){index, refusal};
 }
 
-static void settled(struct source *source, struct receipt *base)
-{
-    struct http_receipt *r = (struct http_receipt *)base;
-    size_t               next = 0;
-    (void)source;
-    for (uint32_t origin = 0; origin < r->count; origin++) {
-        struct upload *u = r->parts[origin].upload;
-        for (; next < base->verdict_count && base->verdicts[next].origin == origin; next++)
-            note_refused(u, u->received + base->verdicts[next].index, base->verdicts[next].refusal);
-        u->received += base->record_counts[origin];
-        if (r->parts[origin].whole) answer(u);
-    }
-    free(r);
-}
-
 static void abandoned(struct source *source, struct receipt *base)
 {
     struct http_receipt *r = (struct http_receipt *)base;
@@ -187,6 +174,24 @@ static void abandoned(struct source *source, struct receipt *base)
     for (size_t i = 0; i < r->count; i++) {
         r->parts[i].upload->abandoned = true;
         if (r->parts[i].whole) put_off(r->parts[i].upload);
+    }
+    free(r);
+}
+
+static void settled(struct source *source, struct receipt *base)
+{
+    struct http_receipt *r = (struct http_receipt *)base;
+    size_t               next = 0;
+    if (base->put_off) {
+        abandoned(source, base);
+        return;
+    }
+    for (uint32_t origin = 0; origin < r->count; origin++) {
+        struct upload *u = r->parts[origin].upload;
+        for (; next < base->verdict_count && base->verdicts[next].origin == origin; next++)
+            note_refused(u, u->received + base->verdicts[next].index, base->verdicts[next].refusal);
+        u->received += base->record_counts[origin];
+        if (r->parts[origin].whole) answer(u);
     }
     free(r);
 }
@@ -397,7 +402,10 @@ static void frame(struct source_http *s, struct cargo *c, struct http_receipt *r
     if (u->track) refuse_text(&c->batch, from);
     r->parts[r->count++] = (struct part){u, filled != FILL_SOME};
     if (filled == FILL_SOME) return;
-    if (filled == FILL_FAILED) u->abandoned = true;
+    if (filled == FILL_FAILED) {   /* no memory: all of it comes again */
+        u->abandoned = true;
+        c->batch.count = from;
+    }
     if (u->body != NULL) OPENSSL_cleanse(u->body, u->body_len);   /* a raw body is not kept longer than it is needed */
     free(u->body);
     u->body = NULL;
@@ -515,6 +523,7 @@ const struct source_type source_http = {
     .bytes = sizeof(struct source_http),
     .settings = settings,
     .wants_verdicts = true,
+    .puts_off = true,
     .cargoes = 3,
     .check = check,
     .open = open_http,

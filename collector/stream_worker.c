@@ -61,13 +61,12 @@ static bool renew_redactor(struct worker *w, struct error *err)
     return false;
 }
 
-/* --- What is taken out behind the redactor's back: by the second gate, or for lack of memory ---------------------------------- */
+/* --- What is taken out behind the redactor's back, by the second gate --------------------------------------------------------- */
 
 struct taking {
     struct worker            *w;
     const struct cargo       *cargo;
     const struct clean_batch *clean;
-    enum refusal              refusal;
     uint64_t                  taken_clean, taken_redacted;
     bool                      sealed_all;
     struct verdict           *verdicts;
@@ -93,27 +92,24 @@ static void take_out(void *context, size_t record)
     const struct clean_record *r = &t->clean->records[record];
     if (t->w->sealer != NULL) {
         const struct seal_facts facts = facts_of(t->cargo);
-        t->sealed_all = clean_record_seal(t->w->sealer, r, t->refusal, &facts, &t->w->sealed) && t->sealed_all;
+        t->sealed_all = clean_record_seal(t->w->sealer, r, REFUSAL_GATE, &facts, &t->w->sealed) && t->sealed_all;
     }
     if (r->span_count > 0) t->taken_redacted++;
     else t->taken_clean++;
-    add_verdict(t, r->origin, r->index, t->refusal);
-    if (t->refusal == REFUSAL_GATE)
-        log_line(LOG_ERROR, t->cargo->source->name, "%s:%" PRIu64 ": record withheld: %s", t->cargo->place, r->line, refusal_explanation(t->refusal));
+    add_verdict(t, r->origin, r->index, REFUSAL_GATE);
+    log_line(LOG_ERROR, t->cargo->source->name, "%s:%" PRIu64 ": record withheld: %s", t->cargo->place, r->line,
+             refusal_explanation(REFUSAL_GATE));
 }
 
-static void make_block(struct taking *t, struct block *block)
+/* False: no memory; the block is as it was. */
+static bool make_block(struct taking *t, struct block *block)
 {
-    const struct cargo *c = t->cargo;
-    const size_t        sealed = t->w->sealed.len;
-    t->refusal = REFUSAL_GATE;
-    if (!block_fill(t->w->filler, block, t->clean, c->origins, take_out, t)) {
-        t->refusal = REFUSAL_MEMORY;
-        t->count = t->taken_clean = t->taken_redacted = 0;
-        t->w->sealed.len = sealed;
-        for (size_t i = 0; i < t->clean->count; i++) take_out(t, i);
-    }
-    block->born_ms = c->filled_ms;
+    const struct cargo     *c = t->cargo;
+    const struct seal_facts facts = facts_of(c);
+    struct worker          *w = t->w;
+    w->sealed.len = 0;
+    if (w->sealer != NULL && t->clean->withheld_count > 0) t->sealed_all = withheld_seal(w->sealer, t->clean, &facts, &w->sealed);
+    return block_fill(w->filler, block, t->clean, c->origins, take_out, t);
 }
 
 /* --- What becomes of it ------------------------------------------------------------------------------------------------------- */
@@ -125,7 +121,7 @@ static void count(struct worker *w, const struct taking *t)
     struct source_counters *source = &t->cargo->source->counters;
     const struct tally     *before = &w->seen, *after = redactor_tally(w->redactor);
     uint64_t                withheld = t->taken_clean + t->taken_redacted;
-    if (withheld > 0) atomic_fetch_add(&s->withheld[t->refusal], withheld);
+    if (withheld > 0) atomic_fetch_add(&s->withheld[REFUSAL_GATE], withheld);
     for (size_t i = 0; i < REFUSAL_COUNT; i++) {
         uint64_t more = after->withheld[i] - before->withheld[i];
         if (more > 0) atomic_fetch_add(&s->withheld[i], more);
@@ -203,14 +199,23 @@ static void give_verdicts(struct taking *t, struct receipt *receipt, size_t orig
     receipt->verdict_count = t->count;
 }
 
-/* --- Without memory ----------------------------------------------------------------------------------------------------------- */
+/* --- Without memory ----------------------------------------------------------------------------------------------------------- *
+ *
+ * That the system has no memory passes, so no record is withheld for it: its batch waits, or is put off where its senders keep
+ * it. What needs more than the limit for one record never passes, and is withheld by the redactor. */
 
-/* The worker keeps its batch and asks again after a while, so sources wait for it. False: the run does not. */
-static bool wait_for_memory(struct worker *w, const struct cargo *c)
+static void tell_no_memory(struct worker *w, const struct cargo *c)
 {
     uint64_t left_out;
-    if (log_passes(&w->memory_limit, MEMORY_TELL_MS, &left_out))
-        log_line(LOG_ERROR, c->source->name, "no memory to redact a batch; its records wait and nothing is lost");
+    if (!log_passes(&w->memory_limit, MEMORY_TELL_MS, &left_out)) return;
+    log_line(LOG_ERROR, c->source->name, c->source->type->puts_off ?
+             "no memory to redact a batch; its senders are told to come again and nothing is lost" :
+             "no memory to redact a batch; its records wait and nothing is lost");
+}
+
+/* The worker keeps its batch and asks again after a while, so sources wait for it. False: the run does not. */
+static bool wait_for_memory(struct worker *w)
+{
     if (atomic_load(&w->stream->hurry)) return false;
     usleep(1000 * MEMORY_WAIT_MS);
     return true;
@@ -223,22 +228,24 @@ static bool make_room_for_verdicts(struct taking *t)
     t->verdicts = calloc(t->clean->count + t->clean->withheld_count + 1, sizeof *t->verdicts);
     t->record_counts = calloc(t->cargo->origin_count + 1, sizeof *t->record_counts);
     if (t->verdicts != NULL && t->record_counts != NULL) return true;
+    return false;
+}
+
+/* Redacts the batch and puts it into the block. False: no memory; nothing is counted, and the block is as it was. */
+static bool redact(struct worker *w, const struct cargo *c, struct taking *t, struct block *block)
+{
+    redactor_set_source(w->redactor, slice_from(c->source->name));
+    remember_tally(w);
+    *t = (struct taking){.w = w, .cargo = c, .clean = redact_batch(w->redactor, &c->batch), .sealed_all = true};
+    if (t->clean != NULL && !t->clean->starved && make_room_for_verdicts(t) && make_block(t, block)) return true;
     free(t->verdicts);
     free(t->record_counts);
     return false;
 }
 
-/* Redacts the batch, with a block to put it into. False: no memory for as much as a list of its records; nothing is counted. */
-static bool redact(struct worker *w, const struct cargo *c, struct taking *t)
-{
-    redactor_set_source(w->redactor, slice_from(c->source->name));
-    remember_tally(w);
-    *t = (struct taking){.w = w, .cargo = c, .clean = redact_batch(w->redactor, &c->batch), .sealed_all = true};
-    return t->clean != NULL && make_room_for_verdicts(t);
-}
-
-/* NULL: the run ends before there is a block, or memory, or, with an error, it cannot go on. */
-static struct block *redact_into_block(struct worker *w, const struct cargo *c, struct taking *t, struct error *err)
+/* NULL: the run ends before there is a block, or memory, or, with an error, it cannot go on. The block of a batch that is put
+ * off is empty. */
+static struct block *redact_into_block(struct worker *w, struct cargo *c, struct taking *t, struct error *err)
 {
     struct block *block;
     do {
@@ -248,9 +255,11 @@ static struct block *redact_into_block(struct worker *w, const struct cargo *c, 
             *err = renewal;
             return NULL;
         }
-        if ((block = ledger_take_block(w->stream->ledger)) == NULL || (renewed && redact(w, c, t))) return block;
+        if ((block = ledger_take_block(w->stream->ledger)) == NULL || (renewed && redact(w, c, t, block))) return block;
+        tell_no_memory(w, c);
+        if ((c->receipt->put_off = c->source->type->puts_off)) return block;
         ledger_give_back(w->stream->ledger, block);
-    } while (wait_for_memory(w, c));
+    } while (wait_for_memory(w));
     return NULL;
 }
 
@@ -263,20 +272,24 @@ static void abandon(struct stream *s, struct cargo *c)
     c->source->type->abandoned(c->source, c->receipt);
 }
 
+/* What became of its records, once and for all. */
+static void conclude(struct worker *w, const struct cargo *c, struct taking *t)
+{
+    count(w, t);
+    tell_withheld(w, c, t->clean);
+    keep_sealed(w, t);
+    if (t->verdicts != NULL) give_verdicts(t, c->receipt, c->origin_count);
+}
+
 /* False: the batch was not published. With an error, the run cannot go on. */
 static bool process(struct worker *w, struct cargo *c, struct error *err)
 {
     struct taking t;
     struct block *block = redact_into_block(w, c, &t, err);
     if (block == NULL) return false;
-    const struct seal_facts facts = facts_of(c);
-    w->sealed.len = 0;
-    if (w->sealer != NULL && t.clean->withheld_count > 0) t.sealed_all = withheld_seal(w->sealer, t.clean, &facts, &w->sealed);
-    make_block(&t, block);
-    count(w, &t);
-    tell_withheld(w, c, t.clean);
-    keep_sealed(w, &t);
-    if (t.verdicts != NULL) give_verdicts(&t, c->receipt, c->origin_count);
+    if (c->receipt->put_off) atomic_fetch_add(&c->source->counters.errors, 1);
+    else conclude(w, c, &t);
+    block->born_ms = c->filled_ms;
     ledger_publish(w->stream->ledger, block, c->source, c->number, c->receipt);
     return true;
 }

@@ -122,7 +122,10 @@ struct slice name_set_text(const struct name_set *set, name_id id)
 static bool table_resize(struct key_cache *cache, uint32_t cells)
 {
     uint32_t *table = calloc(cells, sizeof *table);
-    if (table == NULL) return false;
+    if (table == NULL) {
+        cache->starved = true;
+        return false;
+    }
     free(cache->table);
     cache->table = table;
     cache->mask = cells - 1;
@@ -159,8 +162,11 @@ void key_cache_free(struct key_cache *cache)
     free(cache);
 }
 
+bool key_cache_starved(const struct key_cache *cache) { return cache->starved || cache->bytes.starved; }
+
 void key_cache_trim(struct key_cache *cache)
 {
+    cache->starved = cache->bytes.starved = false;
     if (cache->count <= KEY_CACHE_SLOTS / 4 && cache->byte_count <= KEY_CACHE_BYTES / 4) return;
     memset(cache->table, 0, ((size_t)cache->mask + 1) * sizeof *cache->table);
     arena_clear(&cache->bytes);
@@ -170,13 +176,16 @@ void key_cache_trim(struct key_cache *cache)
 }
 
 /* Fills in what is known of a spelling by its decoded text. */
-static bool entry_decode(const struct key_cache *cache, struct key_entry *e, bool escaped)
+static bool entry_decode(struct key_cache *cache, struct key_entry *e, bool escaped)
 {
     char        *decoded = NULL;
     struct slice text = e->raw;
     if (escaped) {
         decoded = malloc(e->raw.len + PARSER_PADDING);
-        if (decoded == NULL) return false;
+        if (decoded == NULL) {
+            cache->starved = true;
+            return false;
+        }
         text = slice_of(decoded, string_decode(e->raw, decoded));
     }
     e->name = name_set_find(cache->names, text);

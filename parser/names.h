@@ -49,6 +49,9 @@ void key_cache_free(struct key_cache *);
 /* Forgets everything when more than a quarter of the slots is in use. */
 void key_cache_trim(struct key_cache *);
 
+/* Since the last key_cache_trim() a key was not taken because the system had no memory, not because of a limit. */
+bool key_cache_starved(const struct key_cache *);
+
 /* Writes node.name of every key of the tape. False: the cache is full; nothing may be concluded from node.name then. */
 MUST_USE bool names_resolve(struct key_cache *, const struct tape *);
 

@@ -13,6 +13,7 @@ struct key_cache {
     uint32_t               mask;         /* its size, a power of two, less one */
     struct arena           bytes;        /* the keys' bytes */
     size_t                 byte_count;
+    bool                   starved;
     struct hash_seed       seed;
     const struct name_set *names;
     uint32_t             (*classify)(const void *context, struct slice key);

@@ -140,6 +140,7 @@ struct redactor {
     struct plan_choice     *choice;
     struct place_in_lane   *order;     /* of the front: all jobs of all lanes */
     size_t                  order_count, order_capacity;
+    bool                    starved;   /* the system had no memory for a list or a text of this batch */
     bool                    unlisted;  /* of the front: there was no memory to list a record of this batch */
     uint32_t                origin, next_index;   /* of the front: what the next record of the same origin is numbered */
 

@@ -164,6 +164,7 @@ struct clean_batch {
     const struct withheld_record *withheld;
     size_t                        withheld_count;
     uint64_t                      sequence;
+    bool                          starved;    /* some are withheld that might not be if the system had had memory: see below */
     struct key_cache             *keys;       /* that resolved the keys of all tapes, for kind_field() */
 };
 
@@ -190,7 +191,8 @@ void redactor_free(struct redactor *);
 
 /* The clean batch and all it points to belong to the redactor and to the batch: valid until the next call with this
  * redactor, and as long as the batch is not cleared. NULL: there was no memory even to list its records, of which there are more
- * than a thousand then; nothing is done and nothing counted, and the same batch may be given again. */
+ * than a thousand then; nothing is done and nothing counted, and the same batch may be given again. So may a batch that starved,
+ * by whoever can wait for memory: what it withheld, it withheld for a limit or for what the system could not give. */
 MUST_USE const struct clean_batch *redact_batch(struct redactor *, const struct batch *);
 
 /* --- Counting --------------------------------------------------------------------------------------------------------- */

@@ -393,6 +393,7 @@ static void work(struct redactor *r)
             remember_clean(r);
         }
     } else {
+        r->starved = true;
         for (size_t i = 0; i < r->job_count; i++) job_refuse(r, (uint32_t)i, REFUSAL_MEMORY);
     }
     uint32_t all_views = (uint32_t)r->view_count;
@@ -509,7 +510,7 @@ static void begin(struct redactor *r, const struct batch *b)
     r->job_count = r->view_count = r->leaf_count = r->scan_len = 0;
     r->order_count = 0;
     r->origin = r->next_index = 0;
-    r->unlisted = false;
+    r->unlisted = r->starved = false;
     memset(r->rule_done, 0, r->plan->rule_count * sizeof *r->rule_done);
     r->out = (struct clean_batch){.keys = r->keys, .sequence = b->sequence};
 }
@@ -538,6 +539,8 @@ static bool open_documents(struct redactor *r, const struct batch *b)
     return false;
 }
 
+static bool lane_starved(const struct redactor *r) { return r->starved || r->arena.starved || key_cache_starved(r->keys); }
+
 const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b)
 {
     begin(r, b);
@@ -547,6 +550,9 @@ const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b
     for (size_t i = 1; i < r->lane_count; i++) work(r->lanes[i]);
     if (r->lanes == NULL) finish_jobs(r);
     for (size_t i = 0; i < r->order_count; i++) finish_record(r->lanes[r->order[i].lane], r->order[i].job);
+    bool starved = lane_starved(r);
+    for (size_t i = 1; i < r->lane_count; i++) starved |= lane_starved(r->lanes[i]);
+    r->out.starved = starved && r->out.withheld_count > 0;
     for (size_t i = 0; i < r->out.withheld_count; i++) r->withheld[i].raw = r->raw[i].bytes.len > 0 ? &r->raw[i] : NULL;
     r->out.records = r->records;
     r->out.withheld = r->withheld;

@@ -8,11 +8,14 @@ void job_refuse(struct redactor *r, uint32_t job, enum refusal why)
 }
 
 /* Makes room for more items in a growing array. */
-static bool grow(void **items, size_t *capacity, size_t item_bytes)
+static bool grow(struct redactor *r, void **items, size_t *capacity, size_t item_bytes)
 {
     size_t wanted = *capacity ? 2 * *capacity : 64;
     void *grown = reallocarray(*items, wanted, item_bytes);
-    if (grown == NULL) return false;
+    if (grown == NULL) {
+        r->starved = true;
+        return false;
+    }
     *items = grown;
     *capacity = wanted;
     return true;
@@ -20,7 +23,7 @@ static bool grow(void **items, size_t *capacity, size_t item_bytes)
 
 uint32_t view_add(struct redactor *r, struct view view)
 {
-    if (r->view_count == r->view_capacity && !grow((void **)&r->views, &r->view_capacity, sizeof *r->views)) {
+    if (r->view_count == r->view_capacity && !grow(r, (void **)&r->views, &r->view_capacity, sizeof *r->views)) {
         job_refuse(r, view.job, REFUSAL_MEMORY);
         return NO_VIEW;
     }
@@ -31,8 +34,12 @@ uint32_t view_add(struct redactor *r, struct view view)
 static bool grow_scan(struct redactor *r, size_t bytes)
 {
     size_t wanted = 2 * (r->scan_len + bytes);
-    char *grown = wanted < UINT32_MAX ? realloc(r->scan, wanted) : NULL;
-    if (grown == NULL) return false;
+    if (wanted >= UINT32_MAX) return false;
+    char *grown = realloc(r->scan, wanted);
+    if (grown == NULL) {
+        r->starved = true;
+        return false;
+    }
     r->scan = grown;
     r->scan_capacity = wanted;
     return true;
@@ -53,7 +60,7 @@ void gather(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint1
 {
     const struct view *v = &r->views[view];
     size_t len = to - from;
-    bool room = (r->leaf_count < r->leaf_capacity || grow((void **)&r->leaves, &r->leaf_capacity, sizeof *r->leaves)) &&
+    bool room = (r->leaf_count < r->leaf_capacity || grow(r, (void **)&r->leaves, &r->leaf_capacity, sizeof *r->leaves)) &&
                 (r->scan_len + len + PARSER_PADDING <= r->scan_capacity || grow_scan(r, len + PARSER_PADDING));
     if (!room) {
         job_refuse(r, v->job, REFUSAL_MEMORY);

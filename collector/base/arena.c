@@ -42,6 +42,7 @@ void arena_clear(struct arena *a)
         ASAN_POISON_MEMORY_REGION(b->data, b->capacity);
     }
     a->current = a->first;
+    a->starved = false;
 }
 
 /* Makes `current` a block with room for `bytes`: the next one kept from earlier rounds that is large enough, or a new
@@ -55,7 +56,10 @@ static bool block_with_room(struct arena *a, size_t bytes)
     size_t capacity = bytes > a->block_bytes ? bytes : a->block_bytes;
     if (capacity > a->max_bytes - a->held_bytes) return false;
     struct arena_block *b = malloc(sizeof *b + capacity);
-    if (b == NULL) return false;
+    if (b == NULL) {
+        a->starved = true;
+        return false;
+    }
     *b = (struct arena_block){.capacity = capacity};
     ASAN_POISON_MEMORY_REGION(b->data, capacity);
     a->held_bytes += capacity;

@@ -3,6 +3,7 @@
  * (1) Pieces stay where they are until arena_clear(); memory grows by blocks, never by moving.
  * (2) After arena_clear() the blocks are kept and used again, so a warm arena does not call malloc.
  * (3) arena_take() returns NULL when `max_bytes` would be passed or malloc fails: an ordinary outcome, to be handled.
+ *     Which of the two it was says `starved`: malloc failed since the last arena_clear(), so that later there may be room.
  * (4) Every piece is aligned to 8 bytes. Under AddressSanitizer each piece is followed by a poisoned gap.
  * Thread: one owner. */
 #ifndef LETHE_BASE_ARENA_H
@@ -18,6 +19,7 @@ struct arena_block;
 struct arena {
     struct arena_block *first, *current;
     size_t              block_bytes, max_bytes, held_bytes;
+    bool                starved;
 };
 
 void arena_init(struct arena *, size_t block_bytes, size_t max_bytes);

@@ -101,9 +101,15 @@ void *__wrap_malloc(size_t bytes) { return refuses() ? NULL : __real_malloc(byte
 void *__wrap_calloc(size_t count, size_t bytes) { return refuses() ? NULL : __real_calloc(count, bytes); }
 void *__wrap_realloc(void *old, size_t bytes) { return refuses() ? NULL : __real_realloc(old, bytes); }
 void *__wrap_reallocarray(void *old, size_t count, size_t bytes) { return refuses() ? NULL : __real_reallocarray(old, count, bytes); }
-void *__wrap_arena_take(struct arena *a, size_t bytes) { return refuses() ? NULL : __real_arena_take(a, bytes); }
 char *__wrap_strdup(const char *text) { return refuses() ? NULL : __real_strdup(text); }
 char *__wrap_strndup(const char *text, size_t len) { return refuses() ? NULL : __real_strndup(text, len); }
+
+void *__wrap_arena_take(struct arena *a, size_t bytes)
+{
+    if (!refuses()) return __real_arena_take(a, bytes);
+    a->starved = true;
+    return NULL;
+}
 
 int __wrap_asprintf(char **out, const char *format, ...)
 {

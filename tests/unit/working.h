@@ -14,7 +14,7 @@
 
 /* What the source has heard of its batches. */
 struct heard {
-    size_t         settled, abandoned;
+    size_t         settled, abandoned, put_off;
     uint32_t       record_counts[WORKING_VERDICTS];
     size_t         origin_count;
     struct verdict verdicts[WORKING_VERDICTS];
@@ -26,6 +26,7 @@ static struct heard heard;
 static inline void hear_settled(struct source *s, struct receipt *r)
 {
     (void)s;
+    heard.put_off += r->put_off;
     heard.settled++;
     heard.origin_count = r->origin_count;
     heard.verdict_count = r->verdict_count;
@@ -60,7 +61,7 @@ struct working {
 /* What a test may want otherwise; {0} is: standard, to a file, nothing kept. Texts that stay where they are. */
 struct working_options {
     const char *policy, *source_policy;   /* names or files; the second is for the source only */
-    bool        network, gate_off, wants_verdicts;
+    bool        network, gate_off, wants_verdicts, puts_off;
     const char *sealed, *seal_key;
 };
 
@@ -128,7 +129,8 @@ static inline void working_open(struct working *w, struct working_options o)
 {
     memset(w, 0, sizeof *w);
     heard = (struct heard){0};
-    w->type = (struct source_type){.name = "told", .wants_verdicts = o.wants_verdicts, .settled = hear_settled, .abandoned = hear_abandoned};
+    w->type = (struct source_type){.name = "told", .wants_verdicts = o.wants_verdicts, .puts_off = o.puts_off,
+                                    .settled = hear_settled, .abandoned = hear_abandoned};
     w->sink_type = (struct sink_type){.name = "taken", .formats = "original", .network = o.network};
     w->source = (struct source){.type = &w->type, .name = "console", .policy = o.source_policy, .max_record = WORKING_RECORD};
     w->sink = (struct sink){.type = &w->sink_type, .name = "archive", .format = FORMAT_ORIGINAL, .required = true, .max_lag = 1 << 20};
