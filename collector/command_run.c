@@ -8,6 +8,7 @@
 #include "base/sandbox.h"
 #include "commands.h"
 #include "confine.h"
+#include "open_files.h"
 #include "stream.h"
 #include "supervisor.h"
 
@@ -51,6 +52,7 @@ static void block_signals(sigset_t *signals)
 static bool start(struct run *r, struct error *err)
 {
     bool listens = r->config->admin.listen != NULL;
+    open_files_check(r->config);
     if ((r->stream = stream_open(r->config, err)) == NULL) return false;
     if (r->asked > 0) stream_only_finish(r->stream, r->config->run.drain_ms);
     if (listens && (r->admin = admin_open(&r->config->admin, err)) == NULL) return false;   /* before anything is read */

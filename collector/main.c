@@ -5,6 +5,7 @@
 #include "base/sandbox.h"
 #include "console.h"
 #include "net/tls_floor.h"
+#include "open_files.h"
 #include "parser/parser.h"
 #include "sinks/unfinished.h"
 
@@ -89,6 +90,7 @@ static int run_filtered(const struct command *c, const struct options *options)
     struct console console;
     if (option_given(options, OPTION_USER) && !sandbox_become(option_text(options, OPTION_USER), &err)) return command_failed(&err);
     console_init(&console, false, false);
+    if (c->run == command_run) open_files_raise();
     if (!sandbox_filter_calls(kind_of(c, options), &err)) console_message(&console, "%s; going on without", err.text);
     return c->run(options);
 }

@@ -71,6 +71,7 @@ struct source_type {
     void (*wake)(struct source *);                                     /* ends a wait in fill(); may be NULL */
     void (*idle)(struct source *);                                     /* called now and then while no cargo is free; may be NULL */
     void (*close)(struct source *);
+    uint64_t (*files)(const struct source *);   /* open at a time at most; NULL: few, or as many as it may have */
     bool (*holds)(void);   /* whether something is half read that outlives a flow and is lost with the process; may be NULL */
 };
 

@@ -461,6 +461,12 @@ static bool check(struct source *source, struct error *err)
     return tls_files_check(s->certificate, s->key, s->client_ca, err);
 }
 
+static uint64_t files(const struct source *source)
+{
+    const struct source_http *s = (const struct source_http *)source;
+    return s->listen.count + s->connections;
+}
+
 static void *serve(void *source)
 {
     http_server_run(((struct source_http *)source)->server);
@@ -532,4 +538,5 @@ const struct source_type source_http = {
     .abandoned = abandoned,
     .wake = wake,
     .close = close_http,
+    .files = files,
 };

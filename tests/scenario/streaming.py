@@ -23,6 +23,7 @@ class Run:
         self.log = folder / "run.log"
         self.environment = {**os.environ, **environment}
         self.options = []
+        self.prepare = None   # called in the new process before the program
         self.process = None
         self.starts = 0
 
@@ -32,7 +33,7 @@ class Run:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([BINARY, "run", "-c", str(self.config), *self.options], cwd=self.folder, stdin=stdin,
                                             stdout=subprocess.PIPE if stdin == subprocess.PIPE else subprocess.DEVNULL,
-                                            stderr=log, env=self.environment)
+                                            stderr=log, env=self.environment, preexec_fn=self.prepare)
         wait_for(lambda: self.process.poll() is not None or '"running"' in self.log.read_text()[before:])
         assert self.process.poll() is None, self.log.read_text()[before:]
         return self

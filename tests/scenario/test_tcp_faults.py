@@ -154,6 +154,37 @@ def connect(port, number):
     return socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(f"127.0.1.{1 + number % 200}", 0))
 
 
+def limited(soft, hard):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_files(run):
+    """The limits of the process: soft, hard."""
+    with open(f"/proc/{run.process.pid}/limits", encoding="ascii") as limits:
+        return next(line.split()[3:5] for line in limits if line.startswith("Max open files"))
+
+
+def test_a_run_may_open_as_many_files_as_its_connections_need(tmp_path):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < MANY + 1000:
+        pytest.skip(f"not permitted to have {MANY + 1000} files open")
+    run = Receiver(tmp_path, connections=MANY)
+    run.prepare = limited(256, MANY + 1000)
+    with run:
+        assert open_files(run) == [str(MANY + 1000)] * 2
+        assert not run.logged("open files")
+        assert run.stop() == 0
+
+
+def test_a_limit_below_what_the_connections_need_is_told_with_what_to_do(tmp_path):
+    run = Receiver(tmp_path, connections=MANY)
+    run.prepare = limited(256, 512)
+    with run:
+        assert open_files(run) == ["512", "512"]
+        assert run.logged("may need 10257 open files at a time and the system allows 512") and run.logged("LimitNOFILE=10257")
+        assert is_good(send(run.port, request_of(0)))
+        assert run.stop() == 0
+
+
 @only_long
 def test_ten_thousand_idle_connections_cost_little_and_hold_nobody_up(many_files, tmp_path):
     with Receiver(tmp_path, connections=MANY + 100) as run, contextlib.ExitStack() as stack:
