@@ -340,18 +340,23 @@ static bool read_argument(struct redactor *r, struct reading *t, uint32_t at)
     return is_ours(r, argument) || (looks_like_credential(argument) && text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME)));
 }
 
-/* The quoted texts that belong to one that ended at `at`: the further elements of a list, or what a program joins to it
+/* The quote that closes the quoted text that ends at `to`: an escaped one stands behind its backslashes. */
+static uint32_t closing_quote(struct slice text, uint32_t to)
+{
+    while (to < text.len && text.data[to] == '\\') to++;
+    return to;
+}
+
+/* The quoted texts that belong to one that was closed at `at`: the further elements of a list, or what a program joins to it
  * (`"a" + "b"`). */
 static void read_further(struct redactor *r, struct reading *t, struct slice name, enum sensitivity s, uint32_t at, const char *between)
 {
     for (;;) {
         uint32_t from = at + 1, to;
         while (from < t->text.len && strchr(between, t->text.data[from]) != NULL && t->text.data[from] != '\0') from++;
-        if (from >= t->text.len || !is_quote(t->text.data[from])) return;
-        to = text_quoted_end(t->text, from + 1, t->text.data[from]);
-        from++;
+        if (from >= t->text.len || !is_quote(t->text.data[from]) || !find_value_at(t->text, from, EXTENT_TOKEN, &from, &to)) return;
         if (!text_is_secret(t->text, name, s, from, to) || !text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME))) return;
-        at = to;
+        at = closing_quote(t->text, to);
     }
 }
 
@@ -411,7 +416,8 @@ void text_read_value_as(struct redactor *r, struct reading *t, struct slice name
     if (!secret) return;
     bool quoted = is_quoted(t->text, from), listed = quoted && from > 1 && t->text.data[from - 2] == '[';
     to = quoted ? end_over_lines(t->text, from, to) : text_rest_of_credential(t->text, to);
-    if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && quoted) read_further(r, t, name, s, to, listed ? ", \\" : " +.\\");
+    if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && quoted)
+        read_further(r, t, name, s, closing_quote(t->text, to), listed ? ", \\" : " +.\\");
 }
 
 void text_read_value(struct redactor *r, struct reading *t, struct slice name, uint32_t at)

@@ -152,6 +152,16 @@ static void a_value_goes_to_its_end_whatever_stands_in_it(void **state)
          "{\"m\":\"token: \\\"[redacted:sensitive-name]\\nand then \\\"more\\\"\"}"});
 }
 
+/* As programs write JSON into a text of their own: what follows a value is no value. */
+static void an_escaped_quote_closes_a_value_and_opens_none(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"send('{\\\\\\\"auth_token\\\\\\\":\\\\\\\"q8Zr2L\\\\\\\",\\\\\\\"host\\\\\\\":\\\\\\\"h\\\\\\\"}')\"}",
+         "{\"m\":\"send('{\\\\\\\"auth_token\\\\\\\":\\\\\\\"[redacted:sensitive-name]\\\\\\\",\\\\\\\"host\\\\\\\":\\\\\\\"h\\\\\\\"}')\"}"},
+        {"{\"m\":\"api_token=\\\\\\\"q8Zr2L\\\\\\\" + \\\\\\\"x1y2z3\\\\\\\", \\\\\\\"h\\\\\\\"\"}",
+         "{\"m\":\"api_token=\\\\\\\"[redacted:sensitive-name]\\\\\\\" + \\\\\\\"[redacted:sensitive-name]\\\\\\\", \\\\\\\"h\\\\\\\"\"}"});
+}
+
 static void bytes_of_a_key_as_numbers_go(void **state)
 {
     CHECK_ALL(&standard,
@@ -485,6 +495,7 @@ int main(void)
         cmocka_unit_test(names_count_in_free_text_too),
         cmocka_unit_test(secrets_in_text_are_found_however_they_are_written),
         cmocka_unit_test(a_value_goes_to_its_end_whatever_stands_in_it),
+        cmocka_unit_test(an_escaped_quote_closes_a_value_and_opens_none),
         cmocka_unit_test(bytes_of_a_key_as_numbers_go),
         cmocka_unit_test(a_short_token_goes_if_letters_and_digits_take_turns_in_it),
         cmocka_unit_test(a_secret_is_an_argument_or_an_option),
