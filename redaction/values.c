@@ -58,21 +58,36 @@ static bool is_known_piece(const char *letters, size_t len)
     return false;
 }
 
+/* Names of algorithms and encodings, as RFC 4253, RFC 7518 and the IANA registries behind them spell them. */
+static bool is_numbered_word(struct slice text)
+{
+    static const char *const words[] = {
+        "sha1", "sha2", "sha224", "sha256", "sha384", "sha512", "md5", "aes128", "aes192", "aes256", "3des", "ed25519",
+        "ed448", "x25519", "curve25519", "nistp256", "nistp384", "nistp521", "secp256k1", "secp256r1", "hs256", "hs384",
+        "hs512", "rs256", "rs384", "rs512", "es256", "es384", "es512", "ps256", "base32", "base64", "pbkdf2", "argon2",
+        "argon2id", "x509", "pkcs8", "pkcs12", "oauth2", "utf8", "utf16", NULL};
+    return is_listed(text, words);
+}
+
+static bool is_between_words(char c) { return c == ' ' || c == '_' || c == '-' || c == '.' || c == ':' || c == '/'; }
+
 bool is_known_words(struct slice text)
 {
     char letters[MAX_WORDS];
-    size_t len = 0, pieces = 0;
+    size_t len = 0, pieces = 0, digits = 0;
     for (size_t i = 0; i <= text.len; i++) {
         char c = i < text.len ? text.data[i] : ' ';
-        bool begins = i > 0 && i < text.len && c >= 'A' && c <= 'Z' && text.data[i - 1] >= 'a' && text.data[i - 1] <= 'z';
-        bool between = c == ' ' || c == '_' || c == '-' || c == '.' || c == ':';
-        if (begins || between) {
-            if (len > 0 && !is_known_piece(letters, len)) return false;
-            pieces += len > 0;
-            len = 0;
+        char before = i > 0 ? text.data[i - 1] : 'A';
+        bool begins = i < text.len && c >= 'A' && c <= 'Z' && (ascii_is_digit(before) || (before >= 'a' && before <= 'z'));
+        if (begins || is_between_words(c)) {
+            if (len > 1 && !(digits > 0 ? is_numbered_word(slice_of(letters, len)) : is_known_piece(letters, len))) return false;
+            if (len == 1 && digits > 0) return false;
+            pieces += len > 1;   /* a single letter says nothing: `a_token` */
+            len = digits = 0;
         }
-        if (between) continue;
-        if (!ascii_is_alpha(c) || len == sizeof letters) return false;
+        if (is_between_words(c)) continue;
+        if (!ascii_is_alnum(c) || len == sizeof letters) return false;
+        digits += ascii_is_digit(c);
         letters[len++] = ascii_lower(c);
     }
     return pieces > 0;
@@ -146,28 +161,65 @@ static bool is_expression(struct slice v, char after)
     return opens && closes;
 }
 
+/* `u("`, `line.split(b'`: a call, of which the value ends where its first argument begins, a text. */
+static bool is_call_with_text(struct slice v, char after)
+{
+    bool known;
+    size_t steps;
+    if (after != '"' && after != '\'') return false;
+    if (v.len > 1 && memchr("bru", v.data[v.len - 1], 3) != NULL && v.data[v.len - 2] == '(') v.len--;
+    return v.len > 1 && v.data[v.len - 1] == '(' && path_length(slice_sub(v, 0, v.len - 1), &steps, &known) == v.len - 1;
+}
+
 static const char *find_close(struct slice v, const char *from, const char *close)
 {
     return memmem(from, (size_t)(v.data + v.len - from), close, strlen(close));
 }
 
-/* "${X}", "{{ x }}", "#{x}", "%(x)s", "<%= x %>" anywhere, with little around them that could be a secret. */
+/* Whether what stands in a place of a template names something. */
+static bool is_place(struct slice inside)
+{
+    for (size_t k = 0; k < inside.len; k++)
+        if (!is_identifier_byte(inside.data[k]) && strchr(" .-:/$()[]'|?=@", inside.data[k]) == NULL) return false;
+    return true;
+}
+
+/* "%s:%d": nothing else but where text is put in. */
+static bool is_verbs(struct slice v)
+{
+    size_t verbs = 0;
+    for (size_t at = 0; at < v.len; at++) {
+        if (ascii_is_alnum(v.data[at])) return false;
+        if (v.data[at] != '%') continue;
+        if (at + 1 < v.len && ascii_is_digit(v.data[at + 1])) at++;   /* %2d */
+        if (++at == v.len || !ascii_is_alpha(v.data[at])) return false;
+        verbs++;
+    }
+    return verbs > 0;
+}
+
+/* "${X}", "{{ x }}", "#{x}", "%(x)s", "<%= x %>", one or more of a kind, with little around them that could be a secret. */
 static bool is_template(struct slice v)
 {
     static const char *const marks[][2] = {{"${", "}"}, {"{{", "}}"}, {"#{", "}"}, {"%(", ")"}, {"<%", "%>"}, {"$(", ")"}, {"$[", "]"}, {"{", "}"}};
     bool opens = memchr(v.data, '{', v.len) != NULL || memchr(v.data, '(', v.len) != NULL || memchr(v.data, '%', v.len) != NULL ||
                  memchr(v.data, '[', v.len) != NULL;
     for (size_t i = 0; opens && i < sizeof marks / sizeof *marks; i++) {
-        const char *open = memmem(v.data, v.len, marks[i][0], strlen(marks[i][0]));
-        const char *close = open == NULL ? NULL : find_close(v, open, marks[i][1]);
-        if (close == NULL) continue;
-        struct slice inside = slice_of(open + strlen(marks[i][0]), (size_t)(close - open) - strlen(marks[i][0]));
-        for (size_t k = 0; k < inside.len; k++)
-            if (!is_identifier_byte(inside.data[k]) && strchr(" .-:/$()[]'|?=@", inside.data[k]) == NULL) return false;
-        size_t outside = v.len - (size_t)(close - open) - strlen(marks[i][1]);
-        return outside < 6 || (inside.len > 0 && outside < 12 && i != 7);
+        size_t open_len = strlen(marks[i][0]), close_len = strlen(marks[i][1]), named = 0, places = 0;
+        struct slice rest = v;
+        for (const char *open; (open = memmem(rest.data, rest.len, marks[i][0], open_len)) != NULL;) {
+            const char *close = find_close(v, open, marks[i][1]);
+            if (close == NULL) break;
+            struct slice inside = slice_of(open + open_len, (size_t)(close - open) - open_len);
+            if (!is_place(inside)) return false;
+            named += inside.len > 0;
+            places += open_len + inside.len + close_len;
+            rest = slice_sub(v, (size_t)(close + close_len - v.data), v.len);
+        }
+        size_t outside = v.len - places;
+        if (places > 0) return outside < 6 || (named > 0 && outside < 12 && i != 7);
     }
-    return v.len <= 3 && v.len >= 2 && v.data[0] == '%' && ascii_is_alpha(v.data[v.len - 1]);
+    return is_verbs(v);
 }
 
 static bool is_file_path(struct slice v)
@@ -209,9 +261,20 @@ static bool is_named_thing(struct slice v)
     return constant || command || (v.data[0] == '#' && v.len > 3);
 }
 
+static bool is_quote(char c) { return c == '"' || c == '\''; }
+
+/* `" + x + "`, `".hash($x)."` between quotes of the other kind: a program joins a text to others. */
+static bool is_joined(struct slice v)
+{
+    size_t at = 1;
+    while (at < v.len && v.data[at] == ' ') at++;
+    return v.len > 2 && is_quote(v.data[0]) && at < v.len && memchr(".+,)&", v.data[at], 5) != NULL;
+}
+
 /* A quote that closes what began before the name: what follows is no value but the rest of a program. */
 static bool is_rest_of_program(struct slice v)
 {
+    if (is_joined(v)) return true;
     static const char *const starts[] = {", ", " + ", "+ ", ")", ".md5(", "+", NULL};
     for (const char *const *s = starts; *s != NULL; s++)
         if (v.len > 0 && v.data[0] == **s && v.len >= strlen(*s) && memcmp(v.data, *s, strlen(*s)) == 0 && (strlen(*s) > 1 || v.len < 3 || !ascii_is_alnum(v.data[1]))) return true;
@@ -282,17 +345,36 @@ static size_t letters_a_word(struct slice v)
     return words > 0 ? letters / words : SIZE_MAX;   /* letters of another alphabet: no word is too short */
 }
 
+/* Whether one of the words of a text has less than three letters; one begins with a capital behind a small letter. */
+static bool has_short_word(struct slice v)
+{
+    size_t len = 0;
+    for (size_t i = 0; i <= v.len; i++) {
+        bool letter = i < v.len && ascii_is_alpha(v.data[i]), small = letter && v.data[i] >= 'a';
+        bool after_small = len > 0 && v.data[i - 1] >= 'a';
+        if (letter && (small || !after_small)) {
+            len++;
+            continue;
+        }
+        if (len > 0 && len < 3) return true;
+        len = letter;
+    }
+    return false;
+}
+
 bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
 {
+    size_t len = value.len;
     value = trimmed(value);
     if (value.len > MAX_REFERENCE) return false;
-    if (quoted && is_rest_of_program(value)) return true;
+    if (value.len < len && says_nothing(value)) return true;
+    if (quoted ? is_rest_of_program(value) : is_call_with_text(value, after)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
     if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value)) return true;
     if (is_abridged(value)) return true;
     size_t letters = letters_a_word(value);
     if (letters < 3) return false;
-    bool by_chance = letters < 4 && memchr(value.data, '_', value.len) == NULL;   /* `xKqTnJmPW` ends like a name */
+    bool by_chance = letters < 4 && memchr(value.data, '_', value.len) == NULL && has_short_word(value);   /* `xKqTnJmPW` */
     if (!by_chance && is_credential_name(value)) return true;
     if (is_file_path(value) || is_file_name(value)) return true;
     return !quoted && (is_named_thing(value) || is_expression(value, after));

@@ -74,18 +74,54 @@ static void an_expression_is_not_the_value(void **state)
     check(others, sizeof others / sizeof *others, false);
 }
 
+/* A value without quotes ends where the text begins that is an argument. */
+static void a_call_with_a_text_is_not_the_value(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"pwd", "u(", false, '"'}, {"pwd", "s.cut(b", false, '\''}, {"pwd", "io.x(r", false, '"'}, {"token", "a->b(", false, '"'},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {
+        {"pwd", "u(", false, ' '}, {"pwd", "u(", true, '"'}, {"pwd", "q;u(", false, '"'}, {"pwd", "ub", false, '"'}, {"pwd", "u(z", false, '"'},
+    };
+    check(others, sizeof others / sizeof *others, false);
+}
+
+static void a_name_of_two_whole_words_is_told_from_letters_drawn_by_lot(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {{"token", "extJWT", false, ';'}, {"token", "old_JWT", false, ';'}};
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {{"token", "exTraJWT", false, ';'}, {"token", "kTnoJWT", false, ';'}};
+    check(others, sizeof others / sizeof *others, false);
+}
+
+static void what_is_escaped_or_quoted_twice_is_read_without(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"pass", "[MASKED]\\r\\n", false, '"'}, {"pass", "********\\n", false, 0}, {"pass", "<pass> ", false, 0},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    check(&(struct sample){"pass", "q8Zr2L\\r\\n", false, '"'}, 1, false);
+}
+
 static void a_template_is_one_with_little_around_it(void **state)
 {
     (void)state;
     static const struct sample samples[] = {
         {"password", "%(horse)s", true, '"'},   {"password", "<%= horse %>", true, '"'},  {"password", "$(horse)", true, '"'}, {"password", "$[horse]", true, '"'},
         {"password", "{horse}", true, '"'},     {"password", "ab{horse}", true, '"'},     {"password", "abcdef${HORSE}", true, '"'}, {"password", "%d", true, '"'},
-        {"password", "%2d", true, '"'},         {"password", "${a.b:-c}", true, '"'},
+        {"password", "%2d", true, '"'},         {"password", "${a.b:-c}", true, '"'},     {"password", "{}:{}", true, '"'},
+        {"password", "{lake}:{horse}", true, '"'}, {"password", "${LAKE}:${HORSE}", true, '"'}, {"password", "|1|{}|{}", true, '"'}, {"password", "%s:%2d", true, '"'},
     };
     check(samples, sizeof samples / sizeof *samples, true);
     static const struct sample others[] = {
         {"password", "${ho;rse}q1", true, '"'}, {"password", "qwertyuiopas${X}", true, '"'}, {"password", "qwerty1{x}", true, '"'}, {"password", "qw1rty${}", true, '"'},
         {"password", "%5", true, '"'},          {"password", "%1x5", true, '"'},             {"password", "q1${horse", true, '"'},
+        {"password", "{a}qwertyu{b}", true, '"'}, {"password", "${a}qwerty${b}uiopasd", true, '"'}, {"password", "{a}:{b;c}", true, '"'}, {"password", "%s%", true, '"'},
+        {"password", "%s:q", true, '"'},
     };
     check(others, sizeof others / sizeof *others, false);
 }
@@ -131,9 +167,11 @@ static void the_rest_of_a_program_is_not_the_value(void **state)
     (void)state;
     static const struct sample samples[] = {
         {"key", ", 1q2w)", true, '"'}, {"key", "+ q1w2", true, '"'}, {"key", ") q1", true, '"'}, {"key", ".md5(q1", true, '"'}, {"key", "+(q1", true, '"'}, {"key", "+q", true, '"'},
+        {"key", "\".hash($q1).\"", true, '\''}, {"key", "' + q1 + '", true, '"'}, {"key", "', q1", true, '"'},
     };
     check(samples, sizeof samples / sizeof *samples, true);
-    static const struct sample others[] = {{"key", "+q1w2", true, '"'}, {"key", ")q1w2", true, '"'}, {"key", ", 1q2w)", false, 0}};
+    static const struct sample others[] = {{"key", "+q1w2", true, '"'}, {"key", ")q1w2", true, '"'}, {"key", ", 1q2w)", false, 0}, {"key", "'q1w2", true, '"'},
+                                           {"key", "' q1w2", true, '"'}};
     check(others, sizeof others / sizeof *others, false);
     char long_value[162];
     memset(long_value, 'x', 160);
@@ -147,9 +185,9 @@ static void the_rest_of_a_program_is_not_the_value(void **state)
 static void names_of_examples_are_known_words(void **state)
 {
     (void)state;
-    static const char *const known[] = {"my_secret", "testPassword", "access-token", "password"};
+    static const char *const known[] = {"my_secret", "testPassword", "access-token", "password", "sha256", "ssh-ed25519-key", "test/data", "a_token", "Base64String"};
     static const char *const unknown[] = {"horse", "goodspec", "secret1", "", "-", "passwordhorse",
-                                          "passwordpasswordpasswordpasswordpasswordpassworda"};
+                                          "passwordpasswordpasswordpasswordpasswordpassworda", "sha255", "token-7", "a-b", "a", "test,data", "4-token"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) assert_true(is_known_words(slice_from(known[i])));
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         if (is_known_words(slice_from(unknown[i]))) fail_msg("%s", unknown[i]);
@@ -161,6 +199,9 @@ int main(void)
         cmocka_unit_test(what_names_a_value_is_not_the_value),
         cmocka_unit_test(any_other_word_may_be_a_password),
         cmocka_unit_test(an_expression_is_not_the_value),
+        cmocka_unit_test(a_call_with_a_text_is_not_the_value),
+        cmocka_unit_test(a_name_of_two_whole_words_is_told_from_letters_drawn_by_lot),
+        cmocka_unit_test(what_is_escaped_or_quoted_twice_is_read_without),
         cmocka_unit_test(a_template_is_one_with_little_around_it),
         cmocka_unit_test(names_of_files_and_things_are_not_the_value),
         cmocka_unit_test(what_is_abridged_is_not_the_value),
