@@ -118,6 +118,13 @@ static bool is_credential_name(struct slice v)
     return words && name_sensitivity(v) == NAME_STRONG;
 }
 
+bool names_credential(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] >= 'a' && text.data[i] <= 'z') return false;
+    return text.len <= MAX_WORDS && is_credential_name(text);
+}
+
 /* The length of a dotted path at the start of v: `self.conf`, `a->b`, `Foo::bar`, `@pass`; how many steps it has, and whether one
  * at its end is known. */
 static size_t path_length(struct slice v, size_t *steps, bool *known)
@@ -301,6 +308,14 @@ static bool is_abridged(struct slice v)
     return memchr("<[{(", v.data[0], 4) != NULL && ascii_is_alpha(v.data[v.len - 1]);
 }
 
+/* The first line of a key alone: what follows it is found by what it is. */
+static bool is_pem_line(struct slice v)
+{
+    static const struct slice begin = {"-----BEGIN ", 11}, dashes = {"-----", 5};
+    return v.len > begin.len + dashes.len && memcmp(v.data, begin.data, begin.len) == 0 &&
+           memmem(v.data + begin.len, v.len - begin.len, dashes.data, dashes.len) == v.data + v.len - dashes.len;
+}
+
 static bool has_alnum(struct slice v)
 {
     for (size_t i = 0; i < v.len; i++)
@@ -371,7 +386,7 @@ bool refers_to_value(struct slice name, struct slice value, bool quoted, char af
     if (quoted ? is_rest_of_program(value) : is_call_with_text(value, after)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
     if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value)) return true;
-    if (is_abridged(value)) return true;
+    if (is_abridged(value) || is_pem_line(value)) return true;
     size_t letters = letters_a_word(value);
     if (letters < 3) return false;
     bool by_chance = letters < 4 && memchr(value.data, '_', value.len) == NULL && has_short_word(value);   /* `xKqTnJmPW` */

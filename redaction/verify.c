@@ -302,6 +302,17 @@ static bool starts_at(struct slice text, size_t at, struct slice what)
     return at + what.len <= text.len && memcmp(text.data + at, what.data, what.len) == 0;
 }
 
+#define FEWEST_LETTERS 24   /* of a key; even half of the shortest, that of Ed25519, has more */
+
+/* Whether dots stand in place of a key, between its lines. */
+static bool is_left_out(struct slice body)
+{
+    size_t letters = 0;
+    for (size_t i = 0; i < body.len && letters < FEWEST_LETTERS; i++) letters += ascii_is_alnum(body.data[i]);
+    bool dots = memmem(body.data, body.len, "...", 3) != NULL || memmem(body.data, body.len, "\xe2\x80\xa6", 3) != NULL;
+    return letters < FEWEST_LETTERS && dots;
+}
+
 /* From -----BEGIN, which stands at most 64 bytes before the hit, to the end of the -----END line; where that is missing,
  * to the next -----BEGIN or the end of the text. */
 static bool check_pem(struct slice text, uint32_t *from, uint32_t *to, double unused)
@@ -309,7 +320,7 @@ static bool check_pem(struct slice text, uint32_t *from, uint32_t *to, double un
     (void)unused;
     static const struct slice begin = {"-----BEGIN ", 11}, dashes = {"-----", 5}, end = {"-----END ", 9}, block = {" BLOCK", 6};
     uint32_t start = *from, lowest = *from > 64 ? *from - 64 : 0;
-    while (start > lowest && text.data[start] != '\n' && !starts_at(text, start, begin)) start--;
+    while (start > lowest && text.data[start] != '\n' && !starts_at(text, start, begin) && !starts_at(text, start, end)) start--;
     if (!starts_at(text, start, begin)) return false;
     uint32_t at = *to;
     if (starts_at(text, at, block)) at += (uint32_t)block.len;
@@ -317,6 +328,7 @@ static bool check_pem(struct slice text, uint32_t *from, uint32_t *to, double un
     const char *next = memmem(text.data + at, text.len - at, dashes.data, dashes.len);
     uint32_t stop = next ? (uint32_t)(next - text.data) : (uint32_t)text.len;
     if (next && starts_at(text, stop, end)) {
+        if (is_left_out(slice_sub(text, at, stop))) return false;
         const char *last = memmem(next + end.len, text.len - stop - end.len, dashes.data, dashes.len);
         stop = last ? (uint32_t)(last + dashes.len - text.data) : (uint32_t)text.len;
     } else if (next && !starts_at(text, stop, begin)) {

@@ -150,7 +150,7 @@ static void what_is_abridged_is_not_the_value(void **state)
     static const struct sample samples[] = {
         {"key", "BBBBBB", true, '"'},   {"key", "abcd...", true, '"'},  {"key", "0x1F", true, '"'},    {"key", "q1[...]z9", true, '"'}, {"key", "q1\xe2\x80\xa6", true, '"'},
         {"key", "q1n...-----", true, '"'}, {"key", "mya*", true, '"'},  {"key", "[your", true, '"'},   {"key", "{your", true, '"'},     {"key", "(your", true, '"'},
-        {"key", "--", true, '"'},       {"key", "", true, '"'},
+        {"key", "--", true, '"'},       {"key", "", true, '"'},        {"key", "-----BEGIN EC PRIVATE KEY-----", true, '\n'},
     };
     check(samples, sizeof samples / sizeof *samples, true);
     static const struct sample others[] = {
@@ -158,6 +158,7 @@ static void what_is_abridged_is_not_the_value(void **state)
         {"key", "q1w2e3r4t5y6u7i8...", true, '"'},                     /* long enough without the rest */
         {"key", "0x1F2e3D4c5B", true, '"'},                            {"key", "0z1F", true, '"'},  {"key", "1x1F", true, '"'},
         {"key", "MyAbc*", true, '"'},   {"key", "mybcdefg*", true, '"'}, {"key", "m1*", true, '"'},  {"key", "n...q1", true, '"'},
+        {"key", "-----BEGIN EC PRIVATE KEY-----MHcC-----", true, '"'}, {"key", "-----BEGIN EC PRIVATE KEY", true, '"'}, {"key", "-----BEGUN q1-----", true, '"'},
     };
     check(others, sizeof others / sizeof *others, false);
 }
