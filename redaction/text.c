@@ -114,6 +114,9 @@ uint32_t text_credential_end(struct reading *t, uint32_t at)
     return unquoted_end(t->text, t->run_end, EXTENT_CREDENTIAL);
 }
 
+#define MAX_QUOTES  8     /* that open one text, */
+#define MAX_DOUBLED 512   /* and bytes of it in which as many are looked for */
+
 #define MAX_BLANKS 64   /* between a sign and a value on the next line */
 
 /* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and
@@ -145,16 +148,40 @@ static uint32_t joined_end(struct slice text, uint32_t at)
     return at;
 }
 
+/* How many quotes open the text at `at`: one, or several where it stands in a text of SQL or CSV, which double quotes (RFC 4180),
+ * or in a long text of Python. Nothing but a value's byte behind them makes them more than an empty text. */
+static uint32_t count_quotes(struct slice text, uint32_t at)
+{
+    uint32_t end = at + 1;
+    while (end < text.len && end - at < MAX_QUOTES && text.data[end] == text.data[at]) end++;
+    bool value = end < text.len && (ascii_is_alnum(text.data[end]) || memchr("!@#$%^*_~?/-", text.data[end], 12) != NULL);
+    return value ? end - at : 1;
+}
+
+/* The end of a text that so many quotes opened: before as many, or before the first if there are none. */
+static uint32_t doubled_end(struct slice text, uint32_t at, uint32_t quotes)
+{
+    const char quote = text.data[at - 1];
+    const uint32_t limit = text.len - at > MAX_DOUBLED ? at + MAX_DOUBLED : (uint32_t)text.len;
+    const uint32_t first = text_quoted_end(text, at, quote);
+    for (uint32_t end = first, run; end < limit && text.data[end] == quote; end = text_quoted_end(text, end + run, quote)) {
+        for (run = 1; run < quotes && end + run < text.len && text.data[end + run] == quote;) run++;
+        if (run >= quotes) return end;
+    }
+    return first;
+}
+
 /* The value at text_value_start(). False: there is none. */
 static bool find_value_at(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
 {
     if (at >= text.len || is_line_end(text.data[at])) return false;
     if (is_quote(text.data[at]) || text.data[at] == '`') {
-        *from = at + 1;
+        uint32_t quotes = count_quotes(text, at);
+        *from = at + quotes;
         if (extent == EXTENT_CREDENTIAL && text.len - *from > MAX_CREDENTIAL_BYTES + 1) text.len = *from + MAX_CREDENTIAL_BYTES + 1;
         bool escaped = at > 0 && text.data[at - 1] == '\\';
-        *to = escaped ? escaped_end(text, at + 1, text.data[at]) : text_quoted_end(text, at + 1, text.data[at]);
-        if (!escaped) *to = joined_end(text, *to);
+        if (escaped) *to = escaped_end(text, *from, text.data[at]);
+        else *to = quotes > 1 ? doubled_end(text, *from, quotes) : joined_end(text, text_quoted_end(text, *from, text.data[at]));
     } else {
         *from = at;
         *to = unquoted_end(text, at, extent);
@@ -323,7 +350,7 @@ bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, ui
     if (s == NAME_WEAK && (query || name_is_token(name)) && looks_mixed(value)) return true;
     if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(');
     if (is_common_word(value) || says_nothing(value)) return false;
-    bool stands_in = memchr(value.data, '{', value.len) != NULL || is_known_words(value);
+    bool stands_in = memchr(value.data, '{', value.len) != NULL || is_known_words(value) || names_credential(value);
     if (query && !stands_in) return true;   /* what stands in a URL is a value, not code */
     if (in_connection_string(text, name, from, to) && memchr(value.data, '$', value.len) == NULL && memchr(value.data, '(', value.len) == NULL) return true;
     return !refers_to_value(name, without_scheme(value), is_quoted(text, from), to < text.len ? text.data[to] : '\0');
@@ -340,10 +367,11 @@ static bool read_argument(struct redactor *r, struct reading *t, uint32_t at)
     return is_ours(r, argument) || (looks_like_credential(argument) && text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME)));
 }
 
-/* The quote that closes the quoted text that ends at `to`: an escaped one stands behind its backslashes. */
+/* The last quote that closes the quoted text that ends at `to`: an escaped one stands behind its backslashes. */
 static uint32_t closing_quote(struct slice text, uint32_t to)
 {
     while (to < text.len && text.data[to] == '\\') to++;
+    while (to + 1 < text.len && is_quote(text.data[to]) && text.data[to + 1] == text.data[to]) to++;
     return to;
 }
 
@@ -436,6 +464,8 @@ static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
     if (t->text.data[end - 1] == '>') {   /* <password>...</password> */
         size_t start = (size_t)(name.data - t->text.data);
         if (start == 0 || (t->text.data[start - 1] != '<' && t->text.data[start - 1] != ':')) return;
+        bool quoted = start > 1 && end < t->text.len && is_quote(t->text.data[end]) && t->text.data[start - 2] == t->text.data[end];
+        if (quoted) return;   /* "<password>" */
         while (value < t->text.len && value - end < MAX_BLANKS && (is_blank(t->text.data[value]) || is_line_end(t->text.data[value]))) value++;
         if (value + 1 < t->text.len && t->text.data[value] == '-' && t->text.data[value + 1] == '-') return;   /* <password> --next */
     }

@@ -40,6 +40,8 @@ static uint32_t skip_between_variables(struct slice text, uint32_t at)
 static void read_variable(struct redactor *r, struct reading *t, struct slice name, uint32_t from, uint32_t to)
 {
     uint32_t traits = plan_traits(r->plan, name);
+    bool placeholder = (traits & TRAIT_STRONG) && !text_is_secret(t->text, name, NAME_STRONG, from, to);
+    if (placeholder) traits &= ~(uint32_t)TRAIT_STRONG;   /* goes as what any variable holds */
     if (!(traits & TRAIT_HARMLESS) && text_remove(r, t, from, to, variable_finding(r, traits))) return;
     if (t->kept_count == MAX_KEPT) {
         text_remove(r, t, from, to, engine_finding(r, ENGINE_ENVIRONMENT));

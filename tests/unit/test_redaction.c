@@ -162,6 +162,75 @@ static void an_escaped_quote_closes_a_value_and_opens_none(void **state)
          "{\"m\":\"api_token=\\\\\\\"[redacted:sensitive-name]\\\\\\\" + \\\\\\\"[redacted:sensitive-name]\\\\\\\", \\\\\\\"h\\\\\\\"\"}"});
 }
 
+/* CSV (RFC 4180) and SQL double quotes that stand in a text; Python opens long texts by three. */
+/* CSV (RFC 4180) and SQL double quotes that stand in a text; Python opens long texts by three. */
+/* The line that ends it belongs to no key of its own. */
+/* CSV (RFC 4180) and SQL double quotes that stand in a text; Python opens long texts by three. */
+/* The line that ends it belongs to no key of its own. */
+/* CSV (RFC 4180) and SQL double quotes that stand in a text; Python opens long texts by three. */
+static void doubled_quotes_open_a_value_as_one_does(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"1,\\\"{\\\"\\\"user\\\"\\\":\\\"\\\"maja\\\"\\\",\\\"\\\"password\\\"\\\":\\\"\\\"q8Zr2L\\\"\\\",\\\"\\\"host\\\"\\\":\\\"\\\"h\\\"\\\"}\\\",ok\"}",
+         "{\"m\":\"1,\\\"{\\\"\\\"user\\\"\\\":\\\"\\\"maja\\\"\\\",\\\"\\\"password\\\"\\\":\\\"\\\"[redacted:sensitive-name]\\\"\\\",\\\"\\\"host\\\"\\\":\\\"\\\"h\\\"\\\"}\\\",ok\"}"},
+        {"{\"m\":\"1,\\\"{\\\"\\\"account_key\\\"\\\": \\\"\\\"/q8Z r2L\\\"\\\",\\\"\\\"n\\\"\\\":1}\\\"\"}",
+         "{\"m\":\"1,\\\"{\\\"\\\"account_key\\\"\\\": \\\"\\\"[redacted:sensitive-name]\\\"\\\",\\\"\\\"n\\\"\\\":1}\\\"\"}"},
+        {"{\"m\":\"exec('create login x with password = ''q8Z;r2L'', n = ''h''')\"}",
+         "{\"m\":\"exec('create login x with password = ''[redacted:sensitive-name]'', n = ''h''')\"}"},
+        {"{\"m\":\"exec('exec(''alter login x with password = ''''q8Z''r2L'''' '')')\"}",
+         "{\"m\":\"exec('exec(''alter login x with password = ''''[redacted:sensitive-name]'''' '')')\"}"},
+        {"{\"m\":\"password = \\\"\\\"\\\"q8Z\\\"r2L\\\"\\\"\\\" + x\"}",
+         "{\"m\":\"password = \\\"\\\"\\\"[redacted:sensitive-name]\\\"\\\"\\\" + x\"}"},
+        {"{\"m\":\"password = '''q8Zr2L' h\"}", "{\"m\":\"password = '''[redacted:sensitive-name]' h\"}"},
+        {"{\"m\":\"password=\\\"\\\" user=\\\"h\\\" api_token=\\\"\\\", n='h'\"}",
+         "{\"m\":\"password=\\\"\\\" user=\\\"h\\\" api_token=\\\"\\\", n='h'\"}"});
+}
+
+static void a_tag_between_quotes_is_a_placeholder_and_opens_no_element(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"set-login \\\"<password>\\\" -Plain now\"}",
+         "{\"m\":\"set-login \\\"<password>\\\" -Plain now\"}"},
+        {"{\"m\":\"login = '<password>'; n = 'h'\"}", "{\"m\":\"login = '<password>'; n = 'h'\"}"},
+        {"{\"m\":\"<password>\\\"q8Zr2L\\\"</password>\"}",
+         "{\"m\":\"<password>\\\"[redacted:sensitive-name]\\\"</password>\"}"});
+}
+
+static void a_variable_that_holds_no_secret_goes_as_any_variable_does(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"run -e ACME_TOKEN={your token} -e ACME_TOKEN=q8Zr2L x\"}",
+         "{\"m\":\"run -e ACME_TOKEN=[redacted:environment] token} -e ACME_TOKEN=[redacted:sensitive-name] x\"}"},
+        {"{\"m\":\"export ACME_TOKEN=$OTHER_TOKEN\"}", "{\"m\":\"export ACME_TOKEN=[redacted:environment]\"}"});
+}
+
+static void the_name_of_a_credential_stands_for_it_in_a_url_too(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"GET https://h.example/hook?repo_token=ACME_REPO_TOKEN&n=1\"}",
+         "{\"m\":\"GET https://h.example/hook?repo_token=ACME_REPO_TOKEN&n=1\"}"},
+        {"{\"m\":\"GET https://h.example/hook?repo_token=ACME_REPO_LAKES&n=1\"}",
+         "{\"m\":\"GET https://h.example/hook?repo_token=[redacted:sensitive-name]&n=1\"}"},
+        {"{\"m\":\"GET https://h.example/hook?repo_token=Acme_Repo_Token&n=1\"}",
+         "{\"m\":\"GET https://h.example/hook?repo_token=[redacted:sensitive-name]&n=1\"}"});
+}
+
+/* The line that ends it belongs to no key of its own. */
+static void a_private_key_that_was_left_out_is_none(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"'key' => '-----BEGIN PRIVATE KEY-----\\\\n...\\\\n-----END PRIVATE KEY-----\\\\n', 'n' => 'h'\"}",
+         "{\"m\":\"'key' => '-----BEGIN PRIVATE KEY-----\\\\n...\\\\n-----END PRIVATE KEY-----\\\\n', 'n' => 'h'\"}"},
+        {"{\"m\":\"private_key=\\\"-----BEGIN RSA PRIVATE KEY-----\\\\\\\\n...\\\\\\\\n-----END RSA PRIVATE KEY-----\\\\\\\\n\\\", n\"}",
+         "{\"m\":\"private_key=\\\"-----BEGIN RSA PRIVATE KEY-----\\\\\\\\n...\\\\\\\\n-----END RSA PRIVATE KEY-----\\\\\\\\n\\\", n\"}"},
+        {"{\"m\":\"private_key=\\\"-----BEGIN RSA PRIVATE KEY-----\\\\nq8Zr2LmK0vXwPb7NcYtD4fGh\\\\n-----END RSA PRIVATE KEY-----\\\\n\\\", n\"}",
+         "{\"m\":\"private_key=\\\"[redacted:sensitive-name]\\\", n\"}"},
+        {"{\"m\":\"'-----BEGIN PRIVATE KEY-----\\\\nq8Zr2LmK0vXwPb7NcYtD4fGh\\\\n-----END PRIVATE KEY-----\\\\n', 'n'\"}",
+         "{\"m\":\"'[redacted:private-key]\\\\n', 'n'\"}"});
+}
+
+/* The line that ends it belongs to no key of its own. */
+/* The line that ends it belongs to no key of its own. */
 static void bytes_of_a_key_as_numbers_go(void **state)
 {
     CHECK_ALL(&standard,
@@ -496,6 +565,11 @@ int main(void)
         cmocka_unit_test(secrets_in_text_are_found_however_they_are_written),
         cmocka_unit_test(a_value_goes_to_its_end_whatever_stands_in_it),
         cmocka_unit_test(an_escaped_quote_closes_a_value_and_opens_none),
+        cmocka_unit_test(doubled_quotes_open_a_value_as_one_does),
+        cmocka_unit_test(a_tag_between_quotes_is_a_placeholder_and_opens_no_element),
+        cmocka_unit_test(a_variable_that_holds_no_secret_goes_as_any_variable_does),
+        cmocka_unit_test(the_name_of_a_credential_stands_for_it_in_a_url_too),
+        cmocka_unit_test(a_private_key_that_was_left_out_is_none),
         cmocka_unit_test(bytes_of_a_key_as_numbers_go),
         cmocka_unit_test(a_short_token_goes_if_letters_and_digits_take_turns_in_it),
         cmocka_unit_test(a_secret_is_an_argument_or_an_option),
