@@ -85,7 +85,7 @@ bool stream_examine(void *stream, const struct sink *sink, struct block *block)
     clock_gettime(CLOCK_REALTIME, &h.facts.time);
     pthread_mutex_lock(&g->lock);
     g->sealed.len = 0;
-    bool examined = renew_gate(s) && gate_find_by_policy(g->gate, slice_of(bytes->data, bytes->len), policy_of, hold_back, &h);
+    bool examined = renew_gate(s) && gate_find(g->gate, slice_of(bytes->data, bytes->len), policy_of, hold_back, &h);
     if (examined) tell(s, &h);
     pthread_mutex_unlock(&g->lock);
     return examined;

@@ -118,13 +118,11 @@ static void tell_line(void *context, size_t number, size_t start, size_t end, bo
     if (secret) f->found(f->context, number, rule);
 }
 
-bool gate_find_by_policy(struct gate *g, struct slice data, gate_policy_of *policy_of, gate_found *found, void *context)
+bool gate_find(struct gate *g, struct slice data, gate_policy_of *policy_of, gate_found *found, void *context)
 {
     struct finding_lines f = {found, context};
     return visit_lines(g, data, &(struct judge){policy_of, context}, tell_line, &f);
 }
-
-bool gate_find(struct gate *g, struct slice data, gate_found *found, void *context) { return gate_find_by_policy(g, data, NULL, found, context); }
 
 struct cutting_lines {
     struct finding_lines telling;

@@ -24,16 +24,14 @@ void gate_free(struct gate *);
 /* Called with the number of each line that holds a finding, counted from 0, and the number of the rule in the plan. */
 typedef void gate_found(void *context, size_t line, uint32_t rule);
 
-/* False of both: memory ran out; nothing may leave then. */
-MUST_USE bool gate_find(struct gate *, struct slice lines, gate_found *, void *context);
-
 /* The name of the policy by which a line was made. One that the set does not have, or has twice, counts as its strictest. */
 typedef struct slice gate_policy_of(void *context, size_t line);
 
-/* As gate_find(), each line by its own policy: what that one allows is no secret, and the rules that it leaves out are not asked. */
-MUST_USE bool gate_find_by_policy(struct gate *, struct slice lines, gate_policy_of *, gate_found *, void *context);
+/* Looks at each line by its own policy: what that one allows is no secret, and the rules that it leaves out are not asked.
+ * False of both: memory ran out; nothing may leave then. */
+MUST_USE bool gate_find(struct gate *, struct slice lines, gate_policy_of *, gate_found *, void *context);
 
-/* As gate_find(), and cuts those lines out of data[0..*len). */
+/* Looks at all lines by the policy of the plan, and cuts those with a finding out of data[0..*len). */
 MUST_USE bool gate_filter(struct gate *, char *data, size_t *len, gate_found *cut, void *context);
 
 #endif

@@ -247,7 +247,7 @@ bool block_fill(struct block_filler *f, struct block *b, const struct clean_batc
     bool          filled = fill(f, b, clean, origins);
     for (size_t e = 0; filled && f->gate != NULL && e < f->scheme->format_count; e++)
         if (f->scheme->gated[e])
-            filled = gate_find_by_policy(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), policy_of, hold_back, &gating);
+            filled = gate_find(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), policy_of, hold_back, &gating);
     if (!filled) block_clear(b);
     return filled;
 }
