@@ -170,10 +170,3 @@ bool http_peer_same(const struct http_peer *a, const struct http_peer *b)
 {
     return memcmp(&a->address, &b->address, IN6_IS_ADDR_V4MAPPED(&a->address) ? sizeof a->address : 8) == 0;
 }
-
-const char *http_peer_print(const struct http_peer *peer, char text[HTTP_PEER_TEXT])
-{
-    if (IN6_IS_ADDR_UNSPECIFIED(&peer->address)) return strcpy(text, "local");
-    if (IN6_IS_ADDR_V4MAPPED(&peer->address)) return inet_ntop(AF_INET, &peer->address.s6_addr[12], text, HTTP_PEER_TEXT);
-    return inet_ntop(AF_INET6, &peer->address, text, HTTP_PEER_TEXT);
-}

@@ -51,13 +51,9 @@ struct http_peer {
     struct in6_addr address;
 };
 
-#define HTTP_PEER_TEXT INET6_ADDRSTRLEN
-
 struct http_peer http_peer_of(const struct sockaddr_storage *);
 bool http_peer_is_local(const struct http_peer *);
 /* The same for limits: one address, of IPv6 one /64, which a single customer has. */
 bool http_peer_same(const struct http_peer *, const struct http_peer *);
-/* "192.0.2.7", "2001:db8::7"; "local" for a socket in the file system. Returns `text`. */
-const char *http_peer_print(const struct http_peer *, char text[HTTP_PEER_TEXT]);
 
 #endif

@@ -63,11 +63,6 @@ bool http_request_field(const struct http_request *r, struct slice name, struct 
     return http_head_find(&r->head, r->text, name, value);
 }
 
-struct slice http_request_body(const struct http_request *r)
-{
-    return r->body != NULL ? slice_of(r->body, r->body_len) : (struct slice){0};
-}
-
 char *http_request_take_body(struct http_request *r, size_t *len)
 {
     char *body = r->body;

@@ -103,7 +103,6 @@ enum http_method http_request_method(const struct http_request *);
 struct slice     http_request_path(const struct http_request *);    /* as sent, nothing is decoded */
 struct slice     http_request_host(const struct http_request *);    /* may be empty in HTTP/1.0 */
 bool             http_request_field(const struct http_request *, struct slice name, struct slice *value);
-struct slice     http_request_body(const struct http_request *);
 
 /* The body's memory, for free(); NULL when there is no body or it was taken before. `*len` is its length. */
 MUST_USE char *http_request_take_body(struct http_request *, size_t *len);

@@ -1,8 +1,7 @@
 /* A server in a thread of its own, a handler for a few paths, and clients made of plain sockets.
  *
  *   GET  /hello   "hello"
- *   POST /echo    the body; needs no type, but must not be "text/plain"
- *   POST /take    the body, which the handler has taken
+ *   POST /echo    the body, which the handler has taken; needs no type, but must not be "text/plain"
  *   POST /later   nothing, until the test answers: answer_held()
  *   GET  /long    LONG_BYTES bytes
  * Any path but /hello wants no "Authorization: Bearer wrong". */
@@ -71,7 +70,7 @@ static inline bool judge_head(void *context, const struct http_request *r, struc
     if (path_is(r, "/hello") || path_is(r, "/long"))
         return method == HTTP_GET || method == HTTP_HEAD || refuse_with(a, 405, "Allow", "GET, HEAD");
     if (path_is(r, "/")) return true;   /* by whatever method */
-    if (!path_is(r, "/echo") && !path_is(r, "/take") && !path_is(r, "/later")) return refuse_with(a, 404, NULL, NULL);
+    if (!path_is(r, "/echo") && !path_is(r, "/later")) return refuse_with(a, 404, NULL, NULL);
     if (method != HTTP_POST) return refuse_with(a, 405, "Allow", "POST");
     if (http_request_field(r, SLICE("Authorization"), &value) && slice_equal(value, SLICE("Bearer wrong")))
         return refuse_with(a, 401, "WWW-Authenticate", "Bearer");
@@ -99,13 +98,13 @@ static inline void complete(void *context, struct http_request *r)
     if (later) return;
     if (path_is(r, "/hello")) respond_text(r, 200, SLICE("hello"));
     else if (path_is(r, "/long")) respond_text(r, 200, slice_of(s->long_text, LONG_BYTES));
-    else if (path_is(r, "/take")) {
+    else {
         size_t len, again;
         char  *body = http_request_take_body(r, &len);
         assert_null(http_request_take_body(r, &again));
         respond_text(r, 200, slice_of(body, len));
         free(body);
-    } else respond_text(r, 200, http_request_body(r));
+    }
 }
 
 static inline size_t held(struct serving *s)

@@ -215,7 +215,6 @@ static struct http_peer peer(int family, const char *text)
 
 static void a_peer_is_an_address_or_a_network_of_IPv6(void **state)
 {
-    char                   text[HTTP_PEER_TEXT];
     const struct http_peer a = peer(AF_INET, "192.0.2.7"), b = peer(AF_INET, "192.0.2.8"), c = peer(AF_INET6, "2001:db8:1:2::7"),
                            d = peer(AF_INET6, "2001:db8:1:2:ffff::1"), e = peer(AF_INET6, "2001:db8:1:3::7");
     (void)state;
@@ -224,19 +223,15 @@ static void a_peer_is_an_address_or_a_network_of_IPv6(void **state)
     assert_true(http_peer_same(&c, &d));
     assert_false(http_peer_same(&c, &e));
     assert_false(http_peer_same(&a, &c));
-    assert_string_equal(http_peer_print(&a, text), "192.0.2.7");
-    assert_string_equal(http_peer_print(&c, text), "2001:db8:1:2::7");
 }
 
 static void a_peer_is_local_by_loopback_or_file_system(void **state)
 {
-    char                   text[HTTP_PEER_TEXT];
     const struct http_peer v4 = peer(AF_INET, "127.9.9.9"), v6 = peer(AF_INET6, "::1"), path = peer(AF_UNIX, NULL),
                            far = peer(AF_INET, "10.0.0.1"), far6 = peer(AF_INET6, "fe80::1");
     (void)state;
     assert_true(http_peer_is_local(&v4) && http_peer_is_local(&v6) && http_peer_is_local(&path));
     assert_false(http_peer_is_local(&far) || http_peer_is_local(&far6));
-    assert_string_equal(http_peer_print(&path, text), "local");
 }
 
 int main(void)

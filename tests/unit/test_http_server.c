@@ -108,7 +108,7 @@ static void bytes_may_come_one_at_a_time(void **state)
     fd = connect_client(&s);
     send_bytewise(fd, POST("/echo", "5\r\n\r\nhello"));
     expect_response(fd, 200, "hello");
-    send_bytewise(fd, "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    send_bytewise(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                       "3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n");
     expect_response(fd, 200, "hello");
     close(fd);
@@ -186,7 +186,7 @@ static void a_long_body_goes_there_and_back(void **state)
     for (size_t i = 0; i < BYTES; i++) text[i] = (char)('a' + i * i % 23);
     serving_start(&s, &l);
     int fd = connect_client(&s);
-    send_text(fd, POST("/take", "3000000\r\nConnection: close\r\n\r\n"));
+    send_text(fd, POST("/echo", "3000000\r\nConnection: close\r\n\r\n"));
     send_bytes(fd, text, BYTES);
     size_t len = 0;
     for (ssize_t n = 1; n > 0; len += (size_t)n) {

@@ -200,7 +200,7 @@ static void a_long_body_goes_there_and_back_inside_TLS(void **state)
     for (size_t i = 0; i < BYTES; i++) text[i] = (char)('a' + i * i % 23);
     start_tls(&s, *state, false, &l);
     struct tls_client c = connect_tls(&s, *state, (struct wish){0});
-    static const char head[] = "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\nConnection: close\r\n\r\n";
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\nConnection: close\r\n\r\n";
     send_tls(&c, head, sizeof head - 1);
     send_tls(&c, text, BYTES);
     size_t len = receive_tls(&c, back, BYTES + 1024);
