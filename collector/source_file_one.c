@@ -15,7 +15,8 @@ bool followed_is_gzip(const char *path)
     return gzip;
 }
 
-void followed_tell(struct source_file *s, struct followed *f, const char *what)
+/* Warns of the file, once until it grows. */
+static void tell(struct source_file *s, struct followed *f, const char *what)
 {
     if (f->told) return;
     f->told = true;
@@ -89,7 +90,7 @@ bool followed_open(struct source_file *s, struct followed *f)
         f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     }
     if (f->fd < 0) {
-        if (errno != ENOENT) followed_tell(s, f, strerror(errno));
+        if (errno != ENOENT) tell(s, f, strerror(errno));
         return false;
     }
     s->open_count++;

@@ -98,9 +98,6 @@ struct source_file {
 
 /* --- source_file_one.c ------------------------------------------------------------------------------------------------------ */
 
-/* Warns of the file, once until it grows. */
-void followed_tell(struct source_file *, struct followed *, const char *what);
-
 bool followed_is_gzip(const char *path);
 bool followed_bears_its_name(const struct followed *);
 void followed_rename(struct followed *, const char *path);

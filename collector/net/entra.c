@@ -309,13 +309,6 @@ const char *entra_token(struct entra *e, const char *scope, bool *transient, str
     return NULL;
 }
 
-uint32_t entra_wait_ms(const struct entra *e, const char *scope)
-{
-    for (size_t i = 0; i < ENTRA_SCOPES; i++)
-        if (e->tokens[i].scope != NULL && strcmp(e->tokens[i].scope, scope) == 0) return retry_wait_ms(&e->tokens[i].retry);
-    return 0;
-}
-
 void entra_forget(struct entra *e, const char *scope)
 {
     struct cached_token *t = find(e, scope);

@@ -50,11 +50,8 @@ void entra_free(struct entra *);   /* NULL is allowed */
 void entra_options_from_environment(struct entra_options *);
 
 /* A token for a scope such as "https://storage.azure.com/.default", valid until the next call for it. NULL and an error:
- * there is none now. `transient`, if not NULL, says whether trying again may help; entra_wait_ms() says when. */
+ * there is none now. `transient`, if not NULL, says whether trying again may help. */
 MUST_USE const char *entra_token(struct entra *, const char *scope, bool *transient, struct error *);
-
-/* Milliseconds until entra_token() would ask again after a failure. */
-uint32_t entra_wait_ms(const struct entra *, const char *scope);
 
 /* The service refused the token (401): the next call asks for another. */
 void entra_forget(struct entra *, const char *scope);
