@@ -161,5 +161,3 @@ void framer_end_text(struct framer *f, bool end) { f->end_text = end; }
 size_t framer_held(const struct framer *f) { return f->carry_len; }
 
 uint64_t framer_offset(const struct framer *f) { return f->view.to; }
-
-uint64_t framer_line(const struct framer *f) { return f->line; }

@@ -87,8 +87,7 @@ void framer_end_text(struct framer *, bool);
 /* Bytes of an unfinished document in memory. Less than what lies behind the place when that is passed over without being held. */
 size_t framer_held(const struct framer *);
 
-/* Bytes and lines taken from the source so far. */
+/* Bytes taken from the source so far. */
 uint64_t framer_offset(const struct framer *);
-uint64_t framer_line(const struct framer *);
 
 #endif

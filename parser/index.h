@@ -54,8 +54,4 @@ static inline void index_finish(struct index *ix, size_t count, size_t end)
 /* The offset of the first byte of the first ill-formed sequence, or text.len. */
 size_t utf8_fault(struct slice text);
 
-/* The tape pass, which parser_parse() runs after the index. */
-enum parse_status tape_build(struct index *, struct slice text, unsigned max_depth, struct arena *, struct tape *,
-                             size_t *at);
-
 #endif

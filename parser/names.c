@@ -75,7 +75,6 @@ struct name_set *name_set_new(void)
     arena_init(&set->bytes, 16 * 1024, NAME_SET_BYTES);
     set->count = 1;
     bool done = hash_seed_draw(&set->seed) && name_set_grow(set);
-    if (done) set->texts[0] = SLICE("");
     for (name_id id = 1; done && id < NAME_COUNT; id++) {
         name_id given = name_set_add(set, slice_from(known[id]));
         CHECK(given == id || given == 0);
@@ -110,12 +109,6 @@ name_id name_set_add(struct name_set *set, struct slice name)
 }
 
 name_id name_set_find(const struct name_set *set, struct slice name) { return set->table[name_cell(set, name)]; }
-
-struct slice name_set_text(const struct name_set *set, name_id id)
-{
-    CHECK(id < set->count);
-    return set->texts[id];
-}
 
 /* --- Key cache --------------------------------------------------------------------------------------------------------- */
 

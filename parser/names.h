@@ -25,7 +25,6 @@ void name_set_free(struct name_set *);
 /* Adds a name (any case, decoded text) or finds it; returns its number, or 0 when memory or numbers run out. */
 name_id name_set_add(struct name_set *, struct slice name);
 name_id name_set_find(const struct name_set *, struct slice name);
-struct slice name_set_text(const struct name_set *, name_id);   /* lower case; empty for 0 */
 
 /* What is known of one spelling of a key. */
 struct key_entry {

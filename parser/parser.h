@@ -88,9 +88,6 @@ void parser_release(struct parser *);
  * *at is the offset of the fault. */
 enum parse_status parser_parse(struct parser *, struct slice text, struct arena *, struct tape *, size_t *at);
 
-/* "invalid utf-8", "unexpected byte", ...: lower case, for messages. */
-const char *parse_status_text(enum parse_status);
-
 /* The raw bytes of a valid JSON string decoded: `out` needs room for raw.len bytes and 32 more, since whole vectors are
  * written. Returns the decoded length. A lone surrogate becomes its three-byte generalised UTF-8 form. */
 size_t string_decode(struct slice raw, char *out);

@@ -18,13 +18,10 @@ struct byte_class {
 
 #define BYTE_CLASS_HIGH {1, 2, 4, 8, 16, 32, 64, 128}
 
-/* "A-Za-z0-9+/_-" and "0-9 +-", worked out: tests compare them with byte_class_of(). */
+/* "A-Za-z0-9+/_-" and "0-9 +-", worked out; a test does that again. */
 #define BYTE_CLASS_BASE64 \
     {{168, 248, 248, 248, 248, 248, 248, 248, 248, 248, 240, 84, 80, 84, 80, 116}, BYTE_CLASS_HIGH}
 #define BYTE_CLASS_DIGITS {{12, 8, 8, 8, 8, 8, 8, 8, 8, 8, 0, 4, 0, 4, 0, 0}, BYTE_CLASS_HIGH}
-
-/* A class from its members; a dash between two of them, not first or last, makes a range: "A-Za-z0-9+/". */
-struct byte_class byte_class_of(const char *members);
 
 static inline bool byte_class_has(const struct byte_class *c, char byte)
 {

@@ -9,6 +9,4 @@ typedef bool runs_function(const struct byte_class *, struct slice text, size_t 
 
 runs_function runs_scalar, runs_avx2, runs_avx512;
 
-runs_function *runs_select(void);
-
 #endif

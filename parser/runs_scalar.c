@@ -15,27 +15,7 @@ bool runs_scalar(const struct byte_class *c, struct slice text, size_t min, size
     return runs_loop(c, text, min, from, to);
 }
 
-static void add(struct byte_class *c, unsigned char byte)
-{
-    c->low[byte & 15] |= (uint8_t)(1 << (byte >> 4));
-}
-
-struct byte_class byte_class_of(const char *members)
-{
-    struct byte_class c = {0};
-    for (size_t i = 0; i < 8; i++) c.high[i] = (uint8_t)(1 << i);
-    for (size_t i = 0; members[i] != '\0'; i++) {
-        unsigned char first = (unsigned char)members[i], last = first;
-        if (members[i + 1] == '-' && members[i + 2] != '\0') {
-            last = (unsigned char)members[i + 2];
-            i += 2;
-        }
-        for (unsigned byte = first; byte <= last; byte++) add(&c, (unsigned char)byte);
-    }
-    return c;
-}
-
-runs_function *runs_select(void)
+static runs_function *select_kernel(void)
 {
 #if defined(__x86_64__)
     if (index_kernel_avx512.supported()) return runs_avx512;
@@ -49,7 +29,7 @@ bool run_next(const struct byte_class *c, struct slice text, size_t min, size_t 
     static runs_function *kernel;   /* the same whoever sets it */
     runs_function *chosen = __atomic_load_n(&kernel, __ATOMIC_RELAXED);
     if (chosen == NULL) {
-        chosen = runs_select();
+        chosen = select_kernel();
         __atomic_store_n(&kernel, chosen, __ATOMIC_RELAXED);
     }
     return chosen(c, text, min, from, to);

@@ -228,8 +228,7 @@ static enum parse_status walk(struct walk *w, struct index *ix, struct slice tex
     return status == PARSE_GRAMMAR && w->fault_at == text.len && depth > 0 ? PARSE_UNCLOSED : status;
 }
 
-enum parse_status tape_build(struct index *ix, struct slice text, unsigned max_depth, struct arena *arena,
-                             struct tape *tape, size_t *at)
+static enum parse_status build(struct index *ix, struct slice text, unsigned max_depth, struct arena *arena, struct tape *tape, size_t *at)
 {
     size_t room = ((size_t)ix->count + (max_depth < ix->count ? max_depth : ix->count)) / 2 + 2;
     struct node *nodes = arena_take(arena, room * sizeof *nodes);
@@ -280,21 +279,5 @@ enum parse_status parser_parse(struct parser *p, struct slice text, struct arena
         return PARSE_TOO_LONG;
     }
     p->kernel->index(p->index, text);
-    return tape_build(p->index, text, p->max_depth, arena, tape, at);
-}
-
-const char *parse_status_text(enum parse_status status)
-{
-    static const char *const texts[] = {
-        [PARSE_OK] = "valid",
-        [PARSE_EMPTY] = "no value",
-        [PARSE_GRAMMAR] = "unexpected byte",
-        [PARSE_UNCLOSED] = "unclosed string, object or array",
-        [PARSE_CONTROL] = "control byte in a string",
-        [PARSE_UTF8] = "invalid utf-8",
-        [PARSE_DEPTH] = "nested too deep",
-        [PARSE_TOO_LONG] = "too long",
-        [PARSE_MEMORY] = "out of memory",
-    };
-    return texts[status];
+    return build(p->index, text, p->max_depth, arena, tape, at);
 }

@@ -36,7 +36,7 @@ struct framed {
     size_t   len;
     size_t   documents;
     size_t   starts[1 << 13];   /* of each document in text */
-    uint64_t bytes, lines;   /* as the framer counts them at the end */
+    uint64_t bytes;   /* as the framer counts them at the end */
     bool     failed;
 };
 
@@ -100,7 +100,6 @@ static inline void frame(struct framing_run run, struct framed *out)
     } while (fill == FILL_SOME);
     out->failed = fill == FILL_FAILED;
     out->bytes = framer_offset(f);
-    out->lines = framer_line(f);
     batch_release(&b);
     framer_free(f);
 }

@@ -8,6 +8,27 @@
 
 #include <stdlib.h>
 
+static void add(struct byte_class *c, unsigned char byte)
+{
+    c->low[byte & 15] |= (uint8_t)(1 << (byte >> 4));
+}
+
+/* A class from its members; a dash between two of them, not first or last, makes a range: "A-Za-z0-9+/". */
+static struct byte_class byte_class_of(const char *members)
+{
+    struct byte_class c = {0};
+    for (size_t i = 0; i < 8; i++) c.high[i] = (uint8_t)(1 << i);
+    for (size_t i = 0; members[i] != '\0'; i++) {
+        unsigned char first = (unsigned char)members[i], last = first;
+        if (members[i + 1] == '-' && members[i + 2] != '\0') {
+            last = (unsigned char)members[i + 2];
+            i += 2;
+        }
+        for (unsigned byte = first; byte <= last; byte++) add(&c, (unsigned char)byte);
+    }
+    return c;
+}
+
 static void a_class_has_its_members_and_ranges(void **state)
 {
     (void)state;

@@ -107,7 +107,7 @@ static unsigned run_cases(struct fixture *f, const char *folder, bool accepted)
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         if (e->d_name[0] == '.') continue;
         enum parse_status status = parse_everywhere(f, read_case(folder, e->d_name)).status;
-        if ((status == PARSE_OK) != accepted) fail_msg("%s: %s", e->d_name, parse_status_text(status));
+        if ((status == PARSE_OK) != accepted) fail_msg("%s: status %d", e->d_name, (int)status);
         count++;
     }
     closedir(dir);
@@ -181,7 +181,7 @@ static void a_fault_is_named_and_is_where_the_first_wrong_byte_is(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct outcome o = parse_everywhere(*state, cases[i].text);
         if (o.status != cases[i].status || o.at != cases[i].at)
-            fail_msg("case %zu: %s at %zu", i, parse_status_text(o.status), o.at);
+            fail_msg("case %zu: status %d at %zu", i, (int)o.status, o.at);
     }
 }
 
@@ -203,17 +203,7 @@ static void of_several_faults_the_first_one_is_reported(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct outcome o = parse_everywhere(*state, cases[i].text);
         if (o.status != cases[i].status || o.at != cases[i].at)
-            fail_msg("case %zu: %s at %zu", i, parse_status_text(o.status), o.at);
-    }
-}
-
-static void every_status_has_a_text(void **state)
-{
-    (void)state;
-    for (int s = PARSE_OK; s <= PARSE_MEMORY; s++) {
-        const char *text = parse_status_text((enum parse_status)s);
-        assert_non_null(text);
-        assert_true(text[0] >= 'a' && text[0] <= 'z');
+            fail_msg("case %zu: status %d at %zu", i, (int)o.status, o.at);
     }
 }
 
@@ -395,7 +385,7 @@ static void an_undamaged_random_document_is_accepted(void **state)
         random_document(&t, seed);
         if (t.len > sizeof t.data - 64) continue;
         struct outcome o = parse_with_all_kernels(*state, &t);
-        if (o.status != PARSE_OK) fail_msg("seed %d: %s at %zu", (int)seed, parse_status_text(o.status), o.at);
+        if (o.status != PARSE_OK) fail_msg("seed %d: status %d at %zu", (int)seed, (int)o.status, o.at);
     }
 }
 
@@ -406,7 +396,6 @@ int main(void)
         cmocka_unit_test(every_case_that_the_rfc_forbids_is_refused),
         cmocka_unit_test(a_fault_is_named_and_is_where_the_first_wrong_byte_is),
         cmocka_unit_test(of_several_faults_the_first_one_is_reported),
-        cmocka_unit_test(every_status_has_a_text),
         cmocka_unit_test(nodes_stand_in_document_order_with_offsets_into_the_text),
         cmocka_unit_test(white_space_belongs_to_no_node),
         cmocka_unit_test(duplicate_keys_are_kept_in_order),
