@@ -165,12 +165,6 @@ bool rule_span(const struct rules *set, uint32_t number, struct slice text, uint
     return accepted(rule, text, from, to);
 }
 
-bool rule_proven(const struct rules *set, uint32_t number, struct slice secret)
-{
-    CHECK(number < set->count);
-    return set->all[number].checksum && set->all[number].checksum(secret);
-}
-
 /* --- Formats without a literal ----------------------------------------------------------------------------------------- */
 
 /* Asks the finders of a trigger about one place; of a run *from and *to are its ends. */

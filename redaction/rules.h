@@ -19,7 +19,6 @@
  *     length: [88, 88]                       # bytes of the whole secret accepted
  *     boundary: both                         # none | left | right | both: no letter or digit may touch the secret
  *     verify: [entropy 3.0, not-placeholder] # verifiers of verify.h by name, with their argument
- *     checksum: azure                        # the format carries one: none | azure | cask | entra | github
  *     action: mask                           # keep | truncate | pseudonym | mask | drop; else what suits the class
  *     confidence: high                       # high: the shape alone proves it; medium: the context does
  *     references: ["https://..."]            # public description of the format
@@ -108,9 +107,6 @@ MUST_USE bool rules_scan(const struct rules *, struct rules_scratch *, struct sl
  * A caller skips hits that end inside a span already found: what a rule with a long reach would find again there is the
  * tail of the same secret, and asking for each would cost quadratic time on hostile input. */
 bool rule_span(const struct rules *, uint32_t number, struct slice text, uint32_t end, uint32_t *from, uint32_t *to);
-
-/* True if the format carries a checksum and that of this secret is right. A wrong one proves nothing: see checksum.h. */
-bool rule_proven(const struct rules *, uint32_t number, struct slice secret);
 
 /* --- Formats without a literal --------------------------------------------------------------------------------------- */
 

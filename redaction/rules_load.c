@@ -2,7 +2,6 @@
 #include "redaction/rules_priv.h"
 
 #include "base/nearest.h"
-#include "redaction/checksum.h"
 #include "redaction/yaml.h"
 
 #define UNTIL_MAX 1024
@@ -179,7 +178,7 @@ struct loader {
 
 static const char *const rule_keys[] = {
     "id", "title", "class", "pattern", "find", "caseless", "keep", "gap", "before", "extend", "until", "length", "boundary",
-    "verify", "checksum", "action", "confidence", "references", "match", "nomatch", NULL};
+    "verify", "action", "confidence", "references", "match", "nomatch", NULL};
 
 static char *keep_text(struct loader *l, struct slice text)
 {
@@ -296,17 +295,6 @@ static bool read_checks(struct loader *l, struct rule *rule, const struct yaml_n
     return true;
 }
 
-static bool read_checksum(struct loader *l, struct rule *rule, const struct yaml_node *node)
-{
-    static const char *const names[] = {"none", "azure", "cask", "entra", "github", NULL};
-    static bool (*const functions[])(struct slice) = {NULL, his_checksum_valid, cask_checksum_valid, entra_checksum_valid,
-                                                      github_checksum_valid};
-    size_t index = 0;
-    if (!yaml_choice(node, "checksum", names, &index, l->err)) return false;
-    rule->checksum = functions[index];
-    return true;
-}
-
 static bool read_examples(struct loader *l, const struct yaml_node *node, struct slice *out, size_t *count, bool matching)
 {
     if (!yaml_expect(node, YAML_SEQUENCE, l->err)) return false;
@@ -411,7 +399,6 @@ static bool read_rule(struct loader *l, struct rule *rule, const struct yaml_nod
     if (node && rule->has_until && rule->length_max > UNTIL_MAX)
         return yaml_fail(node, l->err, "with until, the greatest length is at most %d", UNTIL_MAX);
     if ((node = yaml_find(map, "verify")) && !read_checks(l, rule, node)) return false;
-    if ((node = yaml_find(map, "checksum")) && !read_checksum(l, rule, node)) return false;
     if (!read_references(l, rule, yaml_find(map, "references"))) return false;
     if (!read_examples(l, yaml_find(map, "match"), rule->match, &rule->match_count, true)) return false;
     if (!read_examples(l, yaml_find(map, "nomatch"), rule->nomatch, &rule->nomatch_count, false)) return false;

@@ -38,7 +38,6 @@ struct rule {
     uint32_t             width, keep;     /* of the match; keep may be RULE_KEEP_ALL */
     uint32_t             gap_min, gap_max, before_count, extend_max, length_min, length_max;
     struct charset       gap, before, extend, until;
-    bool               (*checksum)(struct slice secret);   /* NULL: the format has none */
     struct check         checks[RULE_MAX_VERIFIERS];
     size_t               check_count;
     struct slice         match[RULE_MAX_EXAMPLES], nomatch[RULE_MAX_EXAMPLES];   /* with their brackets */
