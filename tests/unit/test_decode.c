@@ -19,8 +19,13 @@ static const struct {
     {ENCODING_HTML, "&quot;a&quot; &amp;lt; &#39;&#x27;", "\"a\" &lt; ''"},
     {ENCODING_HTML, "a&b=1&copy &#; &#x; &#9999999;", "a&b=1&copy &#; &#x; &#9999999;"},
     {ENCODING_HTML, "&#8364;", "\xe2\x82\xac"},
+    {ENCODING_HTML, "&#0; &#x110000; &#4f; &#12", "&#0; &#x110000; &#4f; &#12"},
     {ENCODING_BACKSLASH, "\\\"k\\\": \\u0041\\x42\\n", "\"k\": AB\n"},
     {ENCODING_BACKSLASH, "\\ud83e\\uddea \\u12 \\q \\", "\xf0\x9f\xa7\xaa \\u12 \\q \\"},
+    {ENCODING_BACKSLASH, "\\xZZ \\f\\r\\t \\'", "\\xZZ \f\r\t '"},
+    {ENCODING_BACKSLASH, "\\ud83ex \\ud83e\\n \\ud83e\\u0041 \\uddea", "\xed\xa0\xbex \xed\xa0\xbe\n \xed\xa0\xbe" "A \xed\xb7\xaa"},   /* halves of pairs */
+    {ENCODING_BACKSLASH, "\\ud83e\\ue000", "\xed\xa0\xbe\xee\x80\x80"},
+    {ENCODING_BACKSLASH, "\\ud83e", "\xed\xa0\xbe"},
     {ENCODING_STRING, "p\\u0041ss\\/\\\"\\b", "pAss/\"\b"},
 };
 
@@ -114,6 +119,26 @@ static void a_unit_is_taken_whole(void **state)
     assert_int_equal(to, 4);
 }
 
+static void plain_text_maps_back_to_itself(void **state)
+{
+    (void)state;
+    size_t from = 1, to = 3;
+    encoding_map_back(ENCODING_NONE, SLICE("abcd"), NULL, &from, &to);
+    assert_int_equal(from, 1);
+    assert_int_equal(to, 3);
+}
+
+/* As far as it holds text, each byte beside a NUL or none; too little is none. */
+static void base64_of_bytes_is_no_text(void **state)
+{
+    (void)state;
+    char out[64];
+    assert_int_equal(encoding_decode(ENCODING_BASE64, SLICE("QQ=="), out), 0);                           /* A */
+    assert_int_equal(encoding_decode(ENCODING_BASE64, SLICE("cABhAHMAcwB3AWUB"), out), 9);               /* p.a.s.s.w and then a 1 */
+    assert_int_equal(encoding_decode(ENCODING_BASE64, SLICE("cABhAHMAcwB3AAAAAAAA"), out), 10);          /* p.a.s.s.w. and then NULs */
+    assert_int_equal(encoding_decode(ENCODING_BASE64, SLICE("AQIDBAUGBwgJCgsMDQ4P"), out), 0);           /* 1, 2, 3 */
+}
+
 static void base64_is_found_when_it_holds_text(void **state)
 {
     (void)state;
@@ -150,6 +175,8 @@ int main(void)
         cmocka_unit_test(marks_lead_to_the_same_bytes),
         cmocka_unit_test(a_unit_is_taken_whole),
         cmocka_unit_test(utf16_is_ascii_with_a_nul_beside_every_byte),
+        cmocka_unit_test(plain_text_maps_back_to_itself),
+        cmocka_unit_test(base64_of_bytes_is_no_text),
         cmocka_unit_test(base64_is_found_when_it_holds_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,15 @@ static void a_random_value_behind_a_services_name_is_its_key(void **state)
         {"deepgram = 'q8Zr2LmK0vXwPb7N is it'", "deepgram = '~ is it'"});
 }
 
+/* A colour of a terminal is no part of a word; a bracket and digits alone are. */
+static void a_key_may_stand_behind_a_colour(void **state)
+{
+    CHECK_ALL(&standard,
+        {"\\u001b[1;93msk-5f3a9cb2e1d04786af355f3a9cb2e1d0\\u001b[0m", "\\u001b[1;93m[redacted:deepseek-key]\\u001b[0m"},
+        {"see [1;93msk-5f3a9cb2e1d04786af355f3a9cb2e1d0", NULL},
+        {"93msk-5f3a9cb2e1d04786af355f3a9cb2e1d0", NULL});
+}
+
 static void a_word_in_disguise_goes_whole(void **state)
 {
     CHECK_ALL(&standard,
@@ -280,9 +289,10 @@ static void variables_are_read_as_shells_and_containers_write_them(void **state)
         {"docker run -e DB_HOST=north -e DB_USER=maja", "docker run -e DB_HOST=[redacted:environment] -e DB_USER=[redacted:environment]"},
         {"env: A_A=north\\r\\nB_B=south", "env: A_A=[redacted:environment]\\r\\nB_B=[redacted:environment]"},
         {"env: HARBOUR: north", "env: HARBOUR: [redacted:environment]"},
+        {"env: " TEN("HARBOUR_A") "=north", "env: " TEN("HARBOUR_A") "=[redacted:environment]"},
         {"env: HARBOUR:north", NULL},
         {"env: HARBOUR:", NULL},
-        {"x\\nHARBOUR_A=north", NULL}}, 6);   /* the last line alone */
+        {"x\\nHARBOUR_A=north", NULL}}, 7);   /* the last line alone */
 }
 
 /* --- What a policy says ----------------------------------------------------------------------------------------------------- */
@@ -337,6 +347,7 @@ int main(void)
         cmocka_unit_test(the_next_argument_is_the_value),
         cmocka_unit_test(a_random_word_behind_a_word_for_it_is_a_secret),
         cmocka_unit_test(a_random_value_behind_a_services_name_is_its_key),
+        cmocka_unit_test(a_key_may_stand_behind_a_colour),
         cmocka_unit_test(a_word_in_disguise_goes_whole),
         cmocka_unit_test(what_is_no_run_name_stays),
         cmocka_unit_test(an_address_goes_without_what_stands_around_it),

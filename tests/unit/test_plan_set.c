@@ -111,6 +111,8 @@ static void a_policy_covers_another_if_it_removes_all_that_the_other_removes(voi
         {"extends: standard\nplaces: [{action: mask, paths: [a.b]}]\n", "extends: standard\nplaces: [{action: mask, paths: [a.c]}]\n", false, false},
         {"extends: standard\nplaces: [{action: pseudonym, paths: [a.b]}]\n", "extends: standard\nplaces: [{action: mask, paths: [a.b]}]\n", true, true},
         {"extends: standard\nplaces: [{action: keep, paths: [a.b]}]\n", "standard", true, true},
+        {"extends: standard\nplaces: [{action: mask, paths: [a.b]}]\n", "extends: standard\nplaces: [{action: truncate, paths: [a.b]}]\n", true, false},
+        {"extends: standard\nplaces: [{action: truncate, paths: [a.b]}]\n", "extends: standard\nplaces: [{action: truncate, paths: [a.b]}]\n", true, true},
         /* A place that only shortens, below one that takes all */
         {"extends: standard\nclasses: {identity: mask, ip-address: truncate}\n", "extends: standard\nclasses: {identity: mask}\n", false, false},
     };

@@ -56,7 +56,7 @@ static void only_long_mixed_values_look_like_credentials(void **state)
         {"[q8Zr2LmK0vXw]", false}, {"q8Zr2LmK0vX", false}, {"12.34-56.78-9ab", false}, {"/abc1/Def2/ghi3X", false}, {"abc1://Def2ghi3XyZ", false},
         {"abc1/def2/ghi3/jkl", false}, {"aBc1/dEf2/gHi3/jKl", true}, {"ab-cd-ef-gh-01", false}, {"abcdefghij-klmnop1", false},
         {"ABCDEFGHIJ-KLMNOP1", false}, {"aBcDeFgHiJ-kLmNoP1", true}, {"2026-11-22Tab:cd:EFGHij", false}, {"2026-11-22Xab:cd:EFGHij", true},
-        {"aaaaaaaaaaa1B", false}, {"abababababababab1212Ab", false}, {"xxxxxxxxxxxxx", false},
+        {"AB-CD-EF-GH-01", false}, {"aB-cD-eF-gH-01x", true}, {"aaaaaaaaaaa1B", false}, {"abababababababab1212Ab", false}, {"xxxxxxxxxxxxx", false},
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         if (looks_like_credential(slice_from(values[i].value)) != values[i].expected) fail_msg("%s", values[i].value);
@@ -77,6 +77,16 @@ static void a_placeholder_says_nothing_and_odd_brackets_hold_a_value(void **stat
         if (says_nothing(slice_from(values[i].value)) != values[i].nothing) fail_msg("%s", values[i].value);
 }
 
+static void a_name_of_tokens_ends_so(void **state)
+{
+    (void)state;
+    assert_true(name_is_token(SLICE("apiTokens")));
+    assert_true(name_is_token(SLICE("token")));
+    assert_false(name_is_token(SLICE("tokenize")));
+    assert_false(name_is_token(SLICE("oken")));
+    assert_false(name_is_token(SLICE("")));
+}
+
 static void a_value_is_no_credential_if_it_is_too_long(void **state)
 {
     static char value[8194];
@@ -91,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_that_announce_a_secret_are_told_from_those_that_speak_about_one),
         cmocka_unit_test(a_placeholder_says_nothing_and_odd_brackets_hold_a_value),
+        cmocka_unit_test(a_name_of_tokens_ends_so),
         cmocka_unit_test(a_value_is_no_credential_if_it_is_too_long),
         cmocka_unit_test(only_long_mixed_values_look_like_credentials),
     };

@@ -67,11 +67,26 @@ static void a_tail_ends_with_its_text(void **state)
         }
 }
 
+static void a_type_has_two_marks_at_most(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool        ends;
+    } texts[] = {{": &[str]] =", true}, {": &&&str =", false}, {": str]]]] =", false}, {": zebra =", false}, {": str   =", false}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        uint32_t end = 1;
+        assert_int_equal(tail_typed(slice_from(texts[i].text), &end), texts[i].ends);
+        if (texts[i].ends) assert_int_equal(end, strlen(texts[i].text));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tail_is_read_as_its_expression_says),
         cmocka_unit_test(a_tail_ends_with_its_text),
+        cmocka_unit_test(a_type_has_two_marks_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

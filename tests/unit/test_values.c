@@ -33,6 +33,7 @@ static void what_names_a_value_is_not_the_value(void **state)
         {"credentials", "./my.creds", true, '"'},         {"password", "BCRYPT_AUTH_HASH", false, 0},
         {"password", " + flag", true, '"'},               {"key", "AKIA...", false, 0},
         {"password", "<enter", false, ' '},               {"password", "MYA*", false, ')'},
+        {"secret", "zebra_lake_secret", false, ','},      {"password", "string\\", true, '"'},
     };
     check(samples, sizeof samples / sizeof *samples, true);
 }
@@ -47,6 +48,7 @@ static void any_other_word_may_be_a_password(void **state)
         {"token", "5f3a9c.b2", false, 0},       {"password", "Tr0ub4dor&3", true, '"'},     {"password", "letmein", true, '"'},
         {"password", "xy", false, 0},           {"password", "nTuhUmyoTioomWOqPKzKWumKqzxnJmPW", false, 0},
         {"password", "nTuhUmyoTioomWOqPKzKWumKqzxnJmToken", false, 0},
+        {"password", "\xd0\xbe\xd0\xb7\xd0\xb5\xd1\x80\xd0\xbe", true, '"'},   /* a lake */
     };
     check(samples, sizeof samples / sizeof *samples, false);
 }
@@ -63,13 +65,16 @@ static void an_expression_is_not_the_value(void **state)
         {"password", "horses[index]", false, 0},      {"password", "horses(data", false, ','},       {"password", "horses(data", false, ';'},
         {"password", "horses(data", false, ')'},      {"password", "horses(data", false, ']'},       {"password", "horses(data", false, '"'},
         {"password", "refresh", false, '('},          {"password", "refresh", false, '['},           {"password", "horses{", false, 0},
+        {"password", "zebras", false, '['},           {"password", "Zebra::Lakes", false, '('},      {"password", "zebra->lakeSecret", false, ';'},
+        {"password", "{horse1", false, '}'},
     };
     check(samples, sizeof samples / sizeof *samples, true);
     static const struct sample others[] = {
         {"password", "horses(data", false, ' '},      {"password", "horses+data", false, ' '},       {"password", "horses?data", false, 0},
         {"password", "horses:data", false, 0},        {"password", "horses-data", false, 0},         {"password", "horse123456.data", false, 0},
         {"password", "horses.", false, 0},            {"password", "@horses1", false, 0},            {"password", "horses(data)", true, '"'},
-        {"password", "horses{data", false, ' '},
+        {"password", "horses{data", false, ' '},      {"password", "horses.self.lakes", false, 0},   {"password", "horses?", false, 0},
+        {"password", "-horses", false, 0},            {"password", "horses", false, '}'},
     };
     check(others, sizeof others / sizeof *others, false);
 }
@@ -140,6 +145,8 @@ static void names_of_files_and_things_are_not_the_value(void **state)
         {"key", "data123.json", true, '"'},            {"key", "notes.horse", true, '"'},                {"key", "no+tes.md", true, '"'},
         {"password", "ConvertTo-SecureString", true, '"'}, {"password", "Convert-To-String", false, 0},  {"password", "#ab", false, 0},
         {"password", "horses_lakes", false, 0},        {"password", "HORSES-LAKES", false, 0},
+        {"password", "XQZ", false, 0},                 {"password", "XQZW", false, 0},              {"password", "HORSES_LAKES-XQZ", false, 0},
+        {"password", "LAKES-Abcd", false, 0},          {"password", "horseTo-LakeShore", false, 0},
     };
     check(others, sizeof others / sizeof *others, false);
 }
@@ -159,6 +166,7 @@ static void what_is_abridged_is_not_the_value(void **state)
         {"key", "0x1F2e3D4c5B", true, '"'},                            {"key", "0z1F", true, '"'},  {"key", "1x1F", true, '"'},
         {"key", "MyAbc*", true, '"'},   {"key", "mybcdefg*", true, '"'}, {"key", "m1*", true, '"'},  {"key", "n...q1", true, '"'},
         {"key", "-----BEGIN EC PRIVATE KEY-----MHcC-----", true, '"'}, {"key", "-----BEGIN EC PRIVATE KEY", true, '"'}, {"key", "-----BEGUN q1-----", true, '"'},
+        {"key", "q1\xe2\x82\xac", true, '"'}, {"key", "[horses;", true, '"'},
     };
     check(others, sizeof others / sizeof *others, false);
 }
@@ -186,7 +194,7 @@ static void the_rest_of_a_program_is_not_the_value(void **state)
 static void names_of_examples_are_known_words(void **state)
 {
     (void)state;
-    static const char *const known[] = {"my_secret", "testPassword", "access-token", "password", "sha256", "ssh-ed25519-key", "test/data", "a_token", "Base64String"};
+    static const char *const known[] = {"my_secret", "testPassword", "access-token", "password", "sha256", "ssh-ed25519-key", "test/data", "a_token", "Base64String", "passwordadmin"};
     static const char *const unknown[] = {"horse", "goodspec", "secret1", "", "-", "passwordhorse",
                                           "passwordpasswordpasswordpasswordpasswordpassworda", "sha255", "token-7", "a-b", "a", "test,data", "4-token"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) assert_true(is_known_words(slice_from(known[i])));

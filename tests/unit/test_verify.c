@@ -20,6 +20,7 @@ static void a_token_is_recognised_by_its_checksum(void **state)
         bool         valid;
     } cases[] = {
         {SLICE("y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga"), true},
+        {SLICE("bmyiovl2t7cdrwhjbyzvq7ncy7wbcns3qcsuzsxpcq4v5a5izxza"), true},    /* the other constant */
         {SLICE("y2kjgonkjpbpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga"), false},   /* one letter is another */
         {SLICE("y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abt"), false},
         {SLICE("Y2kjgonkjpcpcvpr57amxb5hv6xyewcxcvpbhivgl5te6abtcoga"), false},   /* no letter of the alphabet, */
@@ -252,6 +253,19 @@ static void verifiers_move_the_span(void **state)
         {"whole-url", "see https://hooks.example/services/T1", "services/T1", "https://hooks.example/services/T1"},
         {"whole-url", "services/T1", "services/T1", "services/T1"},
         {"after-curl", "curl -u maja:hunter2", "maja:hunter2", "maja:hunter2"},
+        {"after-scheme", "Bearer abcdef\x7fgh", "Bearer", "abcdef"},
+        {"after-scheme", "harbour abcdef", "harbour", NULL},
+        {"jwt", "/eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln/next", "eyJh", "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln"},
+        {"jwt", "t=eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln/ab+cd more", "eyJh", "eyJhbGciOiJub25lIn0.eyJhIjoiYmNkZWYifQ.c2ln/ab+cd"},
+        {"shell-word", "-p 'ab'cd x", "ab'cd", "ab'cd"},
+        {"shell-word", "-p '' x", "' x", NULL},
+        {"password-option", "mysql -pq8Zr2L db", "mysql", "q8Zr2L"},
+        {"password-option", "mysql\n -pq8Zr2L", "mysql", NULL},
+        {"password-option", "mysql -p'' db", "mysql", NULL},
+        {"password-option", "mysql -pab1 db", "mysql", NULL},
+        {"password-option", "mysql -p1234567 db", "mysql", NULL},
+        {"password-option", "mysql -p<password> db", "mysql", NULL},
+        {"password-option", "mysql -p0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefabcde", "mysql", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct slice text = slice_from(cases[i].text);
@@ -262,6 +276,31 @@ static void verifiers_move_the_span(void **state)
             (stands && !slice_equal(slice_sub(text, from, to), slice_from(cases[i].result))))
             fail_msg("case %zu (%s): [%u, %u)", i, cases[i].verifier, from, to);
     }
+}
+
+/* What is looked at has an end: a command line, the credentials of a header. */
+static void a_verifier_looks_no_further_than_its_limit(void **state)
+{
+    static char text[20000];
+    uint32_t from = 0, to = 6;
+    (void)state;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "Bearer ", 7);
+    assert_true(verifier_find(SLICE("after-scheme"))->check(slice_of(text, sizeof text), &from, &to, 0));
+    assert_int_equal(from, 7);
+    assert_int_equal(to, 7 + 16384);
+    memcpy(text, "mysql -p ", 9);   /* the option stands alone and ends the text, */
+    from = 0;
+    to = 5;
+    assert_false(verifier_find(SLICE("password-option"))->check(slice_of(text, 8), &from, &to, 1));
+    memset(text + 5, ' ', 600);     /* or is too far away */
+    memcpy(text + 605, " -pq8Zr2L", 9);
+    to = 5;
+    assert_false(verifier_find(SLICE("password-option"))->check(slice_of(text, 614), &from, &to, 0));
+    memset(text, 'x', sizeof text);
+    from = to = 0;
+    assert_true(verifier_find(SLICE("shell-word"))->check(slice_of(text, sizeof text), &from, &to, 0));
+    assert_int_equal(to, 512);
 }
 
 /* Certificates in a header make it long: its beginning must do. */
@@ -550,6 +589,7 @@ int main(void)
         cmocka_unit_test(placeholders_are_told_from_secrets),
         cmocka_unit_test(verifiers_judge_the_span),
         cmocka_unit_test(verifiers_move_the_span),
+        cmocka_unit_test(a_verifier_looks_no_further_than_its_limit),
         cmocka_unit_test(a_token_may_have_a_header_of_any_length),
         cmocka_unit_test(finders_judge_a_place),
         cmocka_unit_test(a_card_number_is_issued_with_its_prefix_and_length),
