@@ -8,6 +8,7 @@
 #include "sinks/sink.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct sink_type plain = {.name = "plain"}, far = {.name = "far", .network = true};
 
@@ -107,6 +108,108 @@ static void a_filter_decides_which_sink_gets_a_record(void **state)
     assert_int_equal(b.block->records[0].sinks, 7);
     assert_int_equal(b.block->records[1].sinks, 3);
     assert_int_equal(b.block->records[2].sinks, 3);
+    close_blocks(&b);
+}
+
+static const char kinds[] = "{\"level\":\"Warning\",\"category\":\"AmlRunEvent\",\"resultType\":\"Failed\"}\n"
+                            "{\"level\":\"Error\",\"category\":\"AmlOther\",\"resultType\":\"Succeeded\"}\n"
+                            "{\"a\":1}\n";
+
+/* Which of the records of `kinds` pass, bit by bit. */
+static unsigned passing(const struct sink_filter *filter)
+{
+    struct blocks b;
+    unsigned      passed = 0;
+    open_blocks(&b, NULL, NULL);
+    b.sink[0].filter = *filter;
+    b.sink[1].filter = (struct sink_filter){0};
+    block_filler_free(b.filler);
+    b.filler = block_filler_new(&b.scheme, b.redacting.keyring, b.gate);
+    assert_non_null(b.filler);
+    redacting_text(&b.redacting, slice_from(kinds));
+    assert_int_equal(b.block->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        passed |= (b.block->records[i].sinks & 1) << i;
+        assert_int_equal(b.block->records[i].sinks & 6, 6);   /* the others have none */
+    }
+    close_blocks(&b);
+    return passed;
+}
+
+static void a_filter_asks_for_every_list_that_it_has(void **state)
+{
+    static const char *const levels[] = {"warn*"}, *const categories[] = {"amlrunevent"}, *const results[] = {"Succ*", "failed"}, *const none[] = {""},
+                      *const longer[] = {"warnings*"}, *const kind[] = {"no such kind"};
+    (void)state;
+    assert_int_equal(passing(&(struct sink_filter){.levels = {levels, 1}}), 1);
+    assert_int_equal(passing(&(struct sink_filter){.levels = {longer, 1}}), 0);
+    assert_int_equal(passing(&(struct sink_filter){.categories = {categories, 1}}), 1);
+    assert_int_equal(passing(&(struct sink_filter){.results = {results, 2}}), 3);
+    assert_int_equal(passing(&(struct sink_filter){.results = {results, 2}, .levels = {levels, 1}}), 1);
+    assert_int_equal(passing(&(struct sink_filter){.levels = {none, 1}}), 4);   /* a record without a level */
+    assert_int_equal(passing(&(struct sink_filter){.kinds = {kind, 1}}), 0);
+}
+
+#define GITHUB "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+/* Both of its formats go over the network, each to two sinks; redaction was told to keep secrets, so the gate finds one in each. */
+static void a_record_that_the_gate_holds_back_is_told_once(void **state)
+{
+    struct sink       sinks[4] = {{.type = &far, .name = "a", .format = FORMAT_ORIGINAL}, {.type = &far, .name = "b", .format = FORMAT_ORIGINAL, .number = 1},
+                                  {.type = &far, .name = "c", .format = FORMAT_FLAT, .number = 2, .encoding = 1},
+                                  {.type = &plain, .name = "d", .format = FORMAT_FLAT, .number = 3, .encoding = 1}};
+    struct sink      *list[4] = {&sinks[0], &sinks[1], &sinks[2], &sinks[3]};
+    struct blocks     b;
+    struct redacting  keeping;
+    char              path[] = "/tmp/lethe-block-XXXXXX";
+    static const char policy[] = "extends: standard\nclasses: {secret: keep}\n";
+    int               fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0 && write(fd, policy, sizeof policy - 1) == sizeof policy - 1 && close(fd) == 0);
+    open_blocks(&b, NULL, NULL);
+    redacting_open(&keeping, path, false);
+    unlink(path);
+    keeping.see = fill_block;
+    keeping.see_context = &b;
+    block_filler_free(b.filler);
+    block_scheme_init(&b.scheme, list, 4);
+    assert_true(b.scheme.gated[0] && b.scheme.gated[1]);
+    b.filler = block_filler_new(&b.scheme, b.redacting.keyring, b.gate);
+    redacting_text(&keeping, SLICE("{\"a\":1}\n{\"note\":\"" GITHUB "\"}\n{\"b\":1}\n"));
+    assert_int_equal(b.gated_count, 1);
+    assert_int_equal(b.gated[0], 1);
+    assert_int_equal(b.block->records[0].sinks, 15);
+    assert_int_equal(b.block->records[1].sinks, 0);
+    assert_int_equal(b.block->records[2].sinks, 15);
+    redacting_close(&keeping);
+    close_blocks(&b);
+}
+
+/* As records of two resources have theirs. */
+static void fill_with_two_policies(void *context, const struct clean_batch *clean)
+{
+    static const struct origin origin = {.stream = "sixteen bytes ..", .number = 7};
+    struct blocks             *b = context;
+    struct clean_record        records[3];
+    struct clean_batch         batch = *clean;
+    assert_int_equal(clean->count, 3);
+    memcpy(records, clean->records, sizeof records);
+    records[1].policy = records[2].policy = "hbi";
+    batch.records = records;
+    block_clear(b->block);
+    assert_true(block_fill(b->filler, b->block, &batch, &origin, note_gated, b));
+}
+
+static void each_record_of_a_block_knows_its_policy(void **state)
+{
+    struct blocks b;
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    b.redacting.see = fill_with_two_policies;
+    redacting_text(&b.redacting, slice_from(three));
+    assert_true(slice_equal(block_label(b.block, b.block->records[0].policy), SLICE("standard")));
+    assert_true(slice_equal(block_label(b.block, b.block->records[1].policy), SLICE("hbi")));
+    assert_true(slice_equal(block_label(b.block, b.block->records[2].policy), SLICE("hbi")));
     close_blocks(&b);
 }
 
@@ -299,6 +402,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_has_every_record_in_every_format),
         cmocka_unit_test(a_filter_decides_which_sink_gets_a_record),
+        cmocka_unit_test(a_filter_asks_for_every_list_that_it_has),
+        cmocka_unit_test(a_record_that_the_gate_holds_back_is_told_once),
+        cmocka_unit_test(each_record_of_a_block_knows_its_policy),
         cmocka_unit_test(event_ids_are_equal_for_the_same_place_and_different_otherwise),
         cmocka_unit_test(records_of_a_repaired_document_have_ids_of_their_own),
         cmocka_unit_test(a_block_comes_back_from_its_bytes),

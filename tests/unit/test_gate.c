@@ -5,8 +5,10 @@
 #include <cmocka.h>
 
 #include "redaction/gate.h"
+#include "redaction/plan_set.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define GITHUB       "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -141,6 +143,47 @@ static void what_the_policy_allows_or_does_not_look_for_passes(void **state)
     gate_free(NULL);
 }
 
+static struct slice name_of_policy(void *context, size_t line)
+{
+    (void)line;
+    return slice_from(context);
+}
+
+static void note_cut_of_policy(void *context, size_t line, uint32_t rule) { (void)context, note_cut(NULL, line, rule); }
+
+/* The lax one lets tokens pass, the strictest does not. */
+static void a_line_of_a_policy_that_is_not_there_is_judged_by_the_strictest(void **state)
+{
+    static const struct {
+        const char *policy;
+        size_t      found;
+    } lines[] = {{"lax", 0}, {"standard", 1}, {"of an earlier run", 1}};
+    char            folder[] = "/tmp/lethe-gate-XXXXXX", path[64];
+    struct error    err = {0};
+    struct plan_set *set = plan_set_new(plan, &err);
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/lax", folder);
+    FILE *f = fopen(path, "w");
+    assert_true(f != NULL && fputs("extends: standard\nrules: {disable: [github-token]}\n", f) > 0 && fclose(f) == 0);
+    struct plan *lax = plan_new(path, keyring, &err);
+    assert_true(unlink(path) == 0 && rmdir(folder) == 0 && set != NULL && lax != NULL);
+    assert_true(plan_set_add(set, (struct plan_scope){.source = "con*"}, lax, &err) && plan_set_close(set, &err));
+    struct gate *both = gate_new_for_set(set, &err);
+    assert_non_null(both);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        cut_count = 0;
+        assert_true(gate_find_by_policy(both, SLICE(GITHUB "\n"), name_of_policy, note_cut_of_policy, (void *)lines[i].policy));
+        assert_int_equal(cut_count, lines[i].found);
+        cut_count = 0;
+        assert_true(gate_find_by_policy(gate, SLICE(GITHUB "\n"), name_of_policy, note_cut_of_policy, (void *)lines[i].policy));   /* a gate of one policy */
+        assert_int_equal(cut_count, 1);
+    }
+    gate_free(both);
+    plan_set_free(set);
+    plan_free(lax);
+}
+
 static int open_gate(void **state)
 {
     (void)state;
@@ -172,6 +215,7 @@ int main(void)
         cmocka_unit_test(what_only_context_makes_a_secret_passes),
         cmocka_unit_test(what_is_found_is_told_and_stays_when_only_asked),
         cmocka_unit_test(what_the_policy_allows_or_does_not_look_for_passes),
+        cmocka_unit_test(a_line_of_a_policy_that_is_not_there_is_judged_by_the_strictest),
     };
     return cmocka_run_group_tests(tests, open_gate, close_gate);
 }

@@ -84,6 +84,8 @@ static void a_sensitive_name_masks_its_value(void **state)
         {"{\"key\":\"q8Zr2LmK0vXwPb7NcYtD4fGh\",\"key\":\"blue\"}", "{\"key\":\"[redacted:sensitive-name]\",\"key\":\"blue\"}"},
         {"{\"passwords\":[\"one1\",{\"name\":\"p\",\"value\":\"two2\"}]}",
          "{\"passwords\":[\"[redacted:sensitive-name]\",{\"name\":\"p\",\"value\":\"[redacted:sensitive-name]\"}]}"},
+        {"{\"token\":\"J1mJ5xq4b\",\"next\":{\"token\":\"attention\"}}", "{\"token\":\"[redacted:sensitive-name]\",\"next\":{\"token\":\"attention\"}}"},
+        {"{\"code\":\"J1mJ5xq4b\"}", "{\"code\":\"J1mJ5xq4b\"}"},
         {"{\"p\\u0061ssword\":\"hunter2\"}", "{\"p\\u0061ssword\":\"[redacted:sensitive-name]\"}"});
 }
 

@@ -395,6 +395,22 @@ static void a_run_that_is_stopped_for_good_abandons_its_batches(void **state)
     assert_counted(&w, 0, 0, 0);
     assert_int_equal(heard.abandoned, 1);
     assert_int_equal(heard.settled, 0);
+    assert_int_equal(atomic_load(&w.stream.abandoned), 1);
+    working_close(&w);
+}
+
+/* It is read again: nothing of it is lost. */
+static void what_a_source_can_read_again_does_not_count_as_abandoned(void **state)
+{
+    struct working w;
+    (void)state;
+    working_open(&w, (struct working_options){0});
+    w.type.replayable = true;
+    send_text(&w, "{\"a\":1}\n");
+    ledger_abort(w.stream.ledger);
+    working_run(&w);
+    assert_int_equal(heard.abandoned, 1);
+    assert_int_equal(atomic_load(&w.stream.abandoned), 0);
     working_close(&w);
 }
 
@@ -442,6 +458,7 @@ int main(void)
         cmocka_unit_test(new_policies_count_from_the_next_batch_on),
         cmocka_unit_test(a_worker_at_work_takes_new_policies_up),
         cmocka_unit_test(a_run_that_is_stopped_for_good_abandons_its_batches),
+        cmocka_unit_test(what_a_source_can_read_again_does_not_count_as_abandoned),
         cmocka_unit_test(a_worker_that_cannot_be_made_ready_passes_nothing_on),
     };
     return cmocka_run_group_tests(tests, in_new_folder, forget);
