@@ -11,6 +11,7 @@
 #define KEEP_BYTES     (512 * 1024)   /* no more blocks when they have so many bytes */
 #define RETRY_STORE_MS 1000
 #define MAINTAIN_MS    5000
+#define TELL_STORE_MS  60000  /* between two lines about the same */
 
 static bool wants_storing(const struct ledger *l, const struct entry *e, uint64_t now)
 {
@@ -195,13 +196,13 @@ static void take_stored(struct ledger *l, struct keeping *k, bool stored)
 static void tell_trouble(struct ledger *l, enum store_result result, const struct error *err)
 {
     uint64_t left_out;
-    bool     was_full = l->spool_full;
-    l->spool_full = result == STORE_FULL;
-    if (result == STORE_OK) {
-        if (was_full) log_line(LOG_INFO, "store", "there is room again");
-        return;
-    }
-    if (log_passes(&l->store_trouble, 60000, &left_out)) log_line(LOG_ERROR, "store", "%s; records wait and nothing is lost", err->text);
+    bool     was_full = l->spool_full, was_failing = l->store_failing, full = result == STORE_FULL;
+    l->spool_full = full;
+    l->store_failing = result == STORE_FAILED;
+    if (was_full && !full) log_line(LOG_INFO, "store", "there is room again");
+    if (was_failing && !l->store_failing) log_line(LOG_INFO, "store", "it can be written again");
+    if (result != STORE_OK && log_passes(full ? &l->spool_trouble : &l->store_trouble, TELL_STORE_MS, &left_out))
+        log_line(full ? LOG_WARNING : LOG_ERROR, "store", "%s; records wait and nothing is lost", err->text);
 }
 
 /* Writes what was chosen, without the lock. */

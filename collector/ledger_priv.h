@@ -75,7 +75,7 @@ struct ledger {
     struct desk    *desks;
     uint64_t        next_seq, first_own_seq;   /* those before first_own_seq are an earlier run's, in the store only */
     uint64_t        stored_high;          /* the highest number that is in the store */
-    bool            aborted, closing, draining, spool_full;
+    bool            aborted, closing, draining, spool_full, store_failing;
 
     struct receipt  *news, **news_end;    /* settled, not told yet, oldest first; where the next one is linked */
     bool             telling;             /* a thread does, without the lock */
@@ -88,7 +88,7 @@ struct ledger {
     bool                  positions_wanted;   /* some are to be committed soon */
     pthread_t             keeper;
     bool                  keeper_runs;
-    struct log_limit      store_trouble;
+    struct log_limit      store_trouble, spool_trouble;   /* for what fails, and for what finds no room */
 };
 
 /* --- ledger.c --- */

@@ -215,8 +215,10 @@ function showRoom(now) {
     const rows = [{ name: "Blocks in memory", text: `${count(m.blocks)} of ${count(m.limit)}`, part: m.blocks / m.limit, hot: m.blocks === m.limit,
         help: `${count(m.unsettled)} not settled, ${count(m.work_queue)} batches wait for a worker` }];
     if (s) {
-        rows.push({ name: "Spool", text: `${bytes(s.bytes)} of ${bytes(s.max_bytes)}`, part: s.max_bytes > 0 ? s.bytes / s.max_bytes : 0, hot: s.full,
-            help: `${s.full ? "full; " : ""}${count(s.blocks)} blocks, ${count(s.commits)} commits, ${count(s.failed_commits)} failed, ${count(s.damaged_blocks)} damaged blocks` });
+        rows.push({ name: "Spool", text: `${bytes(s.bytes)} of ${bytes(s.max_bytes)}`, part: s.max_bytes > 0 ? s.bytes / s.max_bytes : 0, hot: s.full || s.failing,
+            help: `${s.failing ? "cannot be written; " : ""}${s.disk_full ? "its disk is full; " : s.full ? "full; " : ""}${count(s.blocks)} blocks, `
+                + `${count(s.commits)} commits, ${count(s.full_commits)} without room, ${count(s.failed_commits)} failed, `
+                + `${count(s.damaged_blocks)} damaged blocks` });
     }
     bars($("room"), rows);
     say($("spool-note"), s ? "" : "There is no store: what waits for a sink waits in memory.");

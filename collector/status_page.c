@@ -20,7 +20,8 @@ static void find_reasons(const struct stream_figures *f, struct reasons *r)
 {
     r->count = 0;
     if (!f->ready) snprintf(r->texts[r->count++], REASON_TEXT, "stopping");
-    if (f->spool_full) snprintf(r->texts[r->count++], REASON_TEXT, "the spool is full");
+    if (f->spool_full) snprintf(r->texts[r->count++], REASON_TEXT, "the %sspool is full", f->disk_full ? "disk of the " : "");
+    if (f->store_failing) snprintf(r->texts[r->count++], REASON_TEXT, "the store cannot be written");
     for (size_t i = 0; i < f->config->sink_count; i++) {
         const struct sink *s = f->config->sinks[i];
         uint64_t           ms = sink_failing_ms(s);
@@ -166,9 +167,12 @@ static void write_spool(struct json *j, const struct stream_figures *figures)
     number(j, "bytes", f.bytes);
     number(j, "max_bytes", f.max_bytes);
     number(j, "commits", f.commits);
+    number(j, "full_commits", f.full_commits);
     number(j, "failed_commits", f.failed_commits);
     number(j, "damaged_blocks", f.damaged_blocks);
     boolean(j, "full", figures->spool_full);
+    boolean(j, "disk_full", figures->disk_full);
+    boolean(j, "failing", figures->store_failing);
     end(j, "}");
 }
 

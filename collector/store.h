@@ -104,11 +104,14 @@ void     store_each_cursor(struct store *, void (*each)(void *context, const cha
 /* All positions of a source, in the order of their keys. */
 void store_each_position(struct store *, const char *source, void (*each)(void *context, const struct position *), void *context);
 
-/* Figures for metrics; any thread. */
+/* Figures for metrics; any thread. A commit that finds no room waits for what is delivered, and one that fails for somebody who
+ * mends the disk: they are told apart. */
 struct store_figures {
-    uint64_t blocks, bytes, max_bytes, commits, failed_commits, damaged_blocks;
+    uint64_t blocks, bytes, max_bytes, commits, full_commits, failed_commits, damaged_blocks;
     uint64_t commit_us_last, commit_us_max;
-    bool     full;
+    bool     full;        /* the last commit found no room */
+    bool     disk_full;   /* the last one that found none found it on the disk, and not below max_bytes */
+    bool     failing;     /* the last commit failed */
 };
 struct store_figures store_figures(struct store *);
 

@@ -246,15 +246,19 @@ static bool attempt_change(struct store *s, const struct store_change *change, s
     return set_trouble(err, "write", s->path, &s->writer, a->result);
 }
 
-static void note_figures(struct store *s, enum store_result result, uint64_t took_us)
+static void note_figures(struct store *s, enum store_result result, bool disk_full, uint64_t took_us)
 {
     pthread_mutex_lock(&s->lock);
     struct store_figures *f = &s->figures;
     f->full = result == STORE_FULL;
+    f->failing = result == STORE_FAILED;
+    if (f->full) f->disk_full = disk_full;
     if (result == STORE_OK) {
         f->commits++;
         f->commit_us_last = took_us;
         if (took_us > f->commit_us_max) f->commit_us_max = took_us;
+    } else if (result == STORE_FULL) {
+        f->full_commits++;
     } else {
         f->failed_commits++;
     }
@@ -275,7 +279,7 @@ enum store_result store_commit(struct store *s, const struct store_change *chang
         result = a.over_quota || a.full ? STORE_FULL : STORE_FAILED;
     }
     free(a.sizes);
-    note_figures(s, result, now_us() - began);
+    note_figures(s, result, a.full, now_us() - began);
     return result;
 }
 

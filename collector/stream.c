@@ -385,7 +385,12 @@ void stream_figures(struct stream *s, struct stream_figures *f)
     *f = (struct stream_figures){.config = s->config, .ledger = s->ledger, .store = s->store, .started_ms = s->started_ms, .rules = s->rules,
                                  .rule_count = s->rule_count, .sealed = atomic_load(&s->sealed.kept), .not_sealed = atomic_load(&s->sealed.not_kept),
                                  .work_queue = queue_count(&s->work), .reloads = atomic_load(&s->generation), .ready = atomic_load(&s->ready)};
-    f->spool_full = s->store != NULL && (ledger_figures(s->ledger).spool_full || store_figures(s->store).full);
+    if (s->store != NULL) {
+        const struct store_figures store = store_figures(s->store);
+        f->spool_full = ledger_figures(s->ledger).spool_full || store.full;
+        f->disk_full = f->spool_full && store.disk_full;
+        f->store_failing = store.failing;
+    }
     for (size_t i = 0; i < REFUSAL_COUNT; i++) f->withheld[i] = atomic_load(&s->withheld[i]);
     for (size_t i = 0; i < KIND_COUNT; i++) f->kinds[i] = atomic_load(&s->kinds[i]);
 }

@@ -64,6 +64,8 @@ struct stream_figures {
     struct ledger       *ledger;
     struct store        *store;          /* NULL: none */
     bool                 spool_full;     /* what is to be kept finds no room; what is delivered frees some at every commit */
+    bool                 disk_full;      /* and it is the disk that has none */
+    bool                 store_failing;  /* the store cannot be written */
     uint64_t             started_ms;     /* clock_realtime_ms() */
     uint64_t             withheld[REFUSAL_COUNT];
     uint64_t             kinds[KIND_COUNT];

@@ -1,10 +1,12 @@
 """What supervises a run: systemd's notifications and watchdog, readiness, and signals while a reload waits."""
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import random
 import signal
 import socket
+import sqlite3
 import tempfile
 import threading
 
@@ -126,5 +128,28 @@ def test_a_run_whose_spool_is_full_is_not_ready(tmp_path):
             answers = filling.result(timeout=180)
         wait_for(lambda: run.ready()[0] == 200)
         assert set(answers) == {200}
+        assert metric(run.settings["admin"], "lethe_spool_full_commits_total") > 0
+        assert metric(run.settings["admin"], "lethe_spool_failed_commits_total") == 0
         assert run.stop() == 0
+    assert '"warning","part":"store","message":"the spool' in run.log.read_text() and run.logged("there is room again")
     assert [r["n"] for r in records(tmp_path / "out.jsonl")] == list(range(len(answers)))
+
+
+def test_a_store_that_cannot_be_written_is_told_apart_from_a_full_one(tmp_path):
+    with Supervised(tmp_path, more=f"store: {tmp_path}/state") as run:
+        (tmp_path / "out.jsonl").mkdir()   # so that blocks must go to the store
+        with contextlib.closing(sqlite3.connect(tmp_path / "state" / "store.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiting = run.post('{"n":1}', answers="later")
+            wait_for(lambda: "not ready: the store cannot be written\n" in run.ready()[1])
+            wait_for(lambda: metric(run.settings["admin"], "lethe_spool_failing") == 1)
+            assert metric(run.settings["admin"], "lethe_spool_failed_commits_total") > 0
+            other.execute("ROLLBACK")
+        assert waiting.getresponse().status == 200
+        wait_for(lambda: run.logged("it can be written again"))
+        wait_for(lambda: metric(run.settings["admin"], "lethe_spool_failing") == 0)
+        assert metric(run.settings["admin"], "lethe_spool_full_commits_total") == 0
+        (tmp_path / "out.jsonl").rmdir()
+        wait_for(lambda: records(tmp_path / "out.jsonl") == [{"n": 1}])
+        assert run.stop() == 0
+    assert '"error","part":"store","message":"cannot write store' in run.log.read_text()

@@ -15,13 +15,13 @@ DUPLICATES_EACH = 400
 def felt(subject, store):
     """Whether the program meets the full disk, under traffic that needs it. That the store cannot be written is logged once a minute
     at most, so its metric tells."""
-    before = subject.metric("lethe_spool_failed_commits_total")
+    before = subject.metric("lethe_spool_full_commits_total")
 
     def met():
         if not store:
             return subject.said("no space left"), None
         subject.post(BURST, timeout=1)
-        return subject.metric("lethe_spool_failed_commits_total") > before, None
+        return subject.metric("lethe_spool_full_commits_total") > before, None
     return wait_until(met, FELT_SECONDS)
 
 

@@ -101,6 +101,18 @@ static void a_sink_that_is_not_required_may_fail_for_ever(void **state)
     assert_readiness(m, true, "ready\n");
 }
 
+static void a_spool_that_waits_and_a_disk_that_is_full_or_broken_are_told_apart(void **state)
+{
+    struct miniature *m = *state;
+    m->figures.spool_full = true;
+    assert_readiness(m, false, "not ready: the spool is full\n");
+    m->figures.disk_full = true;
+    assert_readiness(m, false, "not ready: the disk of the spool is full\n");
+    m->figures.spool_full = m->figures.disk_full = false;
+    m->figures.store_failing = true;
+    assert_readiness(m, false, "not ready: the store cannot be written\n");
+}
+
 static void every_reason_is_told(void **state)
 {
     struct miniature *m = *state;
@@ -178,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_required_sink_may_fail_for_less_than_a_minute, begin, end),
         cmocka_unit_test_setup_teardown(a_sink_that_is_not_required_may_fail_for_ever, begin, end),
+        cmocka_unit_test_setup_teardown(a_spool_that_waits_and_a_disk_that_is_full_or_broken_are_told_apart, begin, end),
         cmocka_unit_test_setup_teardown(every_reason_is_told, begin, end),
         cmocka_unit_test_setup_teardown(a_clock_that_was_set_back_is_no_failure_of_centuries, begin, end),
         cmocka_unit_test_setup_teardown(the_id_of_a_rule_is_escaped_in_a_label, begin, end),

@@ -244,7 +244,9 @@ static void the_quota_refuses_a_block_and_all_that_comes_with_it(void **state)
     assert_true(seq > 2 && seq < 60);
     assert_non_null(strstr(err.text, "is full: "));
     assert_true(store_figures(s).full);
-    assert_int_equal(store_figures(s).failed_commits, 1);
+    assert_int_equal(store_figures(s).full_commits, 1);
+    assert_int_equal(store_figures(s).failed_commits, 0);   /* nothing is broken */
+    assert_false(store_figures(s).disk_full || store_figures(s).failing);
     assert_true(store_figures(s).bytes <= 20000);
     assert_int_equal(position_in(s), seq - 1);
     assert_int_equal(store_next_seq(s), seq);

@@ -126,9 +126,13 @@ static void a_failed_sync_undoes_the_commit_and_is_not_tried_again_on_the_same_h
     disk.fail[SYNCS] = SQLITE_IOERR_FSYNC;
     assert_int_equal(commit_block(s, 6, 1, 1, &err), STORE_FAILED);
     assert_string_equal(err.text, "cannot write store 'store': disk I/O error");
+    assert_true(store_figures(s).failing && !store_figures(s).full);
+    assert_int_equal(store_figures(s).failed_commits, 1);
+    assert_int_equal(store_figures(s).full_commits, 0);
     disk.fail[SYNCS] = 0;
     struct store_change nothing = {0};
     assert_int_equal(store_commit(s, &nothing, &err), STORE_OK);
+    assert_false(store_figures(s).failing);
     assert_int_equal(disk.syncs_after_failure, 0);
     assert_int_equal(load_block(s, 5), STORE_FOUND);
     assert_int_equal(load_block(s, 6), STORE_GONE);
@@ -175,7 +179,9 @@ static void a_full_disk_is_told_and_passes(void **state)
     commit_blocks(s, 1, 4);
     disk.fail[WRITES] = SQLITE_FULL;
     assert_int_equal(commit_block(s, 4, 1, 1, &err), STORE_FULL);
-    assert_true(store_figures(s).full);
+    assert_true(store_figures(s).full && store_figures(s).disk_full && !store_figures(s).failing);
+    assert_int_equal(store_figures(s).full_commits, 1);
+    assert_int_equal(store_figures(s).failed_commits, 0);
     assert_int_equal(load_block(s, 3), STORE_FOUND);
     disk.fail[WRITES] = 0;
     commit_blocks(s, 4, 6);
