@@ -82,6 +82,9 @@ static const char *const plain_tails[] = {
     " status", " state", " hint", " mode", " field", " index", " prefix", " store", " vault", " rotation", " audience",
     " exists", " valid", " reference", " ref", " permissions", " expire", " ms", " lifetime", " expires at", " within", " options", " option",
     " subject", " email", " message", " label", " title", " description", " notice",
+    " seconds", " minutes", " hours", " days", " weeks", " months", " years", " ttl", " timeout", " interval", " duration", " period",
+    " attempts", " retries", " history", " complexity", " bits", " manager", " helper", " handler", " factory", " service", " class",
+    " extension",
     NULL,
 };
 static const char *const plain_parts[] = {

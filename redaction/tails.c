@@ -50,16 +50,20 @@ static bool last(struct slice text, uint32_t at, unsigned set, uint32_t *end)
     return true;
 }
 
+#define WIDEST 40   /* blanks before a sign; configuration is aligned by the longest name of a block */
+
 bool tail_assignment(struct slice text, uint32_t *end)
 {
     uint32_t at = *end - 1;
-    return over(text, &at, QUOTES | CLOSE, 0, 3) && over(text, &at, SPACE | TAB, 0, 12) && over(text, &at, MARK, 0, 2) && last(text, at, EQUALS | COLON | GREATER, end);
+    return over(text, &at, QUOTES | CLOSE, 0, 3) && over(text, &at, SPACE | TAB, 0, WIDEST) && over(text, &at, MARK, 0, 2) &&
+           last(text, at, EQUALS | COLON | GREATER, end);
 }
 
 bool tail_numbered(struct slice text, uint32_t *end)
 {
     uint32_t at = *end - 1;
-    return over(text, &at, NAME, 1, 24) && over(text, &at, QUOTES | CLOSE, 0, 3) && over(text, &at, SPACE | TAB, 0, 2) && last(text, at, EQUALS | COLON | GREATER, end);
+    return over(text, &at, NAME, 1, 24) && over(text, &at, QUOTES | CLOSE, 0, 3) && over(text, &at, SPACE | TAB, 0, WIDEST) &&
+           last(text, at, EQUALS | COLON | GREATER, end);
 }
 
 bool tail_typed(struct slice text, uint32_t *end)

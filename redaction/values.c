@@ -295,7 +295,8 @@ static bool is_abridged(struct slice v)
     while (same < v.len && v.data[same] == v.data[0]) same++;
     if (same == v.len && same < 32) return true;
     if (v.len < 16 && v.len > 3 && memcmp(v.data + v.len - 3, "...", 3) == 0) return true;
-    if (v.len > 2 && v.len <= 10 && v.data[0] == '0' && (v.data[1] | 0x20) == 'x') return true;   /* a small number */
+    struct slice number = slice_sub(v, v.len > 0 && v.data[0] == '-', v.len);   /* a small one */
+    if (number.len > 2 && number.len <= 10 && number.data[0] == '0' && (number.data[1] | 0x20) == 'x') return true;
     bool dots = memchr(v.data, '.', v.len) != NULL && memmem(v.data, v.len, "...", 3) != NULL;
     if (dots && memmem(v.data, v.len, "n...", 4) != NULL && memmem(v.data, v.len, "-----", 5) != NULL) return true;
     if (dots && memmem(v.data, v.len, "[...]", 5) != NULL) return true;

@@ -231,6 +231,23 @@ static void a_private_key_that_was_left_out_is_none(void **state)
          "{\"m\":\"'[redacted:private-key]\\\\n', 'n'\"}"});
 }
 
+static void a_name_may_go_on_behind_its_word_and_stand_far_from_its_sign(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"{\\\"credential_value\\\": \\\"horse-lake\\\", \\\"n\\\": 1} ok\"}",
+         "{\"m\":\"{\\\"credential_value\\\": \\\"[redacted:sensitive-name]\\\", \\\"n\\\": 1} ok\"}"},
+        {"{\"m\":\"passphrase_old=horselake account_key_eu=horselake n=h\"}",
+         "{\"m\":\"passphrase_old=[redacted:sensitive-name] account_key_eu=[redacted:sensitive-name] n=h\"}"},
+        {"{\"m\":\"password                    = \\\"horselake\\\"\"}",
+         "{\"m\":\"password                    = \\\"[redacted:sensitive-name]\\\"\"}"},
+        {"{\"m\":\"private-key.pem                    : horselake\"}",
+         "{\"m\":\"private-key.pem                    : [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"credential_type: horselake credential_id=horselake\"}",
+         "{\"m\":\"credential_type: horselake credential_id=horselake\"}"},
+        {"{\"m\":\"policy passwordExpiryDays: 90, tokenRefreshIntervalSeconds=3600\"}",
+         "{\"m\":\"policy passwordExpiryDays: 90, tokenRefreshIntervalSeconds=3600\"}"});
+}
+
 /* The line that ends it belongs to no key of its own. */
 /* The line that ends it belongs to no key of its own. */
 static void bytes_of_a_key_as_numbers_go(void **state)
@@ -572,6 +589,7 @@ int main(void)
         cmocka_unit_test(a_variable_that_holds_no_secret_goes_as_any_variable_does),
         cmocka_unit_test(the_name_of_a_credential_stands_for_it_in_a_url_too),
         cmocka_unit_test(a_private_key_that_was_left_out_is_none),
+        cmocka_unit_test(a_name_may_go_on_behind_its_word_and_stand_far_from_its_sign),
         cmocka_unit_test(bytes_of_a_key_as_numbers_go),
         cmocka_unit_test(a_short_token_goes_if_letters_and_digits_take_turns_in_it),
         cmocka_unit_test(a_secret_is_an_argument_or_an_option),

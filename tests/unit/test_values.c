@@ -155,7 +155,7 @@ static void what_is_abridged_is_not_the_value(void **state)
 {
     (void)state;
     static const struct sample samples[] = {
-        {"key", "BBBBBB", true, '"'},   {"key", "abcd...", true, '"'},  {"key", "0x1F", true, '"'},    {"key", "q1[...]z9", true, '"'}, {"key", "q1\xe2\x80\xa6", true, '"'},
+        {"key", "BBBBBB", true, '"'},   {"key", "abcd...", true, '"'},  {"key", "0x1F", true, '"'},    {"key", "-0x1", false, 0}, {"key", "q1[...]z9", true, '"'}, {"key", "q1\xe2\x80\xa6", true, '"'},
         {"key", "q1n...-----", true, '"'}, {"key", "mya*", true, '"'},  {"key", "[your", true, '"'},   {"key", "{your", true, '"'},     {"key", "(your", true, '"'},
         {"key", "--", true, '"'},       {"key", "", true, '"'},        {"key", "-----BEGIN EC PRIVATE KEY-----", true, '\n'},
     };
