@@ -52,19 +52,14 @@ static bool is_name(struct slice s, const char *also)
     return s.len >= 3 && s.len <= 63;
 }
 
-static int hex_digit(char c)
-{
-    if (ascii_is_digit(c)) return c - '0';
-    return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
-}
-
 /* NULL: no memory, or a "%00". A '%' without two digits stands for itself. */
 static char *percent_decoded(struct slice s)
 {
     char  *out = malloc(s.len + 1);
     size_t len = 0;
     for (size_t i = 0; out != NULL && i < s.len; i++) {
-        int high = s.data[i] == '%' && i + 2 < s.len ? hex_digit(s.data[i + 1]) : -1, low = high >= 0 ? hex_digit(s.data[i + 2]) : -1;
+        int high = s.data[i] == '%' && i + 2 < s.len ? ascii_hex_digit(s.data[i + 1]) : -1;
+        int low = high >= 0 ? ascii_hex_digit(s.data[i + 2]) : -1;
         out[len++] = low >= 0 ? (char)(high << 4 | low) : s.data[i];
         if (low >= 0) i += 2;
     }

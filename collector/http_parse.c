@@ -37,13 +37,6 @@ static bool all(struct slice s, uint8_t class)
     return true;
 }
 
-static int hex_value(char c)
-{
-    if (ascii_is_digit(c)) return c - '0';
-    char low = ascii_lower(c);
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 static struct slice trimmed(struct slice s)
@@ -150,7 +143,7 @@ static bool is_host(struct slice s)
 {
     size_t end = 0;
     if (s.len > 0 && s.data[0] == '[') {
-        for (end = 1; end < s.len && (hex_value(s.data[end]) >= 0 || s.data[end] == ':' || s.data[end] == '.'); end++) {}
+        for (end = 1; end < s.len && (ascii_hex_digit(s.data[end]) >= 0 || s.data[end] == ':' || s.data[end] == '.'); end++) {}
         if (end < 3 || end >= s.len || s.data[end++] != ']') return false;
     } else {
         while (end < s.len && is(s.data[end], NAME)) end++;
@@ -172,7 +165,7 @@ static bool is_path(struct slice s)
     for (size_t i = 0; i < s.len; i++) {
         if (s.data[i] == '[' || s.data[i] == ']') return false;
         if (s.data[i] != '%') continue;
-        if (s.len - i < 3 || hex_value(s.data[i + 1]) < 0 || hex_value(s.data[i + 2]) < 0) return false;
+        if (s.len - i < 3 || ascii_hex_digit(s.data[i + 1]) < 0 || ascii_hex_digit(s.data[i + 2]) < 0) return false;
         if (s.data[i + 1] == '0' && s.data[i + 2] == '0') return false;
     }
     return true;
@@ -463,7 +456,7 @@ void http_chunks_start(struct http_chunks *k) { *k = (struct http_chunks){.state
 
 static enum http_progress size_step(struct http_chunks *k, char c)
 {
-    int digit = hex_value(c);
+    int digit = ascii_hex_digit(c);
     if (digit >= 0) {
         if (++k->digits > SIZE_DIGITS_MAX) return bad(&k->fault, 400, "a chunk's size has too many digits");
         k->left = k->left << 4 | (uint64_t)digit;

@@ -18,17 +18,10 @@
 
 /* --- The file ------------------------------------------------------------------------------------------------------------ */
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool from_hex(const uint8_t *text, uint8_t key[KEY_BYTES])
 {
     for (size_t i = 0; i < KEY_BYTES; i++) {
-        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+        int high = ascii_hex_digit((char)text[2 * i]), low = ascii_hex_digit((char)text[2 * i + 1]);
         if (high < 0 || low < 0) return false;
         key[i] = (uint8_t)(high << 4 | low);
     }

@@ -79,9 +79,9 @@ static unsigned hex_value(struct slice digits)
 {
     unsigned value = 0;
     for (size_t i = 0; i < digits.len; i++) {
-        char d = ascii_lower(digits.data[i]);
-        if (!ascii_is_digit(d) && (d < 'a' || d > 'f')) return UINT32_MAX;
-        value = value << 4 | (unsigned)(ascii_is_digit(d) ? d - '0' : d - 'a' + 10);
+        int digit = ascii_hex_digit(digits.data[i]);
+        if (digit < 0) return UINT32_MAX;
+        value = value << 4 | (unsigned)digit;
     }
     return value;
 }

@@ -20,20 +20,13 @@ const char *encoding_text(enum encoding e) { return texts[e]; }
 
 static const char lead_bytes[] = {[ENCODING_PERCENT] = '%', [ENCODING_HTML] = '&', [ENCODING_BACKSLASH] = '\\', [ENCODING_UTF16] = '\0'};
 
-static int hex_digit(char c)
-{
-    if (ascii_is_digit(c)) return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The value of exactly `digits` hex digits at text[at], or -1. */
 static long hex_value(struct slice text, size_t at, size_t digits)
 {
     if (at + digits > text.len) return -1;
     long value = 0;
     for (size_t i = at; i < at + digits; i++) {
-        int d = hex_digit(text.data[i]);
+        int d = ascii_hex_digit(text.data[i]);
         if (d < 0) return -1;
         value = value * 16 + d;
     }
@@ -94,7 +87,7 @@ static struct unit step_html(struct slice text, size_t at)
     size_t i = hex ? 2 : 1, first = i;
     unsigned long value = 0;
     for (; i < rest.len && i < first + 7; i++) {
-        int d = hex_digit(rest.data[i]);
+        int d = ascii_hex_digit(rest.data[i]);
         if (d < 0 || (!hex && d > 9)) break;
         value = value * (hex ? 16 : 10) + (unsigned long)d;
     }

@@ -38,12 +38,32 @@ static inline bool ascii_is_alpha(char c) { return (c | 0x20) >= 'a' && (c | 0x2
 
 static inline bool ascii_is_alnum(char c) { return ascii_is_digit(c) || ascii_is_alpha(c); }
 
+static inline bool ascii_is_quote(char c) { return c == '"' || c == '\''; }
+
+/* -1: none. */
+static inline int ascii_hex_digit(char c)
+{
+    if (ascii_is_digit(c)) return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static inline bool slice_equal_nocase(struct slice a, struct slice b)
 {
     if (a.len != b.len) return false;
     for (size_t i = 0; i < a.len; i++)
         if (ascii_lower(a.data[i]) != ascii_lower(b.data[i])) return false;
     return true;
+}
+
+static inline bool slice_begins_nocase(struct slice s, struct slice start)
+{
+    return s.len >= start.len && slice_equal_nocase(slice_sub(s, 0, start.len), start);
+}
+
+static inline bool slice_ends_nocase(struct slice s, struct slice end)
+{
+    return s.len >= end.len && slice_equal_nocase(slice_sub(s, s.len - end.len, s.len), end);
 }
 
 #endif

@@ -91,12 +91,6 @@ static bool add_item(struct blob_list_reader *r)
 
 /* --- Values ----------------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-    if (ascii_is_digit(c)) return c - '0';
-    return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
-}
-
 /* Percent-decodes in place. False: a '%' without two digits, or a NUL. */
 static bool decode_percent(struct text_buffer *t)
 {
@@ -104,7 +98,8 @@ static bool decode_percent(struct text_buffer *t)
     for (size_t i = 0; i < t->len; i++) {
         char c = t->data[i];
         if (c == '%') {
-            int high = i + 2 < t->len ? hex_digit(t->data[i + 1]) : -1, low = high >= 0 ? hex_digit(t->data[i + 2]) : -1;
+            int high = i + 2 < t->len ? ascii_hex_digit(t->data[i + 1]) : -1;
+            int low = high >= 0 ? ascii_hex_digit(t->data[i + 2]) : -1;
             if (low < 0) return false;
             c = (char)(high << 4 | low);
             i += 2;
@@ -293,7 +288,7 @@ static bool add_reference(struct blob_list_reader *r)
     size_t        at = hex ? 2 : 1;
     if (at == r->entity_len) return false;
     for (; at < r->entity_len; at++) {
-        int digit = hex_digit(r->entity[at]);
+        int digit = ascii_hex_digit(r->entity[at]);
         if (digit < 0 || (!hex && digit > 9)) return false;
         value = value * (hex ? 16 : 10) + (unsigned long)digit;
     }
