@@ -3,8 +3,6 @@
 #include "redaction/verify.h"
 #include "redaction/words.h"
 
-#include <pthread.h>
-
 #define MAX_NAME 128
 
 /* A name as words: lower case, with a space before, between and after them (" db password "), and joined
@@ -51,7 +49,7 @@ static bool ends_with_any(const char *text, size_t len, const char *const *tails
 }
 
 /* In the joined form; what they stand in does not matter (`MyPasswordHere`). */
-static const char *const strong_parts[] = {
+static const char *const listed_strong_parts[] = {
     "password", "passwd", "passphrase", "passwort", "kennwort", "secret", "apikey", "accesskey", "accountkey", "sharedkey",
     "privatekey", "subscriptionkey", "signingkey", "encryptionkey", "decryptionkey", "storagekey", "functionskey",
     "functionkey", "masterkey", "hostkey", "sshkey", "licensekey", "licencekey", "connectionstring", "connstr",
@@ -62,19 +60,19 @@ static const char *const strong_parts[] = {
 };
 
 /* Last words, with the space before. */
-static const char *const strong_tails[] = {
+static const char *const listed_strong_tails[] = {
     " pwd", " pass", " cookie", " cookies", " token", " bearer", " jwt", " sas", " pat", " otp", " pin code",
     " security key", " auth key", " webhook url", " pw", " creds", " cred", " passcode", " pswd", " nkey", " psk", NULL,
 };
 
-static const char *const weak_tails[] = {
+static const char *const listed_weak_tails[] = {
     " key", " key 1", " key 2", " key primary", " key secondary", " key1", " key2", " keys", " tokens", " sig", " signature", " code", " auth", " cert",
     " certificate", " pfx", " pem", " nonce", " salt", " session", " session id", " ticket", " assertion",
     " hmac", " value", " sid", " seed", " mnemonic", " xkey", " crumb", " api", NULL,
 };
 
 /* Names that only speak about a secret. Last words, or parts in the joined form. */
-static const char *const plain_tails[] = {
+static const char *const listed_plain_tails[] = {
     " name", " names", " id", " ids", " version", " versions", " type", " types", " kind", " uri", " endpoint",
     " url", " count", " counts", " length", " size", " expiry", " expires", " expires in", " expires on", " expired",
     " expiration", " path", " format", " algorithm", " policy", " policies", " enabled", " disabled", " required", " age",
@@ -87,7 +85,7 @@ static const char *const plain_tails[] = {
     " extension",
     NULL,
 };
-static const char *const plain_parts[] = {
+static const char *const listed_plain_parts[] = {
     "publickey", "keyvault", "foreignkey", "sortkey", "partitionkey", "rowkey", "keyword", "maxtoken", "mintoken",
     "tokentype", "tokencount", "tokenusage", "prompttoken", "completiontoken", "totaltoken", "monkey", "routingkey",
     "primarykeycolumn", "hotkey", "keyboard", "statuscode", "responsecode", "resultcode", "errorcode", "exitcode",
@@ -95,39 +93,19 @@ static const char *const plain_parts[] = {
     "encryptedkey", "nopasswd", "credentialtype", "locktoken", "cancellationtoken", "correlationtoken", NULL,
 };
 
-static const char *const identity_parts[] = {
+static const char *const listed_identity_parts[] = {
     " user name ", " username ", " user id ", " userid ", " user oid ", " user object id ", " user principal name ", " upn ",
     " principal id ", " principal name ", " object id ", " suser ", " duser ", " suid ", " duid ", " usr name ", " caller ",
     " login ", " full name ", " display name user ", " email ", " e mail ", " mail ", " enduser id ", " end user id ", NULL,
 };
 
 /* The same lists, to be asked. */
-static struct {
-    struct word_index strong_parts, strong_tails, weak_tails, plain_parts, plain_tails, identity_parts;
-} names;
-
-static void make_names(void)
-{
-    word_index_make(&names.strong_parts, strong_parts, WORDS_BY_START);
-    word_index_make(&names.strong_tails, strong_tails, WORDS_BY_END);
-    word_index_make(&names.weak_tails, weak_tails, WORDS_BY_END);
-    word_index_make(&names.plain_parts, plain_parts, WORDS_BY_START);
-    word_index_make(&names.plain_tails, plain_tails, WORDS_BY_END);
-    word_index_make(&names.identity_parts, identity_parts, WORDS_BY_START);
-}
-
-static void need_names(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_names);
-}
-
-static int hex_digit(char c)
-{
-    if (ascii_is_digit(c)) return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+static struct word_index strong_parts = {.words = listed_strong_parts, .order = WORDS_BY_START},
+                         strong_tails = {.words = listed_strong_tails, .order = WORDS_BY_END},
+                         weak_tails = {.words = listed_weak_tails, .order = WORDS_BY_END},
+                         plain_parts = {.words = listed_plain_parts, .order = WORDS_BY_START},
+                         plain_tails = {.words = listed_plain_tails, .order = WORDS_BY_END},
+                         identity_parts = {.words = listed_identity_parts, .order = WORDS_BY_START};
 
 /* Writes the name with full-width letters (U+FF01 to U+FF5E) and percent escapes as ASCII, as far as there is room. */
 static struct slice folded(struct slice name, char out[MAX_NAME])
@@ -136,7 +114,7 @@ static struct slice folded(struct slice name, char out[MAX_NAME])
     for (size_t i = 0; i < name.len && len < MAX_NAME; i++) {
         const unsigned char *c = (const unsigned char *)name.data + i;
         size_t left = name.len - i;
-        int high = left > 2 && c[0] == '%' ? hex_digit((char)c[1]) : -1, low = high >= 0 ? hex_digit((char)c[2]) : -1;
+        int high = left > 2 && c[0] == '%' ? ascii_hex_digit((char)c[1]) : -1, low = high >= 0 ? ascii_hex_digit((char)c[2]) : -1;
         bool wide = left > 2 && c[0] == 0xef && ((c[1] == 0xbc && c[2] > 0x80) || (c[1] == 0xbd && c[2] < 0x9f));
         out[len++] = wide ? (char)(c[2] - 0x60 + (c[1] == 0xbd ? 0x40 : 0)) : low >= 0 ? (char)(high << 4 | low) : (char)c[0];
         if (wide || low >= 0) i += 2;
@@ -148,30 +126,28 @@ enum sensitivity name_sensitivity(struct slice name)
 {
     struct words w;
     char plain[MAX_NAME];
-    need_names();
     if (memchr(name.data, '%', name.len) != NULL || memchr(name.data, 0xef, name.len) != NULL) name = folded(name, plain);
     split(name, &w);
     if (w.joined_len < 2 || slice_equal(slice_of(w.joined, w.joined_len), SLICE("ikey"))) return NAME_PLAIN;
-    if (word_index_inside(&names.plain_parts, w.joined, w.joined_len)) return NAME_PLAIN;
+    if (word_index_inside(&plain_parts, w.joined, w.joined_len)) return NAME_PLAIN;
     if (slice_equal(slice_of(w.joined, w.joined_len), SLICE("webhookurl"))) return NAME_STRONG;
-    if (word_index_ends(&names.plain_tails, w.spaced, w.spaced_len - 1) &&
+    if (word_index_ends(&plain_tails, w.spaced, w.spaced_len - 1) &&
         !ends_with_any(w.spaced, w.spaced_len, (const char *const[]){" session id ", " webhook url ", NULL}))
         return NAME_PLAIN;
-    if (word_index_inside(&names.strong_parts, w.joined, w.joined_len)) return NAME_STRONG;
+    if (word_index_inside(&strong_parts, w.joined, w.joined_len)) return NAME_STRONG;
     bool alone = memchr(w.spaced + 1, ' ', w.spaced_len - 2) == NULL;   /* one word: `token` alone is weak */
-    if (word_index_ends(&names.strong_tails, w.spaced, w.spaced_len - 1))
+    if (word_index_ends(&strong_tails, w.spaced, w.spaced_len - 1))
         return alone && ends_with_any(w.spaced, w.spaced_len, (const char *const[]){" token ", " pat ", " sas ", NULL})
                    ? NAME_WEAK : NAME_STRONG;
-    return word_index_ends(&names.weak_tails, w.spaced, w.spaced_len - 1) && !(alone && slice_equal(slice_of(w.spaced, w.spaced_len), SLICE(" value ")))
+    return word_index_ends(&weak_tails, w.spaced, w.spaced_len - 1) && !(alone && slice_equal(slice_of(w.spaced, w.spaced_len), SLICE(" value ")))
                ? NAME_WEAK : NAME_PLAIN;
 }
 
 bool name_is_identity(struct slice name)
 {
     struct words w;
-    need_names();
     split(name, &w);
-    return word_index_inside(&names.identity_parts, w.spaced, w.spaced_len);
+    return word_index_inside(&identity_parts, w.spaced, w.spaced_len);
 }
 
 /* --- Values -------------------------------------------------------------------------------------------------------------- */
@@ -249,5 +225,5 @@ bool looks_mixed(struct slice v)
 bool name_is_token(struct slice name)
 {
     if (name.len > 0 && ascii_lower(name.data[name.len - 1]) == 's') name.len--;
-    return name.len >= 5 && slice_equal_nocase(slice_sub(name, name.len - 5, name.len), SLICE("token"));
+    return slice_ends_nocase(name, SLICE("token"));
 }

@@ -1,5 +1,7 @@
 #include "redaction/tails.h"
 
+#include "redaction/words.h"
+
 /* Sets of bytes: bits of sets[byte]. */
 enum {
     QUOTE = 1, CLOSE = 2, SPACE = 4, TAB = 8, MARK = 16, EQUALS = 32, COLON = 64, GREATER = 128, NAME = 256, OPEN = 512, STAR = 1024, COMMA = 2048,
@@ -33,13 +35,9 @@ static bool over(struct slice text, uint32_t *at, unsigned set, uint32_t least, 
 
 static bool over_word(struct slice text, uint32_t *at, const char *const *words)
 {
-    for (; *words != NULL; words++) {
-        uint32_t len = (uint32_t)strlen(*words);
-        if (len > text.len - *at || !slice_equal_nocase(slice_sub(text, *at, *at + len), slice_of(*words, len))) continue;
-        *at += len;
-        return true;
-    }
-    return false;
+    size_t len = word_at_start(slice_sub(text, *at, text.len), words);
+    *at += (uint32_t)len;
+    return len > 0;
 }
 
 /* One byte of the set, the last. */

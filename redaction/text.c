@@ -9,8 +9,6 @@
 #include "redaction/verify.h"
 #include "redaction/words.h"
 
-#include <pthread.h>
-
 bool text_remove(struct redactor *r, struct reading *t, uint32_t from, uint32_t to, struct finding f)
 {
     if (from >= to || !replace_text(r, t->view, t->from + from, t->from + to, f)) return false;
@@ -77,7 +75,7 @@ static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
     uint32_t end = at;
     if (extent == EXTENT_LINE) {
         while (end < text.len && !is_line_end(text.data[end])) {
-            if (is_quote(text.data[end])) {   /* closes what stands around the header, unless it begins a value in it */
+            if (ascii_is_quote(text.data[end])) {   /* closes what stands around the header, unless it begins a value in it */
                 uint32_t close = is_assigned(text, at, end) ? text_quoted_end(text, end + 1, text.data[end]) : (uint32_t)text.len;
                 if (close >= text.len || text.data[close] != text.data[end]) break;
                 end = close;
@@ -127,9 +125,9 @@ uint32_t text_value_start(struct slice text, uint32_t at)
     for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
     uint32_t next = at;
     while (next < text.len && next - at < MAX_BLANKS && (is_blank(text.data[next]) || text.data[next] == '\n' || text.data[next] == '\r')) next++;
-    if (next < text.len && is_quote(text.data[next])) at = next;
+    if (next < text.len && ascii_is_quote(text.data[next])) at = next;
     while (at < text.len && text.data[at] == '\\') at++;   /* before an escaped quote */
-    bool before_quote = at + 1 < text.len && is_quote(text.data[at + 1]);
+    bool before_quote = at + 1 < text.len && ascii_is_quote(text.data[at + 1]);
     return before_quote && memchr("ubrfLN@[(", text.data[at], 9) != NULL ? at + 1 : at;
 }
 
@@ -143,7 +141,8 @@ static uint32_t escaped_end(struct slice text, uint32_t at, char quote)
 /* The end of what a shell joins to a quoted text that ends at `at`: 'a''b'. */
 static uint32_t joined_end(struct slice text, uint32_t at)
 {
-    while (text.len > 2 && at < text.len - 2 && is_quote(text.data[at]) && is_quote(text.data[at + 1]) && is_credential_byte(text.data[at + 2]))
+    while (text.len > 2 && at < text.len - 2 && ascii_is_quote(text.data[at]) && ascii_is_quote(text.data[at + 1]) &&
+           is_credential_byte(text.data[at + 2]))
         at = text_quoted_end(text, at + 2, text.data[at + 1]);
     return at;
 }
@@ -175,7 +174,7 @@ static uint32_t doubled_end(struct slice text, uint32_t at, uint32_t quotes)
 static bool find_value_at(struct slice text, uint32_t at, enum extent extent, uint32_t *from, uint32_t *to)
 {
     if (at >= text.len || is_line_end(text.data[at])) return false;
-    if (is_quote(text.data[at]) || text.data[at] == '`') {
+    if (ascii_is_quote(text.data[at]) || text.data[at] == '`') {
         uint32_t quotes = count_quotes(text, at);
         *from = at + quotes;
         if (extent == EXTENT_CREDENTIAL && text.len - *from > MAX_CREDENTIAL_BYTES + 1) text.len = *from + MAX_CREDENTIAL_BYTES + 1;
@@ -206,7 +205,7 @@ static bool is_common_word(struct slice value)
         "undefined", "yes", "no", "for", "and", "or", "a", "an", "to", "of", "in", "on", "bearer", "basic", "string", "str",
         "authentication", "protected", "unknown", "error", "ok.", "expired.", "invalid.", "required.", "None", "optional", NULL,
     };
-    return value.len <= LONGEST_COMMON && is_listed(value, words);
+    return value.len <= LONGEST_COMMON && word_is_listed(value, words);
 }
 
 /* --- Assignments ----------------------------------------------------------------------------------------------------------- */
@@ -214,17 +213,11 @@ static bool is_common_word(struct slice value)
 /* The name whose last byte is at or before `at` (exclusive), over closing quotes and blanks. */
 struct slice text_name_before(struct slice text, uint32_t at)
 {
-    while (at > 0 && (is_blank(text.data[at - 1]) || is_quote(text.data[at - 1]) || text.data[at - 1] == '\\' || text.data[at - 1] == ']'))
-        at--;
+    while (at > 0 && memchr(" \t\"'\\]", text.data[at - 1], 6) != NULL) at--;
     uint32_t from = at;
     while (from > 0 && at - from < MAX_NAME_BYTES && is_name_byte(text.data[from - 1])) from--;
     while (from < at && (text.data[from] == '-' || text.data[from] == '.' || text.data[from] == '$')) from++;
     return slice_sub(text, from, at);
-}
-
-static bool begins_nocase(struct slice text, size_t at, struct slice part)
-{
-    return part.len <= text.len - at && slice_equal_nocase(slice_sub(text, at, at + part.len), part);
 }
 
 static enum extent judge_extent(struct slice name)
@@ -239,7 +232,7 @@ static enum extent judge_extent(struct slice name)
         char next = name.data[at + 1] | 0x20;
         if (next != 'u' && next != 'o' && next != 'e') continue;   /* au, co, we */
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-            if (!begins_nocase(name, at, parts[i].part)) continue;
+            if (!slice_begins_nocase(slice_sub(name, at, name.len), parts[i].part)) continue;
             if (parts[i].extent == EXTENT_LINE) return EXTENT_LINE;
             extent = parts[i].extent;
         }
@@ -290,10 +283,8 @@ static bool is_marker_id(const struct redactor *r, struct slice text, struct sli
 static struct slice without_scheme(struct slice value)
 {
     static const char *const schemes[] = {"bearer ", "basic ", "token ", "digest ", NULL};
-    for (const char *const *s = schemes; *s != NULL; s++)
-        if (value.len > strlen(*s) && slice_equal_nocase(slice_sub(value, 0, strlen(*s)), slice_from(*s)))
-            return slice_sub(value, strlen(*s), value.len);
-    return value;
+    size_t scheme = word_at_start(value, schemes);
+    return scheme < value.len ? slice_sub(value, scheme, value.len) : value;
 }
 
 /* `...;Password=x;...`: in a connection string every value is one. */
@@ -306,28 +297,20 @@ static bool in_connection_string(struct slice text, struct slice name, uint32_t 
 
 #define LONGEST_PLAIN 16   /* bytes before a name that are looked at */
 
-static struct word_index plain_keys;
-
-static void make_plain_keys(void)
-{
-    static const char *const words[] = {"cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object",
-                                        "public", "cancellation", "continuation", "page", "next", "dedup", "lookup", "correlation", "map",
-                                        "index", "group", "sharding", "shard", "session", "lock", "instrumentation", "operation",
-                                        "activity", "request", "trace", "item", "message", "tenant", "resource", "subscription", "sync", "skip",
-                                        "event", "primary", "user", "entity", "delta", "paging", "resume", "change", NULL};
-    word_index_make(&plain_keys, words, WORDS_BY_END);
-}
-
 bool text_is_plain_key(struct slice text, uint32_t name)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static const char *const words[] = {
+        "cache", "partition", "row", "foreign", "sort", "hash", "routing", "idempotency", "blob", "object", "public", "cancellation",
+        "continuation", "page", "next", "dedup", "lookup", "correlation", "map", "index", "group", "sharding", "shard", "session",
+        "lock", "instrumentation", "operation", "activity", "request", "trace", "item", "message", "tenant", "resource",
+        "subscription", "sync", "skip", "event", "primary", "user", "entity", "delta", "paging", "resume", "change", NULL};
+    static struct word_index plain = {.words = words, .order = WORDS_BY_END};
     char before[LONGEST_PLAIN];
     uint32_t to = name, len = 0;
-    pthread_once(&once, make_plain_keys);
     while (to > 0 && (is_blank(text.data[to - 1]) || text.data[to - 1] == '-' || text.data[to - 1] == '_' || text.data[to - 1] == '.')) to--;
     for (uint32_t at = to > LONGEST_PLAIN ? to - LONGEST_PLAIN : 0; at < to; at++) before[len++] = ascii_lower(text.data[at]);
     bool i = len > 0 && before[len - 1] == 'i' && (len == 1 || !ascii_is_alnum(before[len - 2]));   /* iKey */
-    return i || word_index_ends(&plain_keys, before, len);
+    return i || word_index_ends(&plain, before, len);
 }
 
 /* `acme_key`, `acmeToken`: a key of something in particular may be a GUID; one of a table, a cache or a request is an id. */
@@ -336,7 +319,7 @@ static bool is_particular_key(struct slice text, struct slice name)
     static const char *const kinds[] = {"key", "token", NULL};
     for (const char *const *k = kinds; *k != NULL; k++) {
         size_t len = strlen(*k);
-        if (name.len < len + 3 || !slice_equal_nocase(slice_sub(name, name.len - len, name.len), slice_from(*k))) continue;
+        if (name.len < len + 3 || !slice_ends_nocase(name, slice_from(*k))) continue;
         return !text_is_plain_key(text, (uint32_t)(name.data - text.data + name.len - len));
     }
     return false;
@@ -360,8 +343,8 @@ bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, ui
 static bool read_argument(struct redactor *r, struct reading *t, uint32_t at)
 {
     uint32_t limit = at + MAX_VARIABLE_BYTES < t->text.len ? at + MAX_VARIABLE_BYTES : (uint32_t)t->text.len;
-    while (at < limit && !is_line_end(t->text.data[at]) && !is_quote(t->text.data[at])) at++;
-    if (at >= limit || !is_quote(t->text.data[at])) return false;
+    while (at < limit && !is_line_end(t->text.data[at]) && !ascii_is_quote(t->text.data[at])) at++;
+    if (at >= limit || !ascii_is_quote(t->text.data[at])) return false;
     uint32_t to = text_quoted_end(t->text, at + 1, t->text.data[at]);
     struct slice argument = slice_sub(t->text, at + 1, to);
     return is_ours(r, argument) || (looks_like_credential(argument) && text_remove(r, t, at + 1, to, engine_finding(r, ENGINE_NAME)));
@@ -382,7 +365,7 @@ static void read_further(struct redactor *r, struct reading *t, struct slice nam
     for (;;) {
         uint32_t from = at + 1, to;
         while (from < t->text.len && strchr(between, t->text.data[from]) != NULL && t->text.data[from] != '\0') from++;
-        if (from >= t->text.len || !is_quote(t->text.data[from]) || !find_value_at(t->text, from, EXTENT_TOKEN, &from, &to)) return;
+        if (from >= t->text.len || !ascii_is_quote(t->text.data[from]) || !find_value_at(t->text, from, EXTENT_TOKEN, &from, &to)) return;
         if (!text_is_secret(t->text, name, s, from, to) || !text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME))) return;
         at = closing_quote(t->text, to);
     }
@@ -488,7 +471,7 @@ static bool is_operation(struct slice word)
 {
     static const char *const words[] = {"read", "write", "delete", "action", "cancel", "submit", "runs", "jobs", "experiments",
                                         "versions", "schedules", "operations", "metrics", "artifacts", "logs", NULL};
-    return is_listed(word, words);
+    return word_is_listed(word, words);
 }
 
 #define RUN_CONTEXT 300   /* bytes before a path in which something of a workspace must stand */
@@ -504,7 +487,7 @@ static bool follows_workspace(struct reading *t, uint32_t end)
         char c = ascii_lower(before.data[at]);
         if (c != '/' && c != 'm' && c != 'a') continue;
         for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-            if (begins_nocase(before, at, marks[i])) t->mark_end = at + 1;
+            if (slice_begins_nocase(slice_sub(before, at, end), marks[i])) t->mark_end = at + 1;
     }
     t->marks_done = end > longest ? end - longest : 0;   /* one may have begun that is not whole yet */
     return t->mark_end > lowest;

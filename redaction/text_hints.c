@@ -4,6 +4,7 @@
 
 #include "redaction/values.h"
 #include "redaction/verify.h"
+#include "redaction/words.h"
 
 #define MIN_UNMIXED 20   /* behind a service's name a word of so many letters is no word */
 #define MIN_BESIDE 16   /* shorter words after `token` are taken for prose */
@@ -38,7 +39,7 @@ void text_read_typed(struct redactor *r, struct reading *t, uint32_t end)
 void text_read_pair(struct redactor *r, struct reading *t, uint32_t end)
 {
     uint32_t at = end - 1;
-    while (at > 0 && (is_blank(t->text.data[at - 1]) || is_quote(t->text.data[at - 1]) || t->text.data[at - 1] == '\\')) at--;
+    while (at > 0 && memchr(" \t\"'\\", t->text.data[at - 1], 5) != NULL) at--;
     while (at > 0 && ascii_is_alpha(t->text.data[at - 1])) at--;
     while (at > 0 && memchr(" \t\n\r,{\"'\\", t->text.data[at - 1], 8) != NULL) at--;
     struct slice name = text_name_before(t->text, at);
@@ -64,7 +65,7 @@ void text_read_argument(struct redactor *r, struct reading *t, uint32_t end)
     struct slice name = text_name_before(t->text, comma);
     if (name.len == 0) return;
     enum sensitivity s = text_sensitivity(r, name);
-    bool quoted = comma > 0 && is_quote(t->text.data[comma - 1]);
+    bool quoted = comma > 0 && ascii_is_quote(t->text.data[comma - 1]);
     text_read_value_as(r, t, name, quoted || s == NAME_PLAIN || is_constant(name) ? s : NAME_WEAK, comma + 1);
 }
 
@@ -75,7 +76,7 @@ static uint32_t next_argument(struct slice text, uint32_t from)
     while (comma < text.len && text.data[comma] == ' ') comma++;
     if (end - from > MAX_VARIABLE_BYTES || comma >= text.len || text.data[comma] != ',') return 0;
     uint32_t value = text_value_start(text, comma + 1);
-    return value < text.len && is_quote(text.data[value]) ? value : 0;
+    return value < text.len && ascii_is_quote(text.data[value]) ? value : 0;
 }
 
 /* `new PSCredential("user", "x")`: the second argument; `new PDO("sqlsrv:...", "user", "x")`: the third, behind an address. */
@@ -124,9 +125,7 @@ static uint32_t skip_key_words(struct slice text, uint32_t at, bool *said)
     *said = false;
     for (;;) {
         while (at < limit && memchr(" \t\r\n_.-=:\"'`>,([{\\?|+", text.data[at], 20) != NULL) at++;
-        size_t len = 0, left = limit - at;
-        for (const char *const *w = words; left > 0 && *w != NULL && len == 0; w++)
-            if (ascii_lower(text.data[at]) == **w && strlen(*w) < left && slice_equal_nocase(slice_of(text.data + at, strlen(*w)), slice_from(*w))) len = strlen(*w);
+        size_t len = at < limit ? word_at_start(slice_sub(text, at, limit - 1), words) : 0;
         if (len == 0) return at;
         if (len == 2 && ascii_lower(text.data[at + 1]) == 'd') *said = false;   /* id */
         else *said = true;

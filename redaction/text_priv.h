@@ -21,12 +21,10 @@ static inline bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 static inline bool is_line_end(char c) { return c == '\n' || c == '\r' || c == '\0'; }
 
-static inline bool is_quote(char c) { return c == '"' || c == '\''; }
-
 /* Whether a quote stands before the value at `from`. */
 static inline bool is_quoted(struct slice text, uint32_t from)
 {
-    return from > 0 && (is_quote(text.data[from - 1]) || text.data[from - 1] == '`');
+    return from > 0 && (ascii_is_quote(text.data[from - 1]) || text.data[from - 1] == '`');
 }
 
 /* Replaces text[from, to) of the reading. Returns whether it was replaced. */

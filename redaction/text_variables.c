@@ -7,7 +7,7 @@ static bool is_variable_byte(char c) { return c == '_' || (c >= 'A' && c <= 'Z')
 static bool variable_at(struct slice text, uint32_t at, struct slice *name, uint32_t *value)
 {
     uint32_t from = at;
-    bool quoted = from < text.len && is_quote(text.data[from]);
+    bool quoted = from < text.len && ascii_is_quote(text.data[from]);
     if (quoted) from++;
     uint32_t to = from;
     while (to < text.len && to - from < MAX_VARIABLE_BYTES && is_variable_byte(text.data[to])) to++;
@@ -68,7 +68,7 @@ void text_read_variables(struct redactor *r, struct reading *t, uint32_t at)
         if (!variable_at(t->text, at, &name, &value)) break;
         at = value;
         if (!text_find_value(t->text, value, text_extent(r, name), &from, &to)) continue;
-        at = to < t->text.len && is_quote(t->text.data[to]) ? to + 1 : to;
+        at = to < t->text.len && ascii_is_quote(t->text.data[to]) ? to + 1 : to;
         read_variable(r, t, name, from, to);
     }
     if (at > t->variables_done) t->variables_done = at;

@@ -4,8 +4,6 @@
 #include "redaction/sensitive.h"
 #include "redaction/words.h"
 
-#include <pthread.h>
-
 #define MAX_REFERENCE 160   /* longer ones are taken for values */
 #define MAX_WORDS 48        /* letters of an identifier that is looked at word by word */
 
@@ -14,31 +12,17 @@ static const char *const known_words[] = {
 #include "redaction/known_words.def"
     NULL};
 
-/* The same list, to be asked. */
-static struct word_index word_index;
-
-static void make_word_index(void) { word_index_make(&word_index, known_words, WORDS_BY_START); }
-
-bool is_listed(struct slice text, const char *const *list)
-{
-    char first = text.len > 0 ? ascii_lower(text.data[0]) : '\0';
-    for (; *list != NULL; list++)
-        if (ascii_lower(**list) == first && slice_equal_nocase(text, slice_from(*list))) return true;
-    return false;
-}
-
 static bool is_identifier_byte(char c) { return ascii_is_alnum(c) || c == '_'; }
 
 /* The fewest known words that letters (lower case) can be cut into; 0: they cannot. */
 static unsigned cut_into_words(const char *letters, size_t len)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static struct word_index known = {.words = known_words, .order = WORDS_BY_START};
     uint8_t fewest[MAX_WORDS + 1] = {1};   /* and one more */
-    pthread_once(&once, make_word_index);
     for (size_t at = 0; at < len; at++) {
         if (fewest[at] == 0) continue;
-        for (unsigned n = 0; (n = word_index_next(&word_index, letters + at, len - at, n)) != 0;) {
-            size_t word = word_index.lengths[n - 1];
+        for (unsigned n = 0; (n = word_index_next(&known, letters + at, len - at, n)) != 0;) {
+            size_t word = known.lengths[n - 1];
             if (fewest[at + word] == 0 || fewest[at] + 1 < fewest[at + word]) fewest[at + word] = (uint8_t)(fewest[at] + 1);
         }
     }
@@ -141,7 +125,7 @@ static size_t path_length(struct slice v, size_t *steps, bool *known)
         if (!is_identifier(step) || count_digits(step) > (at < v.len && v.data[at] == '.' ? 5 : 2)) return from;
         ++*steps;
         bool last = at == v.len || memchr(".-:?", v.data[at], 4) == NULL;
-        if (last ? is_known_words(step) || is_credential_name(step) : *steps == 1 && is_listed(step, roots)) *known = true;
+        if (last ? is_known_words(step) || is_credential_name(step) : *steps == 1 && word_is_listed(step, roots)) *known = true;
         if (at < v.len && (v.data[at] == '.' || (v.data[at] == '?' && at + 1 < v.len && v.data[at + 1] == '.'))) at += v.data[at] == '.' ? 1 : 2;
         else if (at + 1 < v.len && ((v.data[at] == '-' && v.data[at + 1] == '>') || (v.data[at] == ':' && v.data[at + 1] == ':'))) at += 2;
         else break;
@@ -248,7 +232,7 @@ static bool is_file_name(struct slice v)
     if (dot == NULL || dot == v.data || count_digits(v) > 2) return false;
     for (const char *c = v.data; c < dot; c++)
         if (!is_identifier_byte(*c) && *c != '-') return false;
-    return is_listed(slice_of(dot + 1, (size_t)(v.data + v.len - dot - 1)), endings);
+    return word_is_listed(slice_of(dot + 1, (size_t)(v.data + v.len - dot - 1)), endings);
 }
 
 /* `BCRYPT_AUTH_HASH`, `ConvertTo-SecureString`, `#see_below`: names of constants, of commands, of places in a page. */
@@ -326,8 +310,7 @@ static bool has_alnum(struct slice v)
 
 static bool repeats_name(struct slice name, struct slice v)
 {
-    if (v.len > name.len || v.len < 2) return false;
-    return slice_equal_nocase(v, slice_sub(name, name.len - v.len, name.len));
+    return v.len >= 2 && slice_ends_nocase(name, v);
 }
 
 /* Without blanks around it and line ends, as such or escaped, behind it. */

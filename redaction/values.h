@@ -18,7 +18,4 @@ bool is_known_words(struct slice text);
 /* Whether a text is the name of a credential, spelt as constants are: "ACME_REPO_TOKEN". */
 bool names_credential(struct slice text);
 
-/* Whether the text is one of a list that ends in NULL, in any case. */
-bool is_listed(struct slice text, const char *const *list);
-
 #endif

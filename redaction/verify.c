@@ -2,10 +2,10 @@
  * Basic credentials: RFC 7617. */
 #include "redaction/verify.h"
 
+#include "redaction/checksum.h"
 #include "redaction/sensitive.h"
 #include "redaction/values.h"
-
-#include "redaction/checksum.h"
+#include "redaction/words.h"
 
 #include <math.h>
 
@@ -37,7 +37,7 @@ bool entropy_reaches(struct slice text, double bits) { return is_well_above(text
 
 bool entropy_exceeds(struct slice text, double bits) { return is_well_above(text, bits) || entropy(text) > bits; }
 
-static bool is_hex(char c) { return ascii_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
+static bool is_hex(char c) { return ascii_hex_digit(c) >= 0; }
 
 static bool is_base64url(char c) { return ascii_is_alnum(c) || c == '-' || c == '_'; }
 
@@ -91,16 +91,10 @@ bool looks_like_placeholder(struct slice text)
     static const char *const words[] = {"null", "none", "nil", "undefined", "true", "false", "empty", "changeme", "change-me",
                                         "change_me", "redacted", "masked", "hidden", "removed", "omitted", "example",
                                         "placeholder", "(null)", "n/a", "***redacted***", "todo", NULL};
-    static const char *const starts[] = {"your-", "your_", "<your", "[redacted", "insert-", "replace-"};
+    static const char *const starts[] = {"your-", "your_", "<your", "[redacted", "insert-", "replace-", NULL};
     if (text.len > PLACEHOLDER_MAX) return is_one_character(text);
     if (text.len == 0 || is_enclosed(text) || is_one_character(text) || is_variable(text)) return true;
-    if (text.len <= LONGEST_PLACEHOLDER && is_listed(text, words)) return true;
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        if (ascii_lower(text.data[0]) != *starts[i]) continue;
-        struct slice start = slice_from(starts[i]);
-        if (text.len >= start.len && slice_equal_nocase(slice_sub(text, 0, start.len), start)) return true;
-    }
-    return false;
+    return (text.len <= LONGEST_PLACEHOLDER && word_is_listed(text, words)) || word_at_start(text, starts) > 0;
 }
 
 bool luhn_valid(struct slice digits)
@@ -251,7 +245,7 @@ static bool check_after_scheme(struct slice text, uint32_t *from, uint32_t *to, 
 {
     static const char *const schemes[] = {"bearer", "basic", "token", "apikey", "sharedkey", "splunk", "aad-sas", "key", "bot", NULL};
     (void)unused;
-    if (*to == text.len || text.data[*to] != ' ' || !is_listed(slice_sub(text, *from, *to), schemes)) return false;
+    if (*to == text.len || text.data[*to] != ' ' || !word_is_listed(slice_sub(text, *from, *to), schemes)) return false;
     *from = ++*to;
     while (*to < text.len && *to - *from < LONGEST_CREDENTIALS && is_credentials_byte(text.data[*to])) ++*to;
     return *to - *from >= 4;
@@ -387,8 +381,7 @@ static bool check_workspace_job(struct slice text, uint32_t *from, uint32_t *to,
     if (*from < jobs.len) return false;
     uint32_t at = *from - (uint32_t)jobs.len, end = at;
     while (at > 0 && end - at < 64 && text.data[at - 1] != '/') at--;
-    if (at == end || at < workspaces.len + 1 || text.data[at - 1] != '/') return false;
-    return slice_equal_nocase(slice_sub(text, at - 1 - workspaces.len, at - 1), workspaces);
+    return at < end && at > 0 && text.data[at - 1] == '/' && slice_ends_nocase(slice_sub(text, 0, at - 1), workspaces);
 }
 
 /* What stands after /runs/ or /jobs/: an id, not one of the verbs and collections of the run APIs. */
@@ -400,7 +393,7 @@ static bool check_run_id(struct slice text, uint32_t *from, uint32_t *to, double
                                         "log-parameter", "log-batch", "log-model", "log-inputs", "set-tag", "delete-tag", "details",
                                         "get-metric-history", "batchdata", "batchsync", "overview", "status", "outputs", "logs", "token", NULL};
     struct slice s = slice_sub(text, *from, *to);
-    if (is_listed(s, words)) return false;
+    if (word_is_listed(s, words)) return false;
     struct letters n = count_letters(s);
     return s.len >= 3 && n.upper + n.lower > 0 && !looks_like_placeholder(s);
 }
@@ -434,21 +427,20 @@ static bool check_after_curl(struct slice text, uint32_t *from, uint32_t *to, do
     return memmem(text.data + *from - reach, reach, "curl", 4) != NULL;
 }
 
-static bool is_shell_quote(char c) { return c == '"' || c == '\''; }
-
 /* The word of a shell that begins at `from` or one quote before: to the first blank outside of quotes. */
 static bool check_shell_word(struct slice text, uint32_t *from, uint32_t *to, double unused)
 {
     (void)unused;
-    char quote = *from > 0 && is_shell_quote(text.data[*from - 1]) ? text.data[*from - 1] : '\0';
+    char quote = *from > 0 && ascii_is_quote(text.data[*from - 1]) ? text.data[*from - 1] : '\0';
     const bool opened = quote != '\0';
     uint32_t at = *from, limit = text.len - at < COMMAND_LINE ? (uint32_t)text.len : at + COMMAND_LINE;
     for (; at < limit && text.data[at] != '\n' && (quote != '\0' || text.data[at] != ' '); at++) {
         char c = text.data[at];
-        if (quote == '\0' && is_shell_quote(c)) quote = c;
+        if (quote == '\0' && ascii_is_quote(c)) quote = c;
         else if (c == quote) quote = '\0';
     }
-    if (quote == '\0') *to = opened && at > *from && is_shell_quote(text.data[at - 1]) ? at - 1 : at;   /* else never closed: as proposed */
+    bool closes = opened && at > *from && ascii_is_quote(text.data[at - 1]);
+    if (quote == '\0') *to = closes ? at - 1 : at;   /* else never closed: as proposed */
     return *to > *from;
 }
 
@@ -461,7 +453,7 @@ static bool check_password_option(struct slice text, uint32_t *from, uint32_t *t
     if (option == NULL) return false;
     uint32_t at = (uint32_t)(option - text.data) + 3;
     if (apart > 0 && (at >= text.len || text.data[at++] != ' ')) return false;
-    if (at < text.len && is_shell_quote(text.data[at])) at++;
+    if (at < text.len && ascii_is_quote(text.data[at])) at++;
     if (at >= text.len || memchr(" /-$=", text.data[at], 5) != NULL) return false;
     *from = *to = at;
     if (!check_shell_word(text, from, to, 0) || *to - *from < least || *to - *from > most) return false;

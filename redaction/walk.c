@@ -1,6 +1,7 @@
 /* Walks the tape of a record once: decides by place and by name, and gathers all other text for the scan. */
 #include "redaction/engine.h"
 #include "redaction/values.h"
+#include "redaction/words.h"
 
 const struct context root_context = {.state = PLACES_ROOT};
 
@@ -137,13 +138,6 @@ static void walk_number(struct redactor *r, struct value v, const struct place *
 
 /* --- Objects and arrays ------------------------------------------------------------------------------------------------- */
 
-static bool is_word(struct slice text, const char *const *words)
-{
-    for (; *words != NULL; words++)
-        if (slice_equal_nocase(text, slice_from(*words))) return true;
-    return false;
-}
-
 static bool is_spelt_as_variable(struct slice key)
 {
     if (key.len < 2 || !ascii_is_alpha(key.data[0])) return false;
@@ -166,7 +160,7 @@ static bool holds_variables(const struct redactor *r, uint32_t view, uint32_t no
         struct slice text = slice_of(t->text.data + m->start, m->end - m->start);
         if (n->type == NODE_OBJECT) {
             if (is_spelt_as_variable(text)) return true;
-            flat = flat && t->nodes[k + 1].type != NODE_OBJECT && t->nodes[k + 1].type != NODE_ARRAY && !is_word(text, other);
+            flat = flat && t->nodes[k + 1].type != NODE_OBJECT && t->nodes[k + 1].type != NODE_ARRAY && !word_is_listed(text, other);
         } else if (m->type == NODE_OBJECT || (m->type == NODE_STRING && memchr(text.data, '=', text.len) != NULL)) {
             return true;
         }
