@@ -15,13 +15,14 @@ static bool check_policy(const struct options *options, struct error *err)
 }
 
 /* The policies of a run, each on its own: names of policies are explained by `lethe check --policy NAME`. */
-static bool check_config(const char *path, struct error *err)
+static int check_config(const char *path)
 {
-    struct config *config = config_load(path, err);
-    bool           sound = config != NULL && stream_check(config, err);
+    struct mistakes mistakes = {0};
+    struct config  *config = config_read(path, &mistakes);
+    bool            sound = config != NULL && stream_check(config, mistake(&mistakes));
     if (sound) config_describe(config, stdout);
     config_free(config);
-    return sound;
+    return sound ? EXIT_DONE : command_refused(&mistakes);
 }
 
 int command_check(const struct options *options)
@@ -32,6 +33,7 @@ int command_check(const struct options *options)
     if (!sound) error_set(&err, ERROR_USAGE, "check takes no paths; a configuration is given with -c FILE, a policy with --policy FILE");
     if (sound && config != NULL && option_given(options, OPTION_POLICY))
         sound = error_set(&err, ERROR_USAGE, "-c and --policy do not go together: the configuration names its policies");
-    if (sound) sound = config != NULL ? check_config(config, &err) : check_policy(options, &err);
+    if (sound && config != NULL) return check_config(config);
+    if (sound) sound = check_policy(options, &err);
     return sound ? EXIT_DONE : command_failed(&err);
 }

@@ -239,7 +239,8 @@ int command_run(const struct options *options)
         error_set(&err, ERROR_USAGE, "run takes no paths: sources are in the configuration (-c FILE)");
         return command_failed(&err);
     }
-    if ((r.config = config_load(r.path, &err)) == NULL) return command_failed(&err);
+    struct mistakes mistakes = {0};
+    if ((r.config = config_read(r.path, &mistakes)) == NULL) return command_refused(&mistakes);
     setup_log(r.config);
     block_signals(&signals);
     if ((r.confinement = confine_run(r.config, &err)) == NULL) {

@@ -36,6 +36,10 @@ int exit_code_of(const struct error *);
 /* Prints the error on standard error and returns its exit code. */
 int command_failed(const struct error *);
 
+/* The same for all mistakes of a configuration; the code is that of the first. */
+struct mistakes;
+int command_refused(struct mistakes *);
+
 /* What redaction needs at start: keys and plan, by the options --key-file and --policy. */
 struct setup {
     struct keyring *keys;

@@ -103,38 +103,24 @@ static const struct setting sink_table[] = {
 
 #define NO_OTHERS ((const char *const[]){NULL})
 
-/* Reads the rows of `common`, then those of the type, from one mapping: to each the other's names are known. */
-static bool read_both(const struct yaml_node *node, const struct setting *common, void *common_into, const struct setting *own, void *own_into,
-                      struct text_pool *pool, struct error *err)
-{
-    const char *others[64] = {"type"};
-    size_t      count = 1;
-    for (const struct setting *s = own; s->name != NULL; s++) others[count++] = s->name;
-    if (!settings_read(node, common, others, common_into, pool, err)) return false;
-    count = 1;
-    for (const struct setting *s = common; s->name != NULL; s++) others[count++] = s->name;
-    others[count] = NULL;
-    return settings_read(node, own, others, own_into, pool, err);
-}
-
-static bool check_name(const struct yaml_node *mapping, const char *name, struct error *err)
+static bool check_name(const struct yaml_node *mapping, const char *name, struct mistakes *m)
 {
     const struct yaml_node *node = yaml_find(mapping, "name");
     bool                    sound = strlen(name) <= NAME_MAX_BYTES;
     for (const char *p = name; *p != '\0'; p++) sound = sound && (ascii_is_alnum(*p) || *p == '-' || *p == '_' || *p == '.');
-    return sound || yaml_fail(node, err, "a name has letters, digits, '-', '_' and '.', at most %d", NAME_MAX_BYTES);
+    return sound || yaml_fail(node, mistake(m), "a name has letters, digits, '-', '_' and '.', at most %d", NAME_MAX_BYTES);
 }
 
 /* The error of a type's own check, at its place in the file. */
-static bool place_error(const struct yaml_node *node, const struct error *found, struct error *err)
+static bool place_error(const struct yaml_node *node, const struct error *found, struct mistakes *m)
 {
-    return node != NULL ? yaml_fail(node, err, "%s", found->text) : error_set(err, ERROR_USAGE, "%s", found->text);
+    return node != NULL ? yaml_fail(node, mistake(m), "%s", found->text) : error_set(mistake(m), ERROR_USAGE, "%s", found->text);
 }
 
-static bool check_policy(const struct yaml_node *mapping, const char *name, struct error *err)
+static bool check_policy(const struct yaml_node *mapping, const char *name, struct mistakes *m)
 {
     struct error found = {0};
-    return name == NULL || policy_exists(name, &found) || place_error(yaml_find(mapping, "policy"), &found, err);
+    return name == NULL || policy_exists(name, &found) || place_error(yaml_find(mapping, "policy"), &found, m);
 }
 
 static const struct source_type *find_source_type(const char *name)
@@ -151,11 +137,11 @@ static const struct sink_type *find_sink_type(const char *name)
     return NULL;
 }
 
-static const struct yaml_node *type_node(const struct yaml_node *mapping, struct error *err)
+static const struct yaml_node *type_node(const struct yaml_node *mapping, struct mistakes *m)
 {
-    if (!yaml_expect(mapping, YAML_MAPPING, err)) return NULL;
+    if (!yaml_expect(mapping, YAML_MAPPING, mistake(m))) return NULL;
     const struct yaml_node *node = yaml_find(mapping, "type");
-    if (node == NULL) yaml_fail(mapping, err, "'type' is missing");
+    if (node == NULL) yaml_fail(mapping, mistake(m), "'type' is missing");
     return node;
 }
 
@@ -168,24 +154,27 @@ static struct source *source_new(struct config *c, const struct source_type *typ
     return s;
 }
 
-static bool add_source(struct config *c, const struct yaml_node *node, struct error *err)
+static bool add_source(struct config *c, const struct yaml_node *node, struct mistakes *m)
 {
     const char             *names[64] = {NULL};
     struct source_common    common = {0};
     struct error            found = {0};
     size_t                  index;
-    const struct yaml_node *type = type_node(node, err);
+    const struct yaml_node *type = type_node(node, m);
     for (size_t i = 0; source_types[i] != NULL; i++) names[i] = source_types[i]->name;
-    if (type == NULL || !yaml_choice(type, "type of source", names, &index, err)) return false;
-    if (c->source_count == MOST_SOURCES) return yaml_fail(node, err, "there are at most %d sources", MOST_SOURCES);
+    if (type == NULL || !yaml_choice(type, "type of source", names, &index, mistake(m))) return false;
+    if (c->source_count == MOST_SOURCES) return yaml_fail(node, mistake(m), "there are at most %d sources", MOST_SOURCES);
     struct source *s = source_new(c, source_types[index]);
-    if (!read_both(node, source_table, &common, s->type->settings, s, &c->pool, err) || !check_name(node, common.name, err) ||
-        !check_policy(node, common.policy, err)) return false;
-    s->name = common.name;
+    bool sound = settings_read_two(node, source_table, &common, s->type->settings, s, "type", &c->pool, m);
+    s->name = common.name != NULL ? common.name : "";
     s->policy = common.policy;
+    sound = check_name(node, s->name, m) && sound;
+    sound = check_policy(node, s->policy, m) && sound;
     for (size_t i = 0; i + 1 < c->source_count; i++)
-        if (strcmp(c->sources[i]->name, s->name) == 0) return yaml_fail(yaml_find(node, "name"), err, "there are two sources '%s'", s->name);
-    return s->type->check == NULL || s->type->check(s, &found) || place_error(node, &found, err);
+        if (*s->name != '\0' && strcmp(c->sources[i]->name, s->name) == 0)
+            sound = yaml_fail(yaml_find(node, "name"), mistake(m), "there are two sources '%s'", s->name);
+    if (!sound) return false;
+    return s->type->check == NULL || s->type->check(s, &found) || place_error(node, &found, m);
 }
 
 static struct sink *sink_new(struct config *c, const struct sink_type *type)
@@ -200,7 +189,7 @@ static struct sink *sink_new(struct config *c, const struct sink_type *type)
 
 static void set_common(struct sink *s, const struct sink_common *common)
 {
-    s->name = common->name;
+    s->name = common->name != NULL ? common->name : "";
     s->required = common->required;
     s->metadata = common->metadata;
     s->max_lag = common->max_lag;
@@ -226,132 +215,147 @@ static bool choose_format(const char *formats, const char *name, int *format)
     return false;
 }
 
-static bool check_kinds(const struct yaml_node *node, const struct sink_filter *filter, struct error *err)
+static bool check_kinds(const struct yaml_node *node, const struct sink_filter *filter, struct mistakes *m)
 {
     const char *names[KIND_COUNT + 1] = {NULL};
+    bool        sound = true;
     for (size_t k = 0; k < KIND_COUNT; k++) names[k] = kind_text((enum kind)k);
     for (size_t i = 0; i < filter->kinds.count; i++) {
         size_t k = 0;
         while (k < KIND_COUNT && strcmp(names[k], filter->kinds.items[i]) != 0) k++;
         const char *nearest = k == KIND_COUNT ? nearest_name(slice_from(filter->kinds.items[i]), names) : NULL;
-        if (nearest != NULL) return yaml_fail(node, err, "unknown kind '%s': did you mean '%s'?", filter->kinds.items[i], nearest);
-        if (k == KIND_COUNT) return yaml_fail(node, err, "unknown kind '%s'", filter->kinds.items[i]);
+        if (nearest != NULL)
+            sound = yaml_fail(node, mistake(m), "unknown kind '%s': did you mean '%s'?", filter->kinds.items[i], nearest);
+        else if (k == KIND_COUNT)
+            sound = yaml_fail(node, mistake(m), "unknown kind '%s'", filter->kinds.items[i]);
     }
-    return true;
+    return sound;
 }
 
-static bool add_sink(struct config *c, const struct yaml_node *node, struct error *err)
+static bool add_sink(struct config *c, const struct yaml_node *node, struct mistakes *m)
 {
     const char             *names[64] = {NULL};
     struct sink_common      common = {0};
     struct error            found = {0};
     size_t                  index;
-    const struct yaml_node *type = type_node(node, err);
+    const struct yaml_node *type = type_node(node, m);
     for (size_t i = 0; sink_types[i] != NULL; i++) names[i] = sink_types[i]->name;
-    if (type == NULL || !yaml_choice(type, "type of sink", names, &index, err)) return false;
-    if (c->sink_count == BLOCK_SINKS) return yaml_fail(node, err, "there are at most %d sinks", BLOCK_SINKS);
+    if (type == NULL || !yaml_choice(type, "type of sink", names, &index, mistake(m))) return false;
+    if (c->sink_count == BLOCK_SINKS) return yaml_fail(node, mistake(m), "there are at most %d sinks", BLOCK_SINKS);
     struct sink *s = sink_new(c, sink_types[index]);
-    if (!read_both(node, sink_table, &common, s->type->settings, s, &c->pool, err) || !check_name(node, common.name, err)) return false;
+    bool sound = settings_read_two(node, sink_table, &common, s->type->settings, s, "type", &c->pool, m);
     set_common(s, &common);
+    sound = check_name(node, s->name, m) && sound;
     for (size_t i = 0; i + 1 < c->sink_count; i++)
-        if (strcmp(c->sinks[i]->name, s->name) == 0) return yaml_fail(yaml_find(node, "name"), err, "there are two sinks '%s'", s->name);
+        if (*s->name != '\0' && strcmp(c->sinks[i]->name, s->name) == 0)
+            sound = yaml_fail(yaml_find(node, "name"), mistake(m), "there are two sinks '%s'", s->name);
     if (!choose_format(s->type->formats, common.format, &s->format))
-        return yaml_fail(yaml_find(node, "format"), err, "a sink of type %s has the formats %s", s->type->name, s->type->formats);
-    if (!check_kinds(yaml_find(node, "kinds"), &s->filter, err)) return false;
-    return s->type->check == NULL || s->type->check(s, &found) || place_error(node, &found, err);
+        sound = yaml_fail(yaml_find(node, "format"), mistake(m), "a sink of type %s has the formats %s", s->type->name,
+                          s->type->formats);
+    sound = check_kinds(yaml_find(node, "kinds"), &s->filter, m) && sound;
+    if (!sound) return false;
+    return s->type->check == NULL || s->type->check(s, &found) || place_error(node, &found, m);
 }
 
 /* --- The file ---------------------------------------------------------------------------------------------------------------- */
 
 static bool read_list(struct config *c, const struct yaml_node *root, const char *key,
-                      bool (*add)(struct config *, const struct yaml_node *, struct error *), struct error *err)
+                      bool (*add)(struct config *, const struct yaml_node *, struct mistakes *), struct mistakes *m)
 {
     const struct yaml_node *list = yaml_find(root, key);
-    if (list == NULL) return yaml_fail(root, err, "'%s' is missing", key);
-    if (!yaml_expect(list, YAML_SEQUENCE, err)) return false;
-    if (list->count == 0) return yaml_fail(list, err, "at least one of the %s is wanted here", key);
-    for (const struct yaml_node *node = list->first; node != NULL; node = node->next)
-        if (!add(c, node, err)) return false;
-    return true;
+    if (list == NULL) return yaml_fail(root, mistake(m), "'%s' is missing", key);
+    if (!yaml_expect(list, YAML_SEQUENCE, mistake(m))) return false;
+    if (list->count == 0) return yaml_fail(list, mistake(m), "at least one of the %s is wanted here", key);
+    bool sound = true;
+    for (const struct yaml_node *node = list->first; node != NULL; node = node->next) sound = add(c, node, m) && sound;
+    return sound;
 }
 
-static bool read_policy_rules(struct config *c, const struct yaml_node *list, struct error *err)
+static bool read_policy_rules(struct config *c, const struct yaml_node *list, struct mistakes *m)
 {
     if (list == NULL) return true;
-    if (!yaml_expect(list, YAML_SEQUENCE, err)) return false;
+    if (!yaml_expect(list, YAML_SEQUENCE, mistake(m))) return false;
     c->policy_rules = calloc(list->count + 1, sizeof *c->policy_rules);
     CHECK(c->policy_rules != NULL);
-    for (const struct yaml_node *node = list->first; node != NULL; node = node->next)
-        if (!settings_read(node, policy_rule_table, NO_OTHERS, &c->policy_rules[c->policy_rule_count], &c->pool, err) ||
-            !check_policy(node, c->policy_rules[c->policy_rule_count++].policy, err)) return false;
-    return true;
+    bool sound = true;
+    for (const struct yaml_node *node = list->first; node != NULL; node = node->next) {
+        struct policy_rule *rule = &c->policy_rules[c->policy_rule_count++];
+        sound = settings_read(node, policy_rule_table, NO_OTHERS, rule, &c->pool, m) && sound;
+        sound = check_policy(node, rule->policy, m) && sound;
+    }
+    return sound;
 }
 
 /* `store` is a mapping, or the path alone. */
-static bool read_store(struct config *c, const struct yaml_node *node, struct error *err)
+static bool read_store(struct config *c, const struct yaml_node *node, struct mistakes *m)
 {
     if (node == NULL) return true;
-    if (node->type != YAML_SCALAR) return settings_read(node, store_table, NO_OTHERS, &c->store, &c->pool, err);
+    if (node->type != YAML_SCALAR) return settings_read(node, store_table, NO_OTHERS, &c->store, &c->pool, m);
     c->store.max_bytes = 1 << 30;
-    return settings_text(node, &c->store.path, &c->pool, err);
+    return settings_text(node, &c->store.path, &c->pool, mistake(m));
 }
 
-static bool read_part(struct config *c, const struct yaml_node *node, const struct setting *table, void *into, struct error *err)
+static bool read_part(struct config *c, const struct yaml_node *node, const struct setting *table, void *into, struct mistakes *m)
 {
-    return node == NULL || settings_read(node, table, NO_OTHERS, into, &c->pool, err);
+    return node == NULL || settings_read(node, table, NO_OTHERS, into, &c->pool, m);
 }
 
-static bool read_admin(struct config *c, const struct yaml_node *node, struct error *err)
+static bool read_admin(struct config *c, const struct yaml_node *node, struct mistakes *m)
 {
     const struct admin_settings *a = &c->admin;
     struct http_address          address;
     struct error                 found = {0};
     if (node == NULL) return true;
-    if (!read_part(c, node, admin_table, &c->admin, err)) return false;
+    if (!read_part(c, node, admin_table, &c->admin, m)) return false;
     const struct yaml_node *listen = yaml_find(node, "listen");
-    if (!http_address_parse(&address, a->listen, &found)) return place_error(listen, &found, err);
-    if ((a->certificate == NULL) != (a->key == NULL)) return yaml_fail(node, err, "certificate and key go together");
-    if (a->token != NULL && strlen(a->token) < TOKEN_MIN_BYTES)
-        return yaml_fail(yaml_find(node, "token"), err, "a token has at least %d characters", TOKEN_MIN_BYTES);
+    bool sound = a->token == NULL || strlen(a->token) >= TOKEN_MIN_BYTES ||
+                 yaml_fail(yaml_find(node, "token"), mistake(m), "a token has at least %d characters", TOKEN_MIN_BYTES);
+    if (!http_address_parse(&address, a->listen, &found)) return place_error(listen, &found, m);
+    if ((a->certificate == NULL) != (a->key == NULL)) return yaml_fail(node, mistake(m), "certificate and key go together");
     if (!http_listen_is_local(a->listen) && (a->certificate == NULL || a->token == NULL))
-        return yaml_fail(listen, err, "'%s' can be reached from elsewhere: it needs a certificate, its key and a token", a->listen);
-    return tls_files_check(a->certificate, a->key, NULL, &found) || place_error(node, &found, err);
+        return yaml_fail(listen, mistake(m), "'%s' can be reached from elsewhere: it needs a certificate, its key and a token",
+                         a->listen);
+    return (tls_files_check(a->certificate, a->key, NULL, &found) || place_error(node, &found, m)) && sound;
 }
 
-static bool read_file(struct config *c, struct error *err)
+static bool read_file(struct config *c, struct mistakes *m)
 {
     static const char *const others[] = {"sources", "sinks", "policies", "store", "sealed", "admin", NULL};
     const struct yaml_node  *root = yaml_root(c->document);
-    if (root == NULL) return error_set(err, ERROR_USAGE, "'%s' is empty", c->name);
-    return settings_read(root, run_table, others, &c->run, &c->pool, err) && check_policy(root, c->run.policy, err) &&
-           read_policy_rules(c, yaml_find(root, "policies"), err) && read_store(c, yaml_find(root, "store"), err) &&
-           read_part(c, yaml_find(root, "sealed"), sealed_table, &c->sealed, err) && read_admin(c, yaml_find(root, "admin"), err) &&
-           read_list(c, root, "sources", add_source, err) &&
-           read_list(c, root, "sinks", add_sink, err);
+    if (root == NULL) return error_set(mistake(m), ERROR_USAGE, "'%s' is empty", c->name);
+    bool sound = settings_read(root, run_table, others, &c->run, &c->pool, m);
+    sound = check_policy(root, c->run.policy, m) && sound;
+    sound = read_policy_rules(c, yaml_find(root, "policies"), m) && sound;
+    sound = read_store(c, yaml_find(root, "store"), m) && sound;
+    sound = read_part(c, yaml_find(root, "sealed"), sealed_table, &c->sealed, m) && sound;
+    sound = read_admin(c, yaml_find(root, "admin"), m) && sound;
+    sound = read_list(c, root, "sources", add_source, m) && sound;
+    return read_list(c, root, "sinks", add_sink, m) && sound;
 }
 
 /* Standard input to standard output. */
-static bool without_file(struct config *c, struct error *err)
+static bool without_file(struct config *c, struct mistakes *m)
 {
     const struct sink_common common = {.name = "stdout", .required = true};
-    if (!settings_read(NULL, run_table, NO_OTHERS, &c->run, &c->pool, err)) return false;
+    if (!settings_read(NULL, run_table, NO_OTHERS, &c->run, &c->pool, m)) return false;
     struct source *source = source_new(c, find_source_type("stdin"));
     source->name = "stdin";
     struct sink *sink = sink_new(c, find_sink_type("stdout"));
     set_common(sink, &common);
-    return settings_read(NULL, source->type->settings, NO_OTHERS, source, &c->pool, err) &&
-           settings_read(NULL, sink->type->settings, NO_OTHERS, sink, &c->pool, err);
+    return settings_read(NULL, source->type->settings, NO_OTHERS, source, &c->pool, m) &&
+           settings_read(NULL, sink->type->settings, NO_OTHERS, sink, &c->pool, m);
 }
 
 /* The formats of the sinks, each once. */
-static bool number_encodings(struct config *c, struct error *err)
+static bool number_encodings(struct config *c, struct mistakes *m)
 {
     int      formats[BLOCK_ENCODINGS];
     unsigned count = 0;
     for (size_t i = 0; i < c->sink_count; i++) {
         unsigned n = 0;
         while (n < count && formats[n] != c->sinks[i]->format) n++;
-        if (n == BLOCK_ENCODINGS) return error_set(err, ERROR_USAGE, "'%s': the sinks have more than %d formats", c->name, BLOCK_ENCODINGS);
+        if (n == BLOCK_ENCODINGS)
+            return error_set(mistake(m), ERROR_USAGE, "'%s': the sinks have more than %d formats", c->name, BLOCK_ENCODINGS);
         formats[n] = c->sinks[i]->format;
         if (n == count) count++;
         c->sinks[i]->encoding = n;
@@ -359,11 +363,11 @@ static bool number_encodings(struct config *c, struct error *err)
     return true;
 }
 
-static bool any_required(const struct config *c, struct error *err)
+static bool any_required(const struct config *c, struct mistakes *m)
 {
     for (size_t i = 0; i < c->sink_count; i++)
         if (c->sinks[i]->required) return true;
-    return error_set(err, ERROR_USAGE, "'%s': no sink is required, so nothing would ever have to arrive", c->name);
+    return error_set(mistake(m), ERROR_USAGE, "'%s': no sink is required, so nothing would ever have to arrive", c->name);
 }
 
 static bool other_required(const struct config *c, size_t than)
@@ -381,15 +385,16 @@ static const struct yaml_node *sink_node(const struct config *c, size_t n)
 }
 
 /* What sinks can only be together with the rest. */
-static bool pair_sinks(struct config *c, struct error *err)
+static bool pair_sinks(struct config *c, struct mistakes *m)
 {
+    bool sound = true;
     for (size_t i = 0; i < c->sink_count; i++) {
         const struct sink_company company = {c->source_count == 1 ? c->sources[0]->feed : NULL, other_required(c, i)};
         struct error              found = {0};
         if (c->sinks[i]->type->pair == NULL || c->sinks[i]->type->pair(c->sinks[i], &company, &found)) continue;
-        return place_error(yaml_find(sink_node(c, i), c->sinks[i]->type->paired_by), &found, err);
+        sound = place_error(yaml_find(sink_node(c, i), c->sinks[i]->type->paired_by), &found, m);
     }
-    return true;
+    return sound;
 }
 
 static void lend_limits(struct config *c)
@@ -397,7 +402,7 @@ static void lend_limits(struct config *c)
     for (size_t i = 0; i < c->source_count; i++) c->sources[i]->max_record = c->run.max_record;
 }
 
-struct config *config_load(const char *path, struct error *err)
+struct config *config_read(const char *path, struct mistakes *m)
 {
     struct config *c = calloc(1, sizeof *c);
     CHECK(c != NULL);
@@ -405,13 +410,22 @@ struct config *config_load(const char *path, struct error *err)
     c->sources = calloc(MOST_SOURCES, sizeof(struct source *));
     c->sinks = calloc(BLOCK_SINKS, sizeof(struct sink *));
     CHECK(c->sources != NULL && c->sinks != NULL);
-    bool sound = path == NULL ? without_file(c, err) : (c->document = yaml_open_discreet(path, err)) != NULL && read_file(c, err);
-    if (sound && number_encodings(c, err) && any_required(c, err) && pair_sinks(c, err)) {
+    if (path != NULL) c->document = yaml_open_discreet(path, mistake(m));
+    bool sound = path == NULL ? without_file(c, m) : c->document != NULL && read_file(c, m);
+    if (sound && number_encodings(c, m) && any_required(c, m) && pair_sinks(c, m)) {
         lend_limits(c);
         return c;
     }
     config_free(c);
     return NULL;
+}
+
+struct config *config_load(const char *path, struct error *err)
+{
+    struct mistakes m = {0};
+    struct config  *c = config_read(path, &m);
+    if (c == NULL) *err = m.each[0];
+    return c;
 }
 
 void config_free(struct config *c)

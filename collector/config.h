@@ -3,8 +3,9 @@
  *   sources: [{name: console, type: file, paths: [...]}, ...]     sinks: [{name: siem, type: kafka, ...}, ...]
  *   policy: standard                                              key_file, store, admin, ...: see config.c
  *
- * A mistake is an error with file, line, column, the line itself and a caret; whoever wrote it can mend it at once. Texts
- * may refer to environment variables and files (settings.h). Reading touches no network and changes nothing.
+ * A mistake is an error with file, line, column, the key and a caret; whoever wrote it can mend it at once. Those that do not
+ * depend on one another are all told: what is wrong within a setting, a key that is unknown, a part that is missing. Texts may
+ *  refer to environment variables and files (settings.h). Reading touches no network and changes nothing.
  * Thread: the main thread; const while the run lasts. */
 #ifndef LETHE_COLLECTOR_CONFIG_H
 #define LETHE_COLLECTOR_CONFIG_H
@@ -64,8 +65,9 @@ struct config {
     struct yaml_document  *document;
 };
 
-/* `path` NULL: the configuration without a file. Sources and sinks are made and checked, not opened. */
-MUST_USE struct config *config_load(const char *path, struct error *);
+/* `path` NULL: the configuration without a file. Sources and sinks are made and checked, not opened. NULL: there are mistakes. */
+MUST_USE struct config *config_read(const char *path, struct mistakes *);
+MUST_USE struct config *config_load(const char *path, struct error *);   /* the first of them */
 void config_free(struct config *);
 
 /* Whether a run with `b` differs from one with `a` in nothing but policy and keys. */

@@ -14,6 +14,24 @@
 #define FILE_HASH  32                       /* bytes of a SHA-256 */
 #define MOST_TEXT  ((size_t)256 * 1024)     /* bytes of a text with its references resolved */
 
+/* --- Mistakes ------------------------------------------------------------------------------------------------------------- */
+
+struct error *mistake(struct mistakes *m)
+{
+    struct error *next = &m->each[m->count];
+    if (next->code == ERROR_NONE) return next;
+    if (m->count < MISTAKES_MOST) return &m->each[++m->count];
+    m->left_out++;
+    *next = (struct error){0};
+    return next;
+}
+
+size_t mistakes_count(struct mistakes *m)
+{
+    (void)mistake(m);
+    return m->count;
+}
+
 /* --- Texts ---------------------------------------------------------------------------------------------------------------- */
 
 void text_pool_release(struct text_pool *pool)
@@ -305,24 +323,69 @@ static void set_default(const struct setting *s, void *into, struct text_pool *p
     }
 }
 
-bool settings_read(const struct yaml_node *mapping, const struct setting *table, const char *const *others, void *into,
-                   struct text_pool *pool, struct error *err)
+static size_t add_names(const char **names, size_t count, const struct setting *table)
 {
-    const char *names[MOST_NAMES + 1];
-    size_t      count = 0;
-    for (const struct setting *s = table; s->name != NULL; s++) names[count++] = s->name;
-    for (; *others != NULL; others++) names[count++] = *others;
-    CHECK(count <= MOST_NAMES);
-    names[count] = NULL;
-    if (mapping != NULL && !yaml_keys(mapping, names, err)) return false;
+    for (const struct setting *s = table; s->name != NULL; s++) {
+        CHECK(count < MOST_NAMES);
+        names[count++] = s->name;
+    }
+    return count;
+}
+
+/* Every key of the mapping is one of the names. */
+static bool read_keys(const struct yaml_node *mapping, const char *const *names, struct mistakes *m)
+{
+    bool   known = true;
+    size_t index;
+    for (const struct yaml_node *node = mapping->first; node != NULL; node = node->next)
+        known = yaml_choice(node->key, "key", names, &index, mistake(m)) && known;
+    return known;
+}
+
+/* A setting that is missing is no mistake of its own where a key is unknown: that may be it, misspelt. */
+static bool read_values(const struct yaml_node *mapping, const struct setting *table, void *into, bool known,
+                        struct text_pool *pool, struct mistakes *m)
+{
+    bool sound = true;
     for (const struct setting *s = table; s->name != NULL; s++) {
         const struct yaml_node *node = mapping != NULL ? yaml_find(mapping, s->name) : NULL;
-        if (node == NULL && s->required) return mapping != NULL ? yaml_fail(mapping, err, "'%s' is missing: %s", s->name, s->help)
-                                                                 : error_set(err, ERROR_USAGE, "'%s' is missing", s->name);
-        if (node == NULL) set_default(s, into, pool);
-        else if (!read_one(node, s, into, pool, err)) return false;
+        if (node != NULL) {
+            sound = read_one(node, s, into, pool, mistake(m)) && sound;
+        } else if (!s->required) {
+            set_default(s, into, pool);
+        } else {
+            sound = false;
+            if (mapping == NULL) error_set(mistake(m), ERROR_USAGE, "'%s' is missing", s->name);
+            else if (known) yaml_fail(mapping, mistake(m), "'%s' is missing: %s", s->name, s->help);
+        }
     }
-    return true;
+    return sound && known;
+}
+
+bool settings_read(const struct yaml_node *mapping, const struct setting *table, const char *const *others, void *into,
+                   struct text_pool *pool, struct mistakes *m)
+{
+    const char *names[MOST_NAMES + 1];
+    size_t      count = add_names(names, 0, table);
+    for (; *others != NULL; others++) {
+        CHECK(count < MOST_NAMES);
+        names[count++] = *others;
+    }
+    names[count] = NULL;
+    if (mapping != NULL && !yaml_expect(mapping, YAML_MAPPING, mistake(m))) return false;
+    return read_values(mapping, table, into, mapping == NULL || read_keys(mapping, names, m), pool, m);
+}
+
+bool settings_read_two(const struct yaml_node *mapping, const struct setting *first, void *first_into,
+                       const struct setting *second, void *second_into, const char *other, struct text_pool *pool,
+                       struct mistakes *m)
+{
+    const char *names[MOST_NAMES + 1] = {other};
+    size_t      count = add_names(names, add_names(names, 1, first), second);
+    names[count] = NULL;
+    if (!yaml_expect(mapping, YAML_MAPPING, mistake(m))) return false;
+    bool known = read_keys(mapping, names, m), sound = read_values(mapping, first, first_into, known, pool, m);
+    return read_values(mapping, second, second_into, known, pool, m) && sound;
 }
 
 /* --- Comparing ------------------------------------------------------------------------------------------------------------ */

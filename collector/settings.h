@@ -22,10 +22,29 @@ struct text_pool {
 
 void text_pool_release(struct text_pool *);
 
+/* The mistakes of a file that do not depend on one another, in the order in which they were met. Begin with {0}. */
+#define MISTAKES_MOST 20
+struct mistakes {
+    struct error each[MISTAKES_MOST + 1];   /* the last is for those that are only counted */
+    size_t       count;                     /* of those before it that are set */
+    uint64_t     left_out;
+};
+
+/* Where the next one is to be set, if there is one. It is only told apart from the next by the next call. */
+struct error *mistake(struct mistakes *);
+
+/* So many are in `each`, in order. */
+size_t mistakes_count(struct mistakes *);
+
 /* The settings of `table`, of a mapping that may also have the keys in `others` (ended by NULL; read elsewhere). A mapping
- * of NULL gives the defaults. */
+ * of NULL gives the defaults. False: there are mistakes; all that is without one is set. */
 MUST_USE bool settings_read(const struct yaml_node *mapping, const struct setting *table, const char *const *others, void *into,
-                            struct text_pool *, struct error *);
+                            struct text_pool *, struct mistakes *);
+
+/* The settings of two tables, of a mapping that may also have the key `other`. */
+MUST_USE bool settings_read_two(const struct yaml_node *mapping, const struct setting *first, void *first_into,
+                                const struct setting *second, void *second_into, const char *other, struct text_pool *,
+                                struct mistakes *);
 
 /* The text of a scalar with its references resolved. */
 MUST_USE bool settings_text(const struct yaml_node *, const char **text, struct text_pool *, struct error *);

@@ -1,5 +1,7 @@
 #include "commands.h"
+#include "settings.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -84,4 +86,14 @@ int command_failed(const struct error *err)
 {
     tell(err->text);
     return exit_code_of(err);
+}
+
+int command_refused(struct mistakes *m)
+{
+    size_t count = mistakes_count(m);
+    char   more[64];
+    for (size_t i = 0; i < count; i++) tell(m->each[i].text);
+    snprintf(more, sizeof more, "%" PRIu64 " more mistakes are not shown", m->left_out);
+    if (m->left_out > 0) tell(more);
+    return exit_code_of(&m->each[0]);
 }

@@ -102,3 +102,48 @@ def test_a_secret_is_never_shown(lethe):
     assert done.returncode == 2 and b"did you mean 'token'?" in done.stderr and b"Heron" not in done.stderr
     done = check(lethe, GOOD + "admin:\n  listen: '127.0.0.1:0'\n  tokken: Heron-Lake-4471-Sandpiper\n")
     assert done.returncode == 2 and b"did you mean 'token'?" in done.stderr and b"Heron" not in done.stderr
+
+
+MANY = """sources:
+  - {name: i n, type: stdin, policy: hbl}
+  - {name: logs, type: file, pathes: [a.log]}
+  - {name: web, type: htpp}
+  - {name: logs, type: file}
+sinks:
+  - {name: out, type: stdout, format: flut, kinds: [activity_lgo, rubbish], required: perhaps}
+  - {type: null}
+max_record: 1X
+drain_timeout: 10
+store: {max_bytes: 1}
+"""
+
+
+def places(stderr):
+    """Of all that was told: line, column, and the beginning of what is wrong."""
+    lines = [line.removeprefix("lethe: lethe.yaml:") for line in stderr.decode().splitlines() if line.startswith("lethe: ")]
+    return [(line.split(": ")[0], line.split(": ", 1)[1]) for line in lines]
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_every_mistake_that_stands_alone_is_told_with_its_place(lethe, command):
+    (lethe.folder / "lethe.yaml").write_text(MANY)
+    done = lethe.run(command, "-c", "lethe.yaml")
+    told = places(done.stderr)
+    assert done.returncode == 2 and done.stdout == b""
+    expected = [("9:13", "a size such as 64M"), ("10:16", "a time such as"), ("11:8", "'path' is missing"), ("11:20", "at least 1M"),
+                ("2:12", "a name has"), ("2:38", "there is no policy 'hbl'"), ("3:30", "unknown key 'pathes': did you mean 'paths'?"),
+                ("4:23", "unknown type of source 'htpp'"), ("5:5", "'paths' is missing"), ("5:12", "there are two sources 'logs'"),
+                ("7:87", "true or false"), ("7:39", "has the formats"), ("7:52", "'activity_log'"), ("7:52", "unknown kind 'rubbish'"),
+                ("8:5", "'name' is missing")]
+    assert [place for place, _ in told] == [place for place, _ in expected]
+    for (_, text), (_, said) in zip(told, expected):
+        assert said in text
+
+
+def test_of_very_many_mistakes_twenty_are_told_and_the_rest_counted(lethe):
+    done = check(lethe, GOOD + "".join(f"unknown_{n}: 1\n" for n in range(23)))
+    told = places(done.stderr)
+    assert [place for place, _ in told[:20]] == [f"{5 + n}:1" for n in range(20)]
+    assert done.returncode == 2 and len(told) == 21 and "lethe: 3 more mistakes are not shown" in done.stderr.decode()
+    done = check(lethe, GOOD + "".join(f"unknown_{n}: 1\n" for n in range(20)))
+    assert len(places(done.stderr)) == 20 and "more mistakes" not in done.stderr.decode()

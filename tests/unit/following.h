@@ -165,7 +165,9 @@ static inline void start(struct world *w)
     w->source->keys = w->keys;
     w->source->store = &w->store;
     w->source->store_born_ns = w->born_ns;
-    if (!settings_read(yaml_root(w->document), source_file.settings, none, w->source, &w->pool, &err)) fail_msg("%s", err.text);
+    struct mistakes mistakes = {0};
+    if (!settings_read(yaml_root(w->document), source_file.settings, none, w->source, &w->pool, &mistakes))
+        fail_msg("%s", mistakes.each[0].text);
     if (!source_file.open(w->source, &err)) fail_msg("%s", err.text);
 }
 

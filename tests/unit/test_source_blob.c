@@ -394,7 +394,9 @@ static void start(void)
     source = calloc(1, source_blob.bytes);
     assert_non_null(source);
     *source = (struct source){.type = &source_blob, .name = "blobs", .max_record = MAX_RECORD, .keys = keys, .store = &store};
-    if (!settings_read(yaml_root(document), source_blob.settings, none, source, &pool, &err)) fail_msg("%s", err.text);
+    struct mistakes mistakes = {0};
+    if (!settings_read(yaml_root(document), source_blob.settings, none, source, &pool, &mistakes))
+        fail_msg("%s", mistakes.each[0].text);
     if (!source_blob.open(source, &err)) fail_msg("%s", err.text);
     ((struct source_blob *)source)->most_old = most_old;
 }
