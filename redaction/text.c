@@ -354,7 +354,7 @@ static bool read_argument(struct redactor *r, struct reading *t, uint32_t at)
 static uint32_t closing_quote(struct slice text, uint32_t to)
 {
     while (to < text.len && text.data[to] == '\\') to++;
-    while (to + 1 < text.len && is_quote(text.data[to]) && text.data[to + 1] == text.data[to]) to++;
+    while (to + 1 < text.len && ascii_is_quote(text.data[to]) && text.data[to + 1] == text.data[to]) to++;
     return to;
 }
 
@@ -447,7 +447,7 @@ static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
     if (t->text.data[end - 1] == '>') {   /* <password>...</password> */
         size_t start = (size_t)(name.data - t->text.data);
         if (start == 0 || (t->text.data[start - 1] != '<' && t->text.data[start - 1] != ':')) return;
-        bool quoted = start > 1 && end < t->text.len && is_quote(t->text.data[end]) && t->text.data[start - 2] == t->text.data[end];
+        bool quoted = start > 1 && end < t->text.len && ascii_is_quote(t->text.data[end]) && t->text.data[start - 2] == t->text.data[end];
         if (quoted) return;   /* "<password>" */
         while (value < t->text.len && value - end < MAX_BLANKS && (is_blank(t->text.data[value]) || is_line_end(t->text.data[value]))) value++;
         if (value + 1 < t->text.len && t->text.data[value] == '-' && t->text.data[value + 1] == '-') return;   /* <password> --next */

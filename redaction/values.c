@@ -50,7 +50,7 @@ static bool is_numbered_word(struct slice text)
         "ed448", "x25519", "curve25519", "nistp256", "nistp384", "nistp521", "secp256k1", "secp256r1", "hs256", "hs384",
         "hs512", "rs256", "rs384", "rs512", "es256", "es384", "es512", "ps256", "base32", "base64", "pbkdf2", "argon2",
         "argon2id", "x509", "pkcs8", "pkcs12", "oauth2", "utf8", "utf16", NULL};
-    return is_listed(text, words);
+    return word_is_listed(text, words);
 }
 
 static bool is_between_words(char c) { return c == ' ' || c == '_' || c == '-' || c == '.' || c == ':' || c == '/'; }
@@ -252,14 +252,12 @@ static bool is_named_thing(struct slice v)
     return constant || command || (v.data[0] == '#' && v.len > 3);
 }
 
-static bool is_quote(char c) { return c == '"' || c == '\''; }
-
 /* `" + x + "`, `".hash($x)."` between quotes of the other kind: a program joins a text to others. */
 static bool is_joined(struct slice v)
 {
     size_t at = 1;
     while (at < v.len && v.data[at] == ' ') at++;
-    return v.len > 2 && is_quote(v.data[0]) && at < v.len && memchr(".+,)&", v.data[at], 5) != NULL;
+    return v.len > 2 && ascii_is_quote(v.data[0]) && at < v.len && memchr(".+,)&", v.data[at], 5) != NULL;
 }
 
 /* A quote that closes what began before the name: what follows is no value but the rest of a program. */

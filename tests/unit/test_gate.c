@@ -173,10 +173,10 @@ static void a_line_of_a_policy_that_is_not_there_is_judged_by_the_strictest(void
     assert_non_null(both);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         cut_count = 0;
-        assert_true(gate_find_by_policy(both, SLICE(GITHUB "\n"), name_of_policy, note_cut_of_policy, (void *)lines[i].policy));
+        assert_true(gate_find(both, SLICE(GITHUB "\n"), name_of_policy, note_cut_of_policy, (void *)lines[i].policy));
         assert_int_equal(cut_count, lines[i].found);
         cut_count = 0;
-        assert_true(gate_find_by_policy(gate, SLICE(GITHUB "\n"), name_of_policy, note_cut_of_policy, (void *)lines[i].policy));   /* a gate of one policy */
+        assert_true(gate_find(gate, SLICE(GITHUB "\n"), name_of_policy, note_cut_of_policy, (void *)lines[i].policy));   /* a gate of one policy */
         assert_int_equal(cut_count, 1);
     }
     gate_free(both);
