@@ -128,7 +128,7 @@ static struct counts play(const struct scene *s)
 
 /* --- Redaction ----------------------------------------------------------------------------------------------------------- */
 
-#define RECORDS  26   /* three of them in one line */
+#define RECORDS  27   /* three of them in one line */
 #define WITHHELD 1    /* whatever memory there is */
 #define PAIRS   "pwd=pwd=pwd=pwd=pwd=pwd=pwd=pwd=pwd=pwd="
 #define NO_JWTS "eyJaeyJaeyJaeyJaeyJaeyJaeyJaeyJaeyJaeyJa"
@@ -167,6 +167,7 @@ static const char *const input[] = {
     "{\"m\":\"" TEN(NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS) "\"}",   /* the gate's hits */
     "{\"m\":\"" TEN(NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS) "\"}",
     "{\"m\":\"" TEN(NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS NO_JWTS) "\"}",
+    "{\"name\":\"" TEN("\\u0041BCDEFGHIJKLMNOPQRSTUVWXYZ_") "\",\"value\":\"" CANARY "\"}",   /* a name longer than there is room for at hand */
     "-----BEGIN PRIVATE KEY-----",
     "\t" CANARY "AA==",
 };
@@ -324,6 +325,70 @@ static void play_redaction(enum setup how, const char *name)
     worker_close(&fresh);
     free(undisturbed[format]);
     setup = ONE_POLICY;
+}
+
+/* --- Lists ------------------------------------------------------------------------------------------------------------------- */
+
+#define LISTED 1024   /* records and pieces of containers for which there is room from the start */
+
+static struct redactor *listing;
+static struct batch     pieces;
+
+/* Fills `pieces` with all of the text; containers are streamed from 64 bytes on. */
+static void fill_pieces(void)
+{
+    struct error   err = {0};
+    struct memory  memory = {0};
+    struct framer *framer = framer_new(&(struct framer_options){.max_document = 64, .keep_container = true});
+    batch_clear(&pieces);
+    framer_reset(framer, (struct byte_source){read_text, &memory});
+    assert_int_equal(framer_fill(framer, &pieces, &err), FILL_END);
+    framer_free(framer);
+}
+
+/* For want of memory there is nothing at all or all of it; once memory is back there is all. */
+static enum ending list_pieces(void)
+{
+    const struct clean_batch *clean = redact_batch(listing, &pieces);
+    bool                      told = clean == NULL;
+    if (told) {
+        failing_memory_hold();
+        clean = redact_batch(listing, &pieces);
+        failing_memory_go_on();
+    }
+    if (clean == NULL || clean->count + clean->withheld_count < LISTED - 1) return LOST;
+    if (redactor_tally(listing)->records != LISTED - 1 && redactor_tally(listing)->records != LISTED) return LOST;
+    return told || clean->withheld_count > 0 ? TOLD : WHOLE;
+}
+
+static void play_list(const char *name)
+{
+    struct error err = {0};
+    const struct redactor_options options = {.max_record = 1 << 16, .max_depth = 32, .keep_container = true};
+    fill_pieces();
+    listing = redactor_new(standard.plan, &options, &err);
+    assert_non_null(listing);
+    failing_memory_forget_ways();
+    assert_int_equal(play(&(struct scene){name, NULL, list_pieces, NULL, 0, false}).stopped, 0);
+    redactor_free(listing);
+}
+
+/* There is room for all but the last piece: what closes a streamed array, and what stands around the records of a container. */
+static void a_piece_that_cannot_be_listed_holds_up_its_batch(void **state)
+{
+    static const char around[] = "{\"records\":[{},{}],\"x\":1}\n";
+    (void)state;
+    assert_true(batch_init(&pieces, 1 << 16));
+    text_len = 0;
+    text[text_len++] = '[';
+    for (size_t i = 0; i < LISTED - 1; i++) text_len += (size_t)sprintf(text + text_len, "%s{}", i > 0 ? "," : "");
+    text_len += (size_t)sprintf(text + text_len, "]\n");
+    play_list("listing the end of an array");
+    text_len = 0;
+    for (size_t i = 0; i < LISTED - 2; i++) text_len += (size_t)sprintf(text + text_len, "{}\n");
+    text_len += (size_t)sprintf(text + text_len, "%s", around);
+    play_list("listing what is around");
+    batch_release(&pieces);
 }
 
 static void an_unexamined_record_is_never_passed_on(void **state)
@@ -539,8 +604,9 @@ static void a_batch_of_many_records_waits_for_memory(void **state)
 /* Two policies of which none is as strict as the other, and which look for next to nothing, so that they are soon made. */
 static void write_policies(void)
 {
-    static const char common[] = "extends: standard\nclasses: {secret: keep, environment: keep, run-id: keep, card: keep, instrumentation-key: keep, %s: mask}\n";
-    char policy[256];
+    static const char common[] = "extends: standard\nclasses: {secret: keep, environment: keep, run-id: keep, card: keep, instrumentation-key: keep, %s: mask}\n"
+                                 "secret-names: [grant]\nplain-names: [page_token]\nharmless-variables: [TERM]\nallow: [harbour]\nrules: {disable: [jwt]}\n";
+    char policy[512];
     write_file("one.yaml", policy, (size_t)snprintf(policy, sizeof policy, common, "query"), 0600);
     write_file("two.yaml", policy, (size_t)snprintf(policy, sizeof policy, common, "ip-address"), 0600);
 }
@@ -727,6 +793,7 @@ int main(void)
         cmocka_unit_test(what_a_store_holds_survives_a_lack_of_memory),
         cmocka_unit_test(a_request_is_answered_whole_or_told_to_come_again),
         cmocka_unit_test(a_configuration_is_read_whole_or_refused),
+        cmocka_unit_test(a_piece_that_cannot_be_listed_holds_up_its_batch),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
