@@ -131,7 +131,7 @@ static bool room_for(void *pointer_to_list, size_t count, size_t *capacity, size
 static struct job *add_job(struct redactor *r, const struct document *d, const struct record *source)
 {
     struct redactor *front = r->front;
-    front->unlisted = front->unlisted || !room_for(&r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs) ||
+    front->unlisted = !room_for(&r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs) ||
                       (front->lanes != NULL && !room_for(&front->order, front->order_count + 1, &front->order_capacity, sizeof *front->order));
     if (front->unlisted) return NULL;
     struct job *j = &r->jobs[r->job_count++];
