@@ -62,9 +62,10 @@ static struct unit code_point(size_t taken, unsigned long c)
     return u;
 }
 
+/* Of all steps: the lead byte of the encoding stands at `at`. */
 static struct unit step_percent(struct slice text, size_t at)
 {
-    long byte = text.data[at] == '%' ? hex_value(text, at + 1, 2) : -1;
+    long byte = hex_value(text, at + 1, 2);
     return byte < 0 ? plain_byte(text, at) : one_byte(3, byte);
 }
 
@@ -77,7 +78,7 @@ static const struct {
 
 static struct unit step_html(struct slice text, size_t at)
 {
-    if (text.data[at] != '&' || at + 3 >= text.len) return plain_byte(text, at);
+    if (at + 3 >= text.len) return plain_byte(text, at);
     struct slice rest = slice_sub(text, at + 1, text.len);
     for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
         if (rest.len >= entities[i].text.len && memcmp(rest.data, entities[i].text.data, entities[i].text.len) == 0)
@@ -109,7 +110,7 @@ static struct unit step_unicode_escape(struct slice text, size_t at)
 
 static struct unit step_backslash(struct slice text, size_t at)
 {
-    if (text.data[at] != '\\' || at + 1 >= text.len) return plain_byte(text, at);
+    if (at + 1 >= text.len) return plain_byte(text, at);
     switch (text.data[at + 1]) {
     case '"': case '\'': case '\\': case '/': return one_byte(2, text.data[at + 1]);
     case 'n': return one_byte(2, '\n');
@@ -132,7 +133,7 @@ static struct unit step(enum encoding e, struct slice text, size_t at)
     case ENCODING_PERCENT: return step_percent(text, at);
     case ENCODING_HTML: return step_html(text, at);
     case ENCODING_BACKSLASH: return step_backslash(text, at);
-    case ENCODING_UTF16: return text.data[at] == '\0' ? (struct unit){.taken = 1} : plain_byte(text, at);
+    case ENCODING_UTF16: return (struct unit){.taken = 1};   /* the NUL */
     default: return plain_byte(text, at);
     }
 }
