@@ -21,6 +21,9 @@ class Change(typing.NamedTuple):
     text: str      # what becomes of the line
     what: str      # in words
 
+    def place(self):
+        return f"{self.line + 1}:{self.column} {self.what}"
+
     def told(self):
         return f"{self.file}:{self.line + 1}: {self.what}: {(ROOT / self.file).read_text().splitlines()[self.line].strip()}"
 
