@@ -503,6 +503,7 @@ static void hbi_takes_people_addresses_and_model_data_as_well(void **state)
     CHECK_ALL(&hbi,
         {"{\"caller\":\"ada@contoso.example\",\"m\":\"by ADA@contoso.example\"}", "{\"caller\":\"<user>\",\"m\":\"by <user>\"}"},
         {"{\"environmentVariables\":{\"A_B\":\"v1\"}}", "{\"environmentVariables\":\"[redacted:environment]\"}"},
+        {"{\"environment\":{}}", "{\"environment\":{}}"},
         {"{\"x\":\"{\\\"environmentVariables\\\":{\\\"A_B\\\":\\\"v1\\\"}}\"}", "{\"x\":\"{\\\"environmentVariables\\\":\\\"[redacted:environment]\\\"}\"}"},
         {"{\"endpointName\":\"fraud-scorer\"}", "{\"endpointName\":\"<name>\"}"},
         {"{\"Input\":{\"amount\":1}}", "{\"Input\":\"[redacted:model-data]\"}"},

@@ -332,6 +332,14 @@ static void keys_are_examined_as_deep_as_values(void **state)
     }
 }
 
+/* A key is looked at once for all records that have it, unless something was found in what it encodes. */
+static void a_secret_that_a_key_encodes_goes_from_every_record(void **state)
+{
+    static const char key[] = "{\"x %67hp_zshcOhpBZrkzUqobDvTI9N4DTE2ET634L8st\":1}", expected[] = "{\"x [redacted:github-token]\":1}\n";
+    (void)state;
+    for (int i = 0; i < 3; i++) assert_string_equal(clean(&standard, key), expected);
+}
+
 /* A base64 run that is one encoding too deep. */
 static void base64_counts_as_an_encoding_too(void **state)
 {
@@ -633,6 +641,7 @@ int main(void)
         cmocka_unit_test(needles_that_begin_alike_are_all_found_or_the_record_is_withheld),
         cmocka_unit_test(a_record_is_examined_eight_encodings_deep_and_withheld_beyond),
         cmocka_unit_test(keys_are_examined_as_deep_as_values),
+        cmocka_unit_test(a_secret_that_a_key_encodes_goes_from_every_record),
         cmocka_unit_test(base64_counts_as_an_encoding_too),
         cmocka_unit_test(what_follows_a_refused_element_is_not_passed_either),
         cmocka_unit_test(decoding_has_a_budget),
