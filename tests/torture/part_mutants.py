@@ -102,9 +102,9 @@ class Bench:
         subprocess.run(["cc", "-shared", *flags, "-o", target, *objects], check=True, capture_output=True)
         return target
 
-    def run(self, program, preloaded, into, cpu, **environment):
+    def run(self, program, preloaded, into, cpu, address_space=8 << 30, **environment):
         """Whether a program of tests passes, with so many seconds of CPU time for each process."""
-        bounds = ["prlimit", f"--cpu={cpu}", "--as=8589934592", "--core=0"]
+        bounds = ["prlimit", f"--cpu={cpu}", f"--as={address_space}", "--core=0"]
         preload = " ".join(map(str, [self.build / "tests/torture/libfirst_failure.so", *preloaded]))
         try:
             return subprocess.run([*bounds, "env", f"LD_PRELOAD={preload}", program], cwd=into, capture_output=True, timeout=WAIT_SECONDS, check=False,
@@ -156,6 +156,14 @@ class Bench:
             self.noticed[change.file, program] += told
         return told
 
+    def leaks(self, program, library, into):
+        """Whether a program leaves memory behind with the library, and not without it."""
+        sanitizer = subprocess.run(["cc", "-print-file-name=liblsan.so"], capture_output=True, text=True, check=True).stdout.strip()
+        if not os.path.isabs(sanitizer):
+            return False   # there is none
+        passes = [self.run(self.folder / program, [sanitizer, *preloaded], into, 60, "unlimited") for preloaded in ([], [library])]
+        return passes == [True, False]
+
     def passes_without_memory(self, name, made, into):
         self.link(WITHOUT_MEMORY, [made], into / WITHOUT_MEMORY)
         return self.run(into / WITHOUT_MEMORY, [], into, 120, LETHE_SCENE=SCENES.get(name, OTHER_SCENES))
@@ -185,6 +193,8 @@ class Bench:
         for program in programs[1:]:
             if self.tells(change, program, library, into):
                 return program
+        if change.column < 0 and self.leaks(programs[0], library, into):   # a call dropped
+            return "the leak sanitizer"
         return WITHOUT_MEMORY if self.tells_without_memory(change.file, optimised, into) else ""
 
 
