@@ -22,6 +22,7 @@ struct sample {
     uint64_t from;
     uint32_t len;
     uint8_t  hash[16];
+    uint8_t  key[4];   /* of which key the hash is; marks of programs that did not say so have zeros here */
 };
 
 /* What is kept of a file: the value of its position. Written as it is in memory; the store does not move between machines. */
@@ -72,6 +73,9 @@ bool file_head(const struct source *, int fd, uint64_t size, struct sample *head
 
 /* The samples of a file that is not packed, as far as it was read up to `place`. False: it cannot be read. */
 bool file_samples(const struct source *, int fd, uint64_t place, struct sample *head, struct sample *tail);
+
+/* Whether it was made with another key: whatever the file has, it cannot fit. */
+bool sample_is_foreign(const struct source *, const struct sample *);
 
 /* Whether the file still has what the sample was made of. */
 bool sample_fits(const struct source *, int fd, const struct sample *);

@@ -236,13 +236,13 @@ static void line_up(struct source_file *s, struct followed *f, const struct cand
     f->lined_up_ms = clock_monotonic_ms();
 }
 
-void files_cut(struct source_file *s, struct followed *f)
+void files_cut(struct source_file *s, struct followed *f, bool foreign)
 {
     struct candidate copy = {0};
     files_list(s);   /* what was made since the last look */
     f->log = (struct file_id){0};
     (void)(is_found(s, f, &copy) || find_unread_copy(s, f, &copy) || find_old_packed(s, f, &copy));
-    count_lost(s, f, copy.f);
+    if (!foreign) count_lost(s, f, copy.f);
     followed_next_epoch(s, f);
     line_up(s, f, &copy);
 }

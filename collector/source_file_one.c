@@ -108,12 +108,14 @@ void followed_next_epoch(struct source_file *s, struct followed *f)
     f->read_to = f->tried_size = f->handed_to = f->ended_to = f->earlier_count = f->most_size = 0;
 }
 
-/* The content is not the one that was read before. */
-static void begin_epoch(struct source_file *s, struct followed *f, const char *why)
+/* The content is not the one that was read before, or cannot be known again: that is no sign that anything is gone. */
+static void begin_epoch(struct source_file *s, struct followed *f, bool cut)
 {
-    log_line(LOG_WARNING, s->base.name, "'%s': %s; reading it from the beginning", f->path, why);
+    bool foreign = !cut && (sample_is_foreign(&s->base, &f->mark.head) || sample_is_foreign(&s->base, &f->mark.tail));
+    log_line(LOG_WARNING, s->base.name, "'%s': %s; reading it from the beginning", f->path,
+             cut ? "it was cut" : foreign ? "it was read with another key of pseudonyms before" : "its content has changed");
     if (f->packed) followed_next_epoch(s, f);
-    else files_cut(s, f);
+    else files_cut(s, f, foreign);
 }
 
 void followed_sample_head(struct source_file *s, struct followed *f)
@@ -222,7 +224,7 @@ static bool start_packed(struct source_file *s, struct followed *f)
 {
     if (!followed_start_gunzip(f)) return false;
     if (followed_unpack_to(s, f, &f->mark)) return true;
-    begin_epoch(s, f, "its content has changed");
+    begin_epoch(s, f, false);
     return followed_start_gunzip(f);
 }
 
@@ -248,7 +250,7 @@ void followed_verify(struct source_file *s, struct followed *f)
     if (f->packed || f->finishing || fstat(f->fd, &status) != 0) return;
     bool cut = (uint64_t)status.st_size < f->read_to;
     bool fits = followed_has(s, f, &f->mark);
-    if (cut || !fits) begin_epoch(s, f, cut ? "it was cut" : "its content has changed");
+    if (cut || !fits) begin_epoch(s, f, cut);
     if (f->size != (uint64_t)status.st_size) f->grown_ms = clock_monotonic_ms();   /* looking will not see it any more */
     f->size = (uint64_t)status.st_size;
     if (f->size > f->most_size) f->most_size = f->size;

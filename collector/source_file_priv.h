@@ -205,7 +205,7 @@ void files_find_missing(struct source_file *);
  * now is the one after them. Each is read when those before it are. */
 
 /* Its content was cut: its next epoch begins, after those of its copies. */
-void files_cut(struct source_file *, struct followed *);
+void files_cut(struct source_file *, struct followed *, bool foreign);
 
 /* Whether contents of the same log that come before it are not read to their end yet. */
 bool files_must_wait(const struct source_file *, struct followed *);

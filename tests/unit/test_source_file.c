@@ -866,6 +866,65 @@ static void many_files_take_turns_with_few_descriptors(void **state)
     finish(&world);
 }
 
+/* What is logged meanwhile goes to a file. */
+static int log_to(const char *path)
+{
+    int kept = dup(STDERR_FILENO), file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(kept >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    close(file);
+    log_setup(false, LOG_DEBUG);
+    return kept;
+}
+
+static void log_back(int kept)
+{
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+}
+
+/* No hash can fit: files are read again, and nobody is told that something is gone. */
+static void with_another_key_files_are_read_again_and_nothing_counts_as_lost(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char         told[8192];
+    begin(&world, "*.log", "");
+    start(&world);
+    puts_to(&world, "a.log", "1 line.\n2 line.\n");
+    pass(&world, 1000);
+    stop(&world);
+    struct keyring *old = world.keys;
+    world.keys = keyring_ephemeral(&err);
+    assert_non_null(world.keys);
+    puts_to(&world, "a.log", "3 line.\n");
+    int kept = log_to(path_of(&world, "told"));
+    start(&world);
+    pass(&world, 5000);
+    log_back(kept);
+    assert_int_equal(world.seen[1].times, 2);
+    assert_int_equal(world.seen[2].times, 2);
+    assert_int_equal(world.seen[3].times, 1);
+    assert_int_equal(lost_bytes(), 0);
+    told[slurp(&world, "told", told, sizeof told)] = '\0';
+    assert_non_null(strstr(told, "a.log': it was read with another key of pseudonyms before; reading it from the beginning\n"));
+    assert_null(strstr(told, "lost"));
+    assert_null(strstr(told, "changed"));
+    stop(&world);
+    kept = log_to(path_of(&world, "told"));
+    start(&world);   /* with that key it is known again, and a cut is a cut */
+    assert_int_equal(truncate(path_of(&world, "a.log"), 0), 0);
+    puts_to(&world, "a.log", "4 line.\n");
+    pass(&world, 5000);
+    log_back(kept);
+    told[slurp(&world, "told", told, sizeof told)] = '\0';
+    assert_int_equal(world.seen[3].times, 1);
+    assert_int_equal(world.seen[4].times, 1);
+    assert_non_null(strstr(told, "a.log': it was cut; reading it from the beginning\n"));
+    assert_non_null(strstr(told, "no file beside it has what was cut: what came after byte 24 is lost"));
+    keyring_free(old);
+    finish(&world);
+}
+
 static void a_file_that_cannot_be_read_is_tried_again(void **state)
 {
     (void)state;
@@ -889,6 +948,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_torn_line_waits_for_its_rest_wherever_it_is_torn),
+        cmocka_unit_test(with_another_key_files_are_read_again_and_nothing_counts_as_lost),
         cmocka_unit_test(a_document_over_several_lines_and_writes_is_one),
         cmocka_unit_test(a_short_head_grows_without_being_taken_for_another_file),
         cmocka_unit_test(the_last_torn_line_of_a_removed_file_is_handed_out_after_the_wait),
