@@ -253,15 +253,27 @@ bool ledger_drain(struct ledger *l, uint64_t deadline_ms)
     return drained;
 }
 
+/* Records of the block that one of these sinks wants. */
+static uint64_t wanted_records(const struct block *block, uint32_t sinks)
+{
+    uint64_t records = 0;
+    for (size_t i = 0; i < block->count; i++) records += (block->records[i].sinks & sinks) != 0;
+    return records;
+}
+
 uint64_t ledger_lost(struct ledger *l)
 {
     uint64_t records = 0;
+    keeper_close(l);
     pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; i < l->entry_count; i++)
-        if (l->entries[i].receipt != NULL && !l->entries[i].source->type->replayable) records += l->entries[i].records;
+    for (size_t i = 0; i < l->entry_count; i++) {
+        const struct entry *e = &l->entries[i];
+        if (e->receipt == NULL || e->stored || e->source->type->replayable) continue;
+        records += wanted_records(e->block, l->required & ~e->done);
+    }
     for (size_t s = 0; s < l->options.source_count; s++)   /* behind a batch that never came */
         for (size_t i = 0; i < SOURCE_PARKED && !l->options.sources[s]->type->replayable; i++)
-            if (l->lines[s].parked[i].block != NULL) records += l->lines[s].parked[i].block->count;
+            if (l->lines[s].parked[i].block != NULL) records += wanted_records(l->lines[s].parked[i].block, l->required);
     pthread_mutex_unlock(&l->lock);
     return records;
 }

@@ -79,7 +79,8 @@ bool ledger_drain(struct ledger *, uint64_t deadline_ms);
 /* Whether required sinks had all that was published and all that the store has for them. */
 bool ledger_is_delivered(struct ledger *);
 
-/* Records that are not settled and whose source cannot read them again. */
+/* Records that some required sink has not had, that are not stored, and that their source cannot read again. After all threads that
+ * use it have ended, for the keeper ends here: what it can still store is not lost. */
 uint64_t ledger_lost(struct ledger *);
 
 /* Nobody waits for a block any more. */

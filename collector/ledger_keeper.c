@@ -288,7 +288,8 @@ static void *run_keeper(void *ledger)
         pthread_mutex_lock(&l->lock);
         maintained_ms = clock_monotonic_ms();
     }
-    (void)keep(l, &k, true);
+    l->draining = true;
+    while (keep(l, &k, true) && k.count > 0) continue;
     tell_settled(l);
     pthread_mutex_unlock(&l->lock);
     encoded_release(&k.bytes);
@@ -363,4 +364,5 @@ void keeper_close(struct ledger *l)
     pthread_cond_signal(&l->keeper_wanted);
     pthread_mutex_unlock(&l->lock);
     if (l->keeper_runs) pthread_join(l->keeper, NULL);
+    l->keeper_runs = false;
 }

@@ -268,6 +268,25 @@ static void what_is_not_settled_at_the_end_is_abandoned(void **state)
     assert_int_equal(abandoned_count, 3);
 }
 
+/* The second sink has not had the first batch, of which it wants one record of two. */
+static void what_is_delivered_is_not_lost_though_it_is_not_settled(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_open(&m, true, 8);
+    struct block *b = ledger_take_block(m.ledger);
+    assert_non_null(b);
+    add_record(b, "0", 1);
+    add_record(b, "0", 3);
+    ledger_publish(m.ledger, b, m.sources[1], 0, make_receipt(0));
+    publish(&m, 1, 1, 1);
+    assert_int_equal(deliver(&m, 0), 0);
+    assert_int_equal(deliver(&m, 0), 1);
+    assert_int_equal(settled_count[1], 0);
+    assert_int_equal(ledger_lost(m.ledger), 1);
+    miniature_close(&m);
+}
+
 static void a_source_that_is_told_holds_nobody_up_at_the_ledger(void **state)
 {
     struct miniature m;
@@ -301,6 +320,24 @@ static void positions_that_went_with_a_block_are_not_written_again(void **state)
     miniature_close(&m);
     store_close(m.store);
     remove_folder(folder);
+}
+
+static void what_can_still_be_stored_at_the_end_is_not_lost(void **state)
+{
+    struct miniature m;
+    (void)state;
+    miniature_init(&m, true);
+    m.store = opened("last");
+    open_ledger(&m, 40);
+    for (int i = 0; i < 40; i++) publish(&m, 1, i, 3);   /* more than one transaction takes */
+    assert_int_equal(ledger_lost(m.ledger), 0);
+    miniature_close(&m);
+    store_close(m.store);
+    m.store = opened("last");
+    open_ledger(&m, 8);
+    for (int i = 0; i < 40; i++) assert_int_equal(deliver(&m, 1), i);
+    miniature_close(&m);
+    store_close(m.store);
 }
 
 /* Each round begins just after a commit, so that the next would come half a second later. */
@@ -580,8 +617,10 @@ int main(void)
         cmocka_unit_test(a_sink_is_offered_only_what_is_for_it),
         cmocka_unit_test(what_a_sink_gives_back_is_offered_again),
         cmocka_unit_test(what_is_not_settled_at_the_end_is_abandoned),
+        cmocka_unit_test(what_is_delivered_is_not_lost_though_it_is_not_settled),
         cmocka_unit_test(a_source_that_is_told_holds_nobody_up_at_the_ledger),
         cmocka_unit_test(positions_that_went_with_a_block_are_not_written_again),
+        cmocka_unit_test_setup_teardown(what_can_still_be_stored_at_the_end_is_not_lost, in_memory, leave_folder),
         cmocka_unit_test(positions_that_make_a_stream_known_do_not_wait_for_company),
         cmocka_unit_test(of_each_of_very_many_streams_the_last_position_waits_to_be_committed),
         cmocka_unit_test_setup_teardown(nobody_is_behind_by_blocks_that_cannot_be_read_any_more, in_memory, leave_folder),
