@@ -317,6 +317,53 @@ static void brokers_that_go_away_are_told_and_cost_nothing(void **state)
     cluster_close(&c);
 }
 
+static bool is_long(void)
+{
+    const char *wish = getenv("LETHE_LONG");
+    return wish != NULL && strcmp(wish, "1") == 0;
+}
+
+/* Reads what there is until so many different numbers came. */
+static void read_until(struct reading *r, struct numbers *n, size_t different)
+{
+    uint64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
+    while (n->different < different) {
+        if (clock_monotonic_ms() > deadline) fail_msg("only %zu of %zu came; last error: %s", n->different, different, r->error.text);
+        if (reading_fill(r, 20))
+            for (size_t i = 0; i < r->cargo.batch.count; i++) see_number(n, r, i);
+        reading_settle(r, CARGOES);
+    }
+}
+
+/* In every round each partition has another leader, one after messages were written that nobody has read yet; one partition has none
+ * for a while. */
+static void nothing_is_missing_while_leaders_move(void **state)
+{
+    (void)state;
+    struct kafka_cluster c;
+    struct reading       r;
+    struct numbers       n;
+    enum { BROKERS = 3, PARTITIONS = 3, EACH_ROUND = 300, FEW_ROUNDS = 3, MANY_ROUNDS = 60 };
+    const unsigned       rounds = is_long() ? MANY_ROUNDS : FEW_ROUNDS;
+    cluster_open(&c, BROKERS);
+    cluster_topic(&c, "moves", PARTITIONS);
+    numbers_open(&n, (size_t)rounds * EACH_ROUND);
+    reading_start(&r, &c, "moves", "g");
+    for (unsigned round = 0; round < rounds; round++) {
+        write_numbers(&c, "moves", PARTITIONS, round * EACH_ROUND, (round + 1) * EACH_ROUND);
+        for (int p = 0; p < PARTITIONS; p++)
+            rd_kafka_mock_partition_set_leader(c.mock, "moves", p, ((int)round + p) % BROKERS + 1);
+        if (round % 3 == 1) rd_kafka_mock_partition_set_leader(c.mock, "moves", 0, -1);
+        read_until(&r, &n, (size_t)round * EACH_ROUND + EACH_ROUND / PARTITIONS);
+        if (round % 3 == 1) rd_kafka_mock_partition_set_leader(c.mock, "moves", 0, (int)round % BROKERS + 1);
+        read_until(&r, &n, (size_t)(round + 1) * EACH_ROUND);
+    }
+    for (int p = 0; p < PARTITIONS; p++) await_commit_reading(&r, &c, "g", "moves", p, rounds * EACH_ROUND / PARTITIONS);
+    reading_close(&r);
+    free(n.seen);
+    cluster_close(&c);
+}
+
 static void a_topic_that_is_missing_is_told_once_and_read_when_it_is_there(void **state)
 {
     (void)state;
@@ -490,6 +537,7 @@ int main(void)
         cmocka_unit_test(two_of_a_group_share_partitions_and_nothing_is_missing),
         cmocka_unit_test(without_a_cargo_the_group_goes_on_and_a_late_settlement_commits_nothing),
         cmocka_unit_test(brokers_that_go_away_are_told_and_cost_nothing),
+        cmocka_unit_test(nothing_is_missing_while_leaders_move),
         cmocka_unit_test(a_topic_that_is_missing_is_told_once_and_read_when_it_is_there),
         cmocka_unit_test(commits_that_fail_are_tried_again),
         cmocka_unit_test(a_consumer_that_is_given_up_is_made_anew),
