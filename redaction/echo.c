@@ -37,8 +37,8 @@ static const char *find_bytes(const char *text, size_t len, struct slice needle)
     return NULL;
 }
 
-/* The key or string of the tape in which text[from, to) lies whole and unescaped. */
-static bool inside_string(const struct tape *t, uint32_t from, uint32_t to)
+/* The key or string of the tape in which text[from, to) lies whole and unescaped, or NULL. */
+static const struct node *string_around(const struct tape *t, uint32_t from, uint32_t to)
 {
     uint32_t low = 0, high = t->count;
     while (high - low > 1) {
@@ -47,7 +47,7 @@ static bool inside_string(const struct tape *t, uint32_t from, uint32_t to)
         else high = middle;
     }
     const struct node *n = &t->nodes[low];
-    return (n->type == NODE_KEY || n->type == NODE_STRING) && to <= n->end && !(n->facts & FACT_ESCAPE);
+    return (n->type == NODE_KEY || n->type == NODE_STRING) && to <= n->end && !(n->facts & FACT_ESCAPE) ? n : NULL;
 }
 
 static bool touches_word(struct slice text, size_t from, size_t to)
@@ -75,7 +75,23 @@ static void found(struct redactor *r, const struct area *f, uint32_t from, const
     if (n->whole_words && touches_word(f->text, from, to)) return;
     from += f->offset;
     to += f->offset;
-    if (tape == NULL || inside_string(tape, from, to)) add_echo(r, f->view, from, to, n);
+    if (tape == NULL || string_around(tape, from, to) != NULL) add_echo(r, f->view, from, to, n);
+}
+
+#define TWIN_DISTANCE 64   /* bytes before a secret in which its twin is looked for */
+
+void echo_twin(struct redactor *r, uint32_t view, uint32_t secret, const struct needle *n)
+{
+    const struct slice text = r->views[view].text;
+    const struct tape *tape = r->views[view].tape;
+    const uint32_t len = (uint32_t)n->text.len, lowest = secret > TWIN_DISTANCE ? secret - TWIN_DISTANCE : 0;
+    for (uint32_t at = secret; at-- > lowest && text.data[at] != '\n';) {
+        if (at + len >= secret || memcmp(text.data + at, n->text.data, len) != 0 || touches_word(text, at, at + len)) continue;
+        if (text.len - at > len + 2 && memcmp(text.data + at + len, "://", 3) == 0) continue;   /* redis://redis:redis@ */
+        const struct node *around = tape == NULL ? NULL : string_around(tape, at, at + len);
+        if (tape == NULL || (around != NULL && around->type == NODE_STRING)) add_echo(r, view, at, at + len, n);
+        return;
+    }
 }
 
 static void search_one(struct redactor *r, const struct area *f, const struct needle *n)

@@ -333,13 +333,28 @@ static size_t leaf_of(const struct redactor *r, uint32_t from, uint32_t to)
     return low;
 }
 
+/* Where the secret at `from` begins that a colon announces: behind a marker whose own colon that is, as of a user that was removed
+ * (`nats://[redacted:a]:[redacted:b]@`). */
+static uint32_t behind_marker(const struct redactor *r, struct slice text, uint32_t from)
+{
+    const uint32_t before = (uint32_t)strlen("[redacted:");
+    if (from < before) return from;
+    size_t marker = plan_marker_at_start(r->plan, slice_sub(text, from - before, text.len));
+    if (marker == 0) return from;
+    uint32_t end = from - before + (uint32_t)marker;
+    return end < text.len && text.data[end] == ':' ? end + 1 : end;
+}
+
 /* Formats that no literal announces, found in the whole buffer at once: the separators are in none of their alphabets. */
 static void find_without_literal(struct redactor *r)
 {
     struct slice text = slice_of(r->scan, r->scan_len);
     struct rules_cursor cursor = {0};
     uint32_t rule, from, to;
-    while (rules_next(r->plan->rules, text, &cursor, &rule, &from, &to)) found(r, leaf_of(r, from, to), rule, from, to);
+    while (rules_next(r->plan->rules, text, &cursor, &rule, &from, &to)) {
+        from = behind_marker(r, text, from);
+        if (from < to) found(r, leaf_of(r, from, to), rule, from, to);
+    }
 }
 
 #define DIGIT_RUN 11   /* shortest run of digits, blanks, dashes and plus signs that may be a card or personal number */

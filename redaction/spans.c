@@ -222,6 +222,17 @@ static void add_needles(struct redactor *r, struct job *j, struct slice text, st
     }
 }
 
+#define SHORTEST_TWIN 4
+
+/* A word that is a secret, and too short to be looked for everywhere. */
+static bool may_have_twin(struct slice text, enum rule_class class_)
+{
+    if (class_ != RULE_CLASS_SECRET || text.len < SHORTEST_TWIN || text.len >= MIN_ECHO) return false;
+    bool letter = false;
+    for (size_t i = 0; i < text.len; i++) letter |= ascii_is_alpha(text.data[i]);
+    return letter;
+}
+
 bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f)
 {
     struct slice text = view_piece(&r->views[view], from, to);
@@ -230,6 +241,7 @@ bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to,
     if (slice_equal(replacement, text)) return false;
     add_span(r, view, from, to, f, replacement, false);
     if (worth_an_echo(text, f.class_)) add_needles(r, &r->jobs[r->views[view].job], text, replacement, f);
+    if (may_have_twin(text, f.class_)) echo_twin(r, view, from, &(struct needle){.text = text, .replacement = replacement, .action = f.action});
     return true;
 }
 

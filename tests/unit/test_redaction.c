@@ -488,6 +488,41 @@ static void a_removed_value_is_removed_from_the_rest_of_the_record(void **state)
          "{\"environmentVariables\":{\"MODE\":\"[redacted:environment]\"},\"m\":\"production\"}"});
 }
 
+/* A name that is its own password would tell it; other words that are as short are left alone. */
+static void a_user_who_is_his_password_goes_with_it(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"nats://lakes:lakes@h.example\"}",
+         "{\"m\":\"nats://[redacted:url-password]:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"rediss://redys:redys@redys.example\"}",
+         "{\"m\":\"rediss://[redacted:url-password]:[redacted:url-password]@redys.example\"}"},
+        {"{\"m\":\"redys://redys:redys@h.example\"}",
+         "{\"m\":\"redys://[redacted:url-password]:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"redys://:redys@h.example\"}", "{\"m\":\"redys://:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"nats://lakes-and-horses7:lakes-and-horses7@h.example\"}",
+         "{\"m\":\"nats://[redacted:url-password]:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"nats://[redacted:url-password]@h.example\"}",
+         "{\"m\":\"nats://[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"nats://[redacted:none]:lakes@h.example\"}",
+         "{\"m\":\"nats://[redacted:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"{user: maja7, password: maja7}\"}",
+         "{\"m\":\"{user: [redacted:sensitive-name], password: [redacted:sensitive-name]}\"}"},
+        {"{\"m\":\"user: maja77, password: maja7\"}",
+         "{\"m\":\"user: maja77, password: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"maja7 maja7 password: maja7 maja7\"}",
+         "{\"m\":\"maja7 [redacted:sensitive-name] password: [redacted:sensitive-name] maja7\"}"},
+        {"{\"m\":\"user maja7\\npassword: maja7\"}", "{\"m\":\"user maja7\\npassword: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"user 7007 password: 7007\"}", "{\"m\":\"user 7007 password: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"user xyq password: xyq\"}", "{\"m\":\"user xyq password: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"user maja7                                                            password: maja7\"}",
+         "{\"m\":\"user maja7                                                            password: [redacted:sensitive-name]\"}"},
+        {"{\"user\":\"maja7\",\"password\":\"maja7\",\"m\":\"maja7\"}",
+         "{\"user\":\"[redacted:sensitive-name]\",\"password\":\"[redacted:sensitive-name]\",\"m\":\"maja7\"}"},
+        {"{\"maja7\":1,\"password\":\"maja7\"}", "{\"maja7\":1,\"password\":\"[redacted:sensitive-name]\"}"});
+}
+
+/* A name that is its own password would tell it; other words that are as short are left alone. */
+/* A name that is its own password would tell it; other words that are as short are left alone. */
 static void forged_markers_and_pseudonyms_are_examined(void **state)
 {
     CHECK_ALL(&standard,
@@ -607,6 +642,7 @@ int main(void)
         cmocka_unit_test(environment_variables_keep_their_names),
         cmocka_unit_test(run_names_become_pseudonyms_everywhere_in_the_record),
         cmocka_unit_test(a_removed_value_is_removed_from_the_rest_of_the_record),
+        cmocka_unit_test(a_user_who_is_his_password_goes_with_it),
         cmocka_unit_test(forged_markers_and_pseudonyms_are_examined),
         cmocka_unit_test(hbi_takes_people_addresses_and_model_data_as_well),
         cmocka_unit_test(an_address_keeps_its_network_under_hbi),
