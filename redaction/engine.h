@@ -300,8 +300,8 @@ void finish_record(struct redactor *, uint32_t job);
 /* Removes the needles of a job from the rest of its record. Its views are views[first..end). */
 void echo(struct redactor *, uint32_t job, uint32_t first, uint32_t end);
 
-/* Removes what is the same as a secret that begins at `secret` of the view, and stands closely before it on its line: the name of a
- * user who took it for a password, too. For secrets that are too short to be looked for in the whole record. */
+/* Removes what is the same as a secret that begins at `secret` of the view, and stands closely before it on its line: the name of
+ * a user who took it for a password, too. For secrets that are too short to be looked for in the whole record. */
 void echo_twin(struct redactor *, uint32_t view, uint32_t secret, const struct needle *);
 
 #endif

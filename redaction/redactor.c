@@ -333,8 +333,8 @@ static size_t leaf_of(const struct redactor *r, uint32_t from, uint32_t to)
     return low;
 }
 
-/* Where the secret at `from` begins that a colon announces: behind a marker whose own colon that is, as of a user that was removed
- * (`nats://[redacted:a]:[redacted:b]@`). */
+/* Where the secret at `from` begins that a colon announces: behind a marker whose own colon that is, as of a user that was
+ * removed (`nats://[redacted:a]:[redacted:b]@`). */
 static uint32_t behind_marker(const struct redactor *r, struct slice text, uint32_t from)
 {
     const uint32_t before = (uint32_t)strlen("[redacted:");

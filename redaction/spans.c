@@ -241,7 +241,8 @@ bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to,
     if (slice_equal(replacement, text)) return false;
     add_span(r, view, from, to, f, replacement, false);
     if (worth_an_echo(text, f.class_)) add_needles(r, &r->jobs[r->views[view].job], text, replacement, f);
-    if (may_have_twin(text, f.class_)) echo_twin(r, view, from, &(struct needle){.text = text, .replacement = replacement, .action = f.action});
+    struct needle twin = {.text = text, .replacement = replacement, .action = f.action};
+    if (may_have_twin(text, f.class_)) echo_twin(r, view, from, &twin);
     return true;
 }
 

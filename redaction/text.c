@@ -447,8 +447,8 @@ static void read_assignment(struct redactor *r, struct reading *t, uint32_t end)
     if (t->text.data[end - 1] == '>') {   /* <password>...</password> */
         size_t start = (size_t)(name.data - t->text.data);
         if (start == 0 || (t->text.data[start - 1] != '<' && t->text.data[start - 1] != ':')) return;
-        bool quoted = start > 1 && end < t->text.len && ascii_is_quote(t->text.data[end]) && t->text.data[start - 2] == t->text.data[end];
-        if (quoted) return;   /* "<password>" */
+        char closed = end < t->text.len ? t->text.data[end] : '\0';
+        if (start > 1 && ascii_is_quote(closed) && t->text.data[start - 2] == closed) return;   /* "<password>" */
         while (value < t->text.len && value - end < MAX_BLANKS && (is_blank(t->text.data[value]) || is_line_end(t->text.data[value]))) value++;
         if (value + 1 < t->text.len && t->text.data[value] == '-' && t->text.data[value + 1] == '-') return;   /* <password> --next */
     }
@@ -562,6 +562,7 @@ void text_read_hit(struct redactor *r, struct reading *t, enum text_pattern patt
     case TEXT_BESIDE: text_read_beside(r, t, end); break;
     case TEXT_STATEMENT: text_read_statement(r, t, end); break;
     case TEXT_CONSTRUCTOR: text_read_constructor(r, t, end); break;
+    case TEXT_BASIC: text_read_basic(r, t, end); break;
     case TEXT_SERVICE: text_read_service(r, t, end); break;
     case TEXT_OPTION: read_option(r, t, end); break;
     case TEXT_VARIABLES: text_read_variables(r, t, end - 1); break;

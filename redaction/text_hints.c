@@ -88,6 +88,20 @@ void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end)
     if (value != 0) text_read_value_as(r, t, slice_sub(t->text, end, end), NAME_STRONG, value);
 }
 
+/* `b64encode(b"maja:x")`: the credentials of a Basic header as a program writes them, a name without a colon and a password
+ * (RFC 7617). */
+void text_read_basic(struct redactor *r, struct reading *t, uint32_t end)
+{
+    uint32_t to = text_quoted_end(t->text, end, t->text.data[end - 1]);
+    struct slice pair = slice_sub(t->text, end, to);
+    const char *colon = pair.len > MAX_VARIABLE_BYTES ? NULL : memchr(pair.data, ':', pair.len);
+    if (colon == NULL || colon == pair.data || memchr(pair.data, ' ', pair.len) != NULL) return;
+    uint32_t password = end + (uint32_t)(colon + 1 - pair.data);
+    if (to - password < 4 || t->text.data[password] == '/') return;   /* https://... */
+    if (!text_is_secret(t->text, slice_sub(t->text, end, end), NAME_STRONG, password, to)) return;
+    text_remove(r, t, end, to, engine_finding(r, ENGINE_NAME));
+}
+
 /* Capitals behind one or two small letters or a mixture at the end of a word, as in "jqKEY": nobody writes so, except behind a
  * name ("acmeKEY"); it is a piece of something random. */
 static bool ends_by_chance(struct slice word)

@@ -80,6 +80,7 @@ void text_read_typed(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_pair(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_argument(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_constructor(struct redactor *r, struct reading *t, uint32_t end);
+void text_read_basic(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_beside(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_service(struct redactor *r, struct reading *t, uint32_t end);
 void text_read_person(struct redactor *r, struct reading *t, uint32_t end);

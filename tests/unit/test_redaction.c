@@ -313,6 +313,19 @@ static void a_secret_is_an_argument_or_an_option(void **state)
          "{\"m\":\"password required\"}"});
 }
 
+static void credentials_that_a_program_encodes_go(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"File 'a.py': h = base64.b64encode(b'maja:horselake').decode()\"}",
+         "{\"m\":\"File 'a.py': h = base64.b64encode(b'[redacted:sensitive-name]').decode()\"}"},
+        {"{\"m\":\"btoa(\\\"maja:horselake\\\") Base64.encode64( \\\"maja:q8Zr\\\")\"}",
+         "{\"m\":\"btoa(\\\"[redacted:sensitive-name]\\\") Base64.encode64( \\\"[redacted:sensitive-name]\\\")\"}"},
+        {"{\"m\":\"btoa(\\\"https://h.example/x\\\") btoa(\\\"maja horse: lake\\\") btoa(\\\"horselake\\\") btoa(\\\":horselake\\\") btoa(\\\"maja:x7z\\\")\"}",
+         "{\"m\":\"btoa(\\\"https://h.example/x\\\") btoa(\\\"maja horse: lake\\\") btoa(\\\"horselake\\\") btoa(\\\":horselake\\\") btoa(\\\"maja:x7z\\\")\"}"},
+        {"{\"m\":\"btoa('user:password') btoa(`maja:horselake`) b64encode(f'{user}:{key}') btoa('maja:${PW}')\"}",
+         "{\"m\":\"btoa('user:password') btoa(`maja:horselake`) b64encode(f'{user}:{key}') btoa('maja:${PW}')\"}"});
+}
+
 static void every_text_of_a_list_of_secrets_goes(void **state)
 {
     CHECK_ALL(&standard,
@@ -629,6 +642,7 @@ int main(void)
         cmocka_unit_test(bytes_of_a_key_as_numbers_go),
         cmocka_unit_test(a_short_token_goes_if_letters_and_digits_take_turns_in_it),
         cmocka_unit_test(a_secret_is_an_argument_or_an_option),
+        cmocka_unit_test(credentials_that_a_program_encodes_go),
         cmocka_unit_test(every_text_of_a_list_of_secrets_goes),
         cmocka_unit_test(a_connection_string_goes_as_far_as_it_goes),
         cmocka_unit_test(a_guid_is_the_key_of_something_in_particular_or_an_id),
