@@ -33,8 +33,8 @@ struct verdict {
     enum refusal refusal;
 };
 
-/* Sources embed this as the first member of what they need to know again when the batch is settled. Allocated by fill()
- * with malloc(); settled() takes it over. */
+/* Sources embed this as the first member of what they need to know again when the batch is settled. On the heap, by
+ * fill(); settled() takes it over. */
 struct receipt {
     struct position *positions;        /* to be kept when all up to this batch is settled; may be NULL */
     size_t           position_count;

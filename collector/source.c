@@ -22,6 +22,13 @@ uint32_t cargo_add_origin(struct cargo *c, const struct origin *origin)
     return (uint32_t)c->origin_count++;
 }
 
+void *receipt_new(size_t bytes, struct error *err)
+{
+    void *receipt = calloc(1, bytes);
+    if (receipt == NULL) error_set(err, ERROR_MEMORY, "no memory for a batch");
+    return receipt;
+}
+
 void source_fingerprint(const struct source *s, const char *domain, struct slice bytes, uint8_t out[16])
 {
     uint8_t tag[KEYRING_TAG_BYTES];

@@ -77,6 +77,10 @@ struct source_type {
 
 extern const struct source_type *const source_types[];   /* ended by NULL */
 
+/* The receipt for a batch: so many bytes of zeros, a struct receipt first. Had before anything is read for it, so that what was read
+ * never lacks one. NULL and an error: no memory. */
+MUST_USE void *receipt_new(size_t bytes, struct error *);
+
 /* The name of a stream, keyed, so that it tells nothing: of the source's name and any bytes. */
 void source_stream_id(const struct source *, struct slice bytes, uint8_t id[16]);
 

@@ -388,10 +388,7 @@ static void forget_files(struct source_file *s)
 static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms, struct error *err)
 {
     struct source_file *s = (struct source_file *)source;
-    if (s->spare == NULL && (s->spare = calloc(1, sizeof *s->spare)) == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory for a batch");
-        return SOURCE_FAILED;
-    }
+    if (s->spare == NULL && (s->spare = receipt_new(sizeof *s->spare, err)) == NULL) return SOURCE_FAILED;
     files_sweep(s);
     forget_files(s);
     s->more = false;

@@ -428,11 +428,8 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
         s->current = next_upload(s);
     }
     if (s->current == NULL) return SOURCE_IDLE;
-    struct http_receipt *r = calloc(1, sizeof *r + MOST_PARTS * sizeof r->parts[0]);
-    if (r == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory for a batch");
-        return SOURCE_FAILED;
-    }
+    struct http_receipt *r = receipt_new(sizeof *r + MOST_PARTS * sizeof r->parts[0], err);
+    if (r == NULL) return SOURCE_FAILED;
     while (s->current != NULL && has_room(s, c, r)) {
         frame(s, c, r);
         if (s->current == NULL) s->current = next_upload(s);

@@ -178,8 +178,8 @@ static size_t count_touched(const struct kafka_partitions *p)
 static bool make_receipt(struct source_kafka *k, struct error *err)
 {
     if (k->spare != NULL && k->spare_steps >= k->partitions.count) return true;
-    struct kafka_receipt *r = calloc(1, sizeof *r + k->partitions.count * sizeof *r->steps);
-    if (r == NULL) return error_set(err, ERROR_MEMORY, "no memory for a batch");
+    struct kafka_receipt *r = receipt_new(sizeof *r + k->partitions.count * sizeof *r->steps, err);
+    if (r == NULL) return false;
     free(k->spare);
     k->spare = r;
     k->spare_steps = k->partitions.count;

@@ -143,10 +143,8 @@ static bool has_waited(const struct source_stdin *s)
 
 static enum source_fill fill(struct source_stdin *s, struct cargo *c)
 {
-    if (s->spare == NULL && (s->spare = calloc(1, sizeof *s->spare)) == NULL) {
-        error_set(&s->failure, ERROR_MEMORY, "no memory for a batch");   /* told by the next call */
-        return SOURCE_IDLE;
-    }
+    if (s->spare == NULL && (s->spare = receipt_new(sizeof *s->spare, &s->failure)) == NULL)
+        return SOURCE_IDLE;   /* the next call tells */
     enum fill result = framer_fill(kept.framer, &c->batch, &s->failure);
     kept.ended = result == FILL_END || result == FILL_FAILED;
     if (c->batch.count == 0) return SOURCE_IDLE;
