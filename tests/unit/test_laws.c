@@ -7,13 +7,12 @@
 #include <cmocka.h>
 
 #include "inventing.h"
-#include "redacting.h"
+#include "policies_open.h"
 
 #include <stdlib.h>
 
 #define RECORDS 3000
 
-static struct redacting standard, hbi, keeping;
 static struct invented text, other;
 
 /* Fails, showing both texts from shortly before they differ. */
@@ -392,24 +391,6 @@ static void look_alikes_are_left_alone(void **state)
     }
 }
 
-static int open_all(void **state)
-{
-    (void)state;
-    redacting_open(&standard, "standard", false);
-    redacting_open(&hbi, "hbi", false);
-    redacting_open(&keeping, "standard", true);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    redacting_close(&standard);
-    redacting_close(&hbi);
-    redacting_close(&keeping);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,5 +410,5 @@ int main(void)
         cmocka_unit_test(many_records_in_one_container_are_all_kept),
         cmocka_unit_test(look_alikes_are_left_alone),
     };
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return cmocka_run_group_tests(tests, open_policies, close_policies);
 }

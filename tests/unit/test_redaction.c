@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "redacting.h"
+#include "policies_open.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,6 @@ struct example {
     const char *in, *out;
 };
 
-static struct redacting standard, hbi, keeping;
 
 /* Pseudonyms differ from key to key: "run-K7QM-<26 characters>" becomes "<run>". */
 static void hide_pseudonyms(const char *text, char *out)
@@ -606,24 +605,6 @@ static void a_kept_container_loses_only_what_is_withheld(void **state)
         {"[{\"a\":1},{\"b\":},{\"c\":3}]", "[{\"a\":1},{\"c\":3}]"});
 }
 
-static int open_all(void **state)
-{
-    (void)state;
-    redacting_open(&standard, "standard", false);
-    redacting_open(&hbi, "hbi", false);
-    redacting_open(&keeping, "standard", true);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    redacting_close(&standard);
-    redacting_close(&hbi);
-    redacting_close(&keeping);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -664,5 +645,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_examined_is_withheld),
         cmocka_unit_test(a_kept_container_loses_only_what_is_withheld),
     };
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return cmocka_run_group_tests(tests, open_policies, close_policies);
 }
