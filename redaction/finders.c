@@ -241,14 +241,24 @@ static bool is_base32(char c) { return is_lower(c) || (c >= '2' && c <= '7'); }
 
 typedef unsigned char block16 __attribute__((vector_size(16)));
 
-static bool all_base32(const char *at)
+static block16 load_block(const char *at)
 {
     block16 block;
-    uint64_t halves[2];
     memcpy(&block, at, sizeof block);
-    block16 in = (block16)(block - 'a' < 26) | (block16)(block - '2' < 6);
+    return block;
+}
+
+static bool all_set(block16 in)
+{
+    uint64_t halves[2];
     memcpy(halves, &in, sizeof halves);
     return (halves[0] & halves[1]) == UINT64_MAX;
+}
+
+static bool all_base32(const char *at)
+{
+    block16 block = load_block(at);
+    return all_set((block16)(block - 'a' < 26) | (block16)(block - '2' < 6));
 }
 
 /* Upper case and digits, all of them: examples of keys in base32 are often blurred with digits that base32 lacks. */
@@ -256,12 +266,8 @@ static bool is_upper_run(char c) { return (c >= 'A' && c <= 'Z') || ascii_is_dig
 
 static bool all_upper_run(const char *at)
 {
-    block16 block;
-    uint64_t halves[2];
-    memcpy(&block, at, sizeof block);
-    block16 in = (block16)(block - 'A' < 26) | (block16)(block - '0' < 10);
-    memcpy(halves, &in, sizeof halves);
-    return (halves[0] & halves[1]) == UINT64_MAX;
+    block16 block = load_block(at);
+    return all_set((block16)(block - 'A' < 26) | (block16)(block - '0' < 10));
 }
 
 /* A run of 52 holds one whole block of 16 at every step of 32, so that looking at these blocks is enough. */
