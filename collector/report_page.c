@@ -1,9 +1,9 @@
 #include "report_page.h"
 
-#include "report_priv.h"
 #include "base/timestamp.h"
+#include "report_priv.h"
+#include "text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 static void put_slice(struct page *p, struct slice s)
@@ -15,13 +15,11 @@ void put(struct page *p, const char *markup) { put_slice(p, slice_from(markup));
 
 void put_format(struct page *p, const char *format, ...)
 {
-    char    text[512];
+    char    buffer[FORMATTED_BYTES];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
+    put_slice(p, text_formatted(buffer, format, args));
     va_end(args);
-    CHECK(len >= 0 && (size_t)len < sizeof text);
-    put_slice(p, slice_of(text, (size_t)len));
 }
 
 static const char *escape(char c)

@@ -16,7 +16,7 @@ struct page {
 extern const char report_css[];   /* report.css */
 
 void put(struct page *, const char *markup);
-void put_format(struct page *, const char *format, ...) __attribute__((format(printf, 2, 3)));   /* up to 511 bytes */
+void put_format(struct page *, const char *format, ...) __attribute__((format(printf, 2, 3)));   /* as text_format() */
 void put_text(struct page *, struct slice text);
 void put_path(struct page *, struct slice path);   /* text whose lines may break at its separators */
 void put_number(struct page *, uint64_t);   /* 1,234,567 */

@@ -2,8 +2,6 @@
 
 #include "console.h"
 
-#include <stdarg.h>
-
 void text_add(struct text *t, struct slice bytes)
 {
     if (t->failed || bytes.len == 0) return;
@@ -15,15 +13,20 @@ void text_add(struct text *t, struct slice bytes)
     t->out->len += bytes.len;
 }
 
+struct slice text_formatted(char buffer[FORMATTED_BYTES], const char *format, va_list args)
+{
+    int len = vsnprintf(buffer, FORMATTED_BYTES, format, args);
+    CHECK(len >= 0 && len < FORMATTED_BYTES);
+    return slice_of(buffer, (size_t)len);
+}
+
 void text_format(struct text *t, const char *format, ...)
 {
-    char    text[512];
+    char    buffer[FORMATTED_BYTES];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
+    text_add(t, text_formatted(buffer, format, args));
     va_end(args);
-    CHECK(len >= 0 && (size_t)len < sizeof text);
-    text_add(t, slice_of(text, (size_t)len));
 }
 
 /* The length of what the text begins with that can stay as it is. */

@@ -8,13 +8,21 @@
 #include "base/slice.h"
 #include "sinks/encode.h"
 
+#include <stdarg.h>
+
 struct text {
     struct encoded *out;
     bool            failed;
 };
 
 void text_add(struct text *, struct slice);
+
+#define FORMATTED_BYTES 512   /* for what is formatted at once, and its NUL: CHECKed */
+
 void text_format(struct text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same into a buffer, of which the slice is a part: for those who add to something else. */
+struct slice text_formatted(char buffer[FORMATTED_BYTES], const char *format, va_list) __attribute__((format(printf, 2, 0)));
 
 /* As a JSON string, quotes included; each byte that is no UTF-8 becomes U+FFFD. */
 void text_add_json(struct text *, struct slice);
