@@ -134,8 +134,9 @@ ALWAYS_INLINE size_t write_tokens(uint32_t *offsets, unsigned char *kinds, __m51
     return n;
 }
 
-ALWAYS_INLINE struct word_tokens index_word(struct word_state *s, __m512i v)
+ALWAYS_INLINE size_t index_word(struct word_state *s, struct slice text, size_t base, uint32_t *offsets, unsigned char *kinds)
 {
+    const __m512i v = load(text, base);
     uint64_t high = _mm512_movepi8_mask(v);
     __m512i classed = _mm512_maskz_permutex2var_epi8(~high, _mm512_load_si512(classes), v,
                                                      _mm512_load_si512(classes + 64));
@@ -149,32 +150,14 @@ ALWAYS_INLINE struct word_tokens index_word(struct word_state *s, __m512i v)
         check_escapes(s, t.escaped, in_class(classed, LETTER), _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('u')),
                       in_class(classed, HEX));
     s->high |= high;
-    return t;
+    return write_tokens(offsets, kinds, v, (uint32_t)base, t);
 }
 
 /* --- The kernel --------------------------------------------------------------------------------------------------- */
 
-static void index_avx512(struct index *ix, struct slice text)
+ALWAYS_INLINE struct bracket_masks find_brackets(struct slice text, size_t base)
 {
-    struct word_state s = WORD_STATE_INIT;
-    uint32_t *offsets = ix->offsets;
-    unsigned char *kinds = ix->kinds;
-    size_t count = 0;
-    for (size_t base = 0; base < text.len; base += WORD) {
-        __m512i v = load(text, base);
-        count += write_tokens(offsets + count, kinds + count, v, (uint32_t)base, index_word(&s, v));
-    }
-    if (!is_sound(&s) || (s.high != 0 && !is_utf8(text))) {
-        index_scalar(ix, text);
-        return;
-    }
-    ix->fault = PARSE_OK;
-    index_finish(ix, count, text.len);
-}
-
-ALWAYS_INLINE struct bracket_masks find_brackets(__m512i v)
-{
-    __m512i square_as_curly = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
+    const __m512i v = load(text, base), square_as_curly = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
     return (struct bracket_masks){
         .quote = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
         .backslash = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')),
@@ -183,14 +166,6 @@ ALWAYS_INLINE struct bracket_masks find_brackets(__m512i v)
     };
 }
 
-static size_t balance_avx512(struct balance *b, struct slice text, uint32_t floor)
-{
-    struct balance state = *b;
-    size_t base = 0, passed = 0;
-    for (bool stopped = false; !stopped && base < text.len; base += passed)
-        stopped = balance_word(&state, find_brackets(load(text, base)), text, base, floor, &passed);
-    *b = state;
-    return base;
-}
+#include "parser/index_loop.h"
 
-const struct index_kernel index_kernel_avx512 = {"avx512", supported, index_avx512, balance_avx512};
+const struct index_kernel index_kernel_avx512 = {"avx512", supported, index_words, balance_words};

@@ -157,8 +157,9 @@ ALWAYS_INLINE size_t write_tokens(uint32_t *offsets, unsigned char *kinds, const
     return n;
 }
 
-ALWAYS_INLINE struct word_tokens index_word(struct word_state *s, struct word w)
+ALWAYS_INLINE size_t index_word(struct word_state *s, struct slice text, size_t base, uint32_t *offsets, unsigned char *kinds)
 {
+    struct word w = load(text, base);
     struct word classed = both_halves(w, by_high, by_low), more = both_halves(w, more_by_high, more_by_low);
     struct word_classes c = {
         .quote = equal_to(w, '"'), .backslash = equal_to(w, '\\'), .control = below_0x20(w),
@@ -170,42 +171,18 @@ ALWAYS_INLINE struct word_tokens index_word(struct word_state *s, struct word w)
         check_escapes(s, t.escaped, in_class(more, LETTER), equal_to(w, 'u'), in_class(more, HEX));
     uint8x16_t any = vorrq_u8(vorrq_u8(w.part[0], w.part[1]), vorrq_u8(w.part[2], w.part[3]));
     s->high |= vmaxvq_u8(any) & 0x80;
-    return t;
+    return write_tokens(offsets, kinds, text.data, base, t);
 }
 
 /* --- The kernel --------------------------------------------------------------------------------------------------- */
 
-static void index_neon(struct index *ix, struct slice text)
+ALWAYS_INLINE struct bracket_masks find_brackets(struct slice text, size_t base)
 {
-    struct word_state s = WORD_STATE_INIT;
-    uint32_t *offsets = ix->offsets;
-    unsigned char *kinds = ix->kinds;
-    size_t count = 0;
-    for (size_t base = 0; base < text.len; base += WORD)
-        count += write_tokens(offsets + count, kinds + count, text.data, base, index_word(&s, load(text, base)));
-    if (!is_sound(&s) || (s.high != 0 && !is_utf8(text))) {
-        index_scalar(ix, text);
-        return;
-    }
-    ix->fault = PARSE_OK;
-    index_finish(ix, count, text.len);
-}
-
-ALWAYS_INLINE struct bracket_masks find_brackets(struct word w)
-{
-    struct word f = folded(w);
+    struct word w = load(text, base), f = folded(w);
     return (struct bracket_masks){
         .quote = equal_to(w, '"'), .backslash = equal_to(w, '\\'), .open = equal_to(f, '{'), .close = equal_to(f, '}')};
 }
 
-static size_t balance_neon(struct balance *b, struct slice text, uint32_t floor)
-{
-    struct balance state = *b;
-    size_t base = 0, passed = 0;
-    for (bool stopped = false; !stopped && base < text.len; base += passed)
-        stopped = balance_word(&state, find_brackets(load(text, base)), text, base, floor, &passed);
-    *b = state;
-    return base;
-}
+#include "parser/index_loop.h"
 
-const struct index_kernel index_kernel_neon = {"neon", supported, index_neon, balance_neon};
+const struct index_kernel index_kernel_neon = {"neon", supported, index_words, balance_words};
