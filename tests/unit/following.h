@@ -282,4 +282,22 @@ static inline void pack(const struct world *w, const char *name)
     unlink(path_of(w, name));
 }
 
+/* "<number> of these lines." for each number. */
+static inline void put_lines(const char *name, unsigned from, unsigned to)
+{
+    char line[64];
+    for (unsigned i = from; i <= to; i++) {
+        snprintf(line, sizeof line, "%u of these lines.\n", i);
+        puts_to(&world, name, line);
+    }
+}
+
+static inline void expect_once(unsigned from, unsigned to)
+{
+    for (unsigned i = from; i <= to; i++)
+        if (world.seen[i].times != 1) fail_msg("line %u was seen %u times", i, world.seen[i].times);
+}
+
+static inline uint64_t lost_bytes(void) { return atomic_load(&world.source->counters.lost_bytes); }
+
 #endif
