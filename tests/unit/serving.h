@@ -19,6 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define GET "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST(path, body) "POST " path " HTTP/1.1\r\nHost: a\r\nContent-Length: " body
+#define LATER POST("/later", "2\r\n\r\nhi")
+
 #define LONG_BYTES (32u << 20)
 #define HELD_MAX 64
 #define PATIENCE_MS 120000  /* only a test that fails waits for so long */

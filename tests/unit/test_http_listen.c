@@ -145,9 +145,9 @@ static void a_socket_in_the_file_system_is_served_and_removed(void **state)
     assert_int_equal(http_server_port(s.server, 0), 0);
     assert_true(http_server_port(s.server, 1) > 0);
     int first = connect_path(&p), second = connect_path(&p);
-    send_text(first, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    send_text(first, GET);
     expect_response(first, 200, "hello");
-    send_text(second, "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    send_text(second, LATER);
     EVENTUALLY(held(&s) == 1);
     close(second);
     EVENTUALLY(COUNTER(&s, connections_active) == 1);   /* unlike over TCP, it is known that nobody reads any more */

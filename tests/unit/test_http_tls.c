@@ -13,7 +13,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#define GET "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 /* --- Certificates, made here so that none ever expires ---------------------------------------------------------------- */
 
