@@ -54,7 +54,7 @@ static bool start(struct run *r, struct error *err)
     bool listens = r->config->admin.listen != NULL;
     open_files_check(r->config);
     if ((r->stream = stream_open(r->config, err)) == NULL) return false;
-    if (r->asked > 0) stream_only_finish(r->stream, r->config->run.drain_ms);
+    if (r->asked > 0) stream_tell_to_stop(r->stream, r->config->run.drain_ms, true);
     if (listens && (r->admin = admin_open(&r->config->admin, err)) == NULL) return false;   /* before anything is read */
     return stream_start(r->stream, err) && (!listens || admin_start(r->admin, r->stream, err));
 }
@@ -160,6 +160,7 @@ static bool reload(struct run *r)
     struct config *fresh = config_load(r->path, &err);
     bool           same = fresh != NULL && config_same_flow(r->config, fresh);
     if (fresh != NULL && !same && confinement_covers(r->confinement, fresh, &err) && stream_check(fresh, &err)) {
+        stream_tell_to_stop(r->stream, r->config->run.drain_ms, false);
         log_line(LOG_INFO, "run", "the configuration has changed: starting again with the new one");
         return replace(r, fresh);
     }
@@ -173,6 +174,7 @@ static void stop_as_told(struct run *r)
 {
     r->asked = 1;
     supervisor_tell("STOPPING=1");
+    stream_tell_to_stop(r->stream, r->config->run.drain_ms, true);   /* so that it is true when it is told */
     log_line(LOG_INFO, "run", "stopping");
     stop_in_order(r);
 }

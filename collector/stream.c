@@ -316,20 +316,17 @@ bool stream_renew_policy(struct stream *s, const struct config *config, struct e
 
 void stream_hurry(struct stream *s) { atomic_store(&s->hurry, true); }
 
-static void tell_to_stop(struct stream *s, uint64_t deadline, bool ends)
+void stream_tell_to_stop(struct stream *s, uint64_t drain_ms, bool ends)
 {
-    atomic_store(&s->finish_until_ms, deadline);
+    atomic_store(&s->finish_until_ms, clock_monotonic_ms() + drain_ms);
     for (size_t i = 0; i < s->config->source_count; i++) {
         atomic_store(&s->config->sources[i]->ending, ends);
         atomic_store(&s->config->sources[i]->stopping, true);
     }
 }
 
-void stream_only_finish(struct stream *s, uint64_t drain_ms) { tell_to_stop(s, clock_monotonic_ms() + drain_ms, true); }
-
-static void stop_sources(struct stream *s, uint64_t deadline, bool ends)
+static void stop_sources(struct stream *s)
 {
-    tell_to_stop(s, deadline, ends);
     for (size_t i = 0; i < s->config->source_count; i++) {
         struct source *source = s->config->sources[i];
         if (s->runners[i].started && source->type->wake != NULL) source->type->wake(source);
@@ -342,7 +339,8 @@ uint64_t stream_stop(struct stream *s, uint64_t drain_ms, bool ends)
 {
     uint64_t deadline = clock_monotonic_ms() + drain_ms;
     atomic_store(&s->ready, false);
-    stop_sources(s, deadline, ends);
+    stream_tell_to_stop(s, drain_ms, ends);
+    stop_sources(s);
     queue_close(&s->work);
     while (!all_is_settled(s, deadline) && clock_monotonic_ms() < deadline && !atomic_load(&s->hurry)) continue;
     ledger_abort(s->ledger);

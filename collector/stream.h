@@ -26,8 +26,9 @@ MUST_USE bool stream_check(const struct config *, struct error *);
 MUST_USE struct stream *stream_open(struct config *, struct error *);
 MUST_USE bool stream_start(struct stream *, struct error *);
 
-/* Before stream_start(): sources only read to its end what another flow left half read. stream_stop() is to follow. */
-void stream_only_finish(struct stream *, uint64_t drain_ms);
+/* Sources take nothing new from now on; stream_stop() is to follow, which means the same by its arguments. Before stream_start()
+ * they only read to its end what another stream left half read. */
+void stream_tell_to_stop(struct stream *, uint64_t drain_ms, bool ends);
 
 /* All sources have ended and all is settled: nothing will happen any more. */
 bool stream_is_over(struct stream *);
