@@ -11,9 +11,10 @@ from judge import ROOT
 from outcome import LeftOut, Outcome, part
 
 HOURS = 3600
+THREADS = f"second_deadlock_stack=1 suppressions={ROOT}/tests/tsan/suppressions"
 # Minutes of nothing but waiting or of one loop: a tool that makes them fifty times slower finds nothing more there.
-SLOW = {"test_store_damage", "test_source_file_model", "test_source_blob", "test_kafka_source", "test_kafka_sink", "test_kafka_transactions",
-        "test_kafka_feed", "test_seal", "test_under_fire", "test_allocation", "test_sandbox"}
+SLOW = {"test_store_damage", "test_source_file_model", "test_source_blob", "test_seal", "test_under_fire", "test_allocation", "test_sandbox"}
+WITH_BROKERS = {"test_kafka_source", "test_kafka_sink", "test_kafka_transactions", "test_kafka_feed"}   # those of several threads each
 
 
 def built(preset, *targets):
@@ -23,8 +24,8 @@ def built(preset, *targets):
     return ROOT / "build" / preset / "tests"
 
 
-def programs(folder):
-    return sorted(path for path in folder.glob("test_*") if os.access(path, os.X_OK) and path.is_file() and path.name not in SLOW)
+def programs(folder, left_out):
+    return sorted(path for path in folder.glob("test_*") if os.access(path, os.X_OK) and path.is_file() and path.name not in left_out)
 
 
 def tried(commands, environment=None):
@@ -43,9 +44,9 @@ def tried(commands, environment=None):
     return Outcome(ran, {"programs": f"{ran - len(red)} of {ran} clean"}, red)
 
 
-def chosen(folder, context):
+def chosen(folder, context, left_out):
     """A sample has a few of them."""
-    found = programs(folder)
+    found = programs(folder, left_out)
     return found[::max(1, len(found) // context.amount(4, len(found)))]
 
 
@@ -66,14 +67,13 @@ def valgrind(context):
     if shutil.which("valgrind") is None:
         raise LeftOut("no valgrind")
     tool = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite", "--track-fds=no"]
-    return tried((program.name, [*tool, program]) for program in chosen(built("release"), context))
+    return tried((program.name, [*tool, program]) for program in chosen(built("release"), context, SLOW | WITH_BROKERS))
 
 
 @part("threads")
 def threads(context):
-    """librdkafka does not stand ThreadSanitizer: its tests are left out."""
-    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"}
-    return tried(((program.name, [program]) for program in chosen(built("tsan"), context)), environment)
+    environment = {**os.environ, "TSAN_OPTIONS": f"halt_on_error=1 {THREADS}"}
+    return tried(((program.name, [program]) for program in chosen(built("tsan"), context, SLOW)), environment)
 
 
 REPORT = re.compile(rb"(?:WARNING|ERROR): \w+Sanitizer: .*|runtime error: .*")
@@ -94,7 +94,7 @@ def suite(preset, context):
     results, files = context.folder / f"{preset}.xml", context.folder / f"{preset}-files"
     has_xdist = subprocess.run([sys.executable, "-c", "import xdist"], capture_output=True, check=False).returncode == 0
     environment = {**os.environ, "LETHE_BINARY": str(binary), "LETHE_SANITIZE": SANITIZERS[preset], "PYTHONDONTWRITEBYTECODE": "1",
-                   "TSAN_OPTIONS": "second_deadlock_stack=1"}
+                   "TSAN_OPTIONS": THREADS}
     subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(SIDE_BY_SIDE if has_xdist else []),
                     *([] if context.scale > 0 else ["-k", SAMPLE]), f"--junitxml={results}", f"--basetemp={files}", "tests/scenario"],
                    cwd=ROOT, env=environment, capture_output=True, timeout=4 * HOURS, check=False)
