@@ -475,6 +475,9 @@ static void environment_variables_keep_their_names(void **state)
         {"{\"env\":[{\"name\":\"A_B\",\"value\":\"v1\"},{\"name\":\"PATH\",\"value\":\"/bin\"}]}",
          "{\"env\":[{\"name\":\"A_B\",\"value\":\"[redacted:environment]\"},{\"name\":\"PATH\",\"value\":\"/bin\"}]}"},
         {"{\"env\":[\"A_B=v1\",\"PATH=/bin\"]}", "{\"env\":[\"A_B=[redacted:environment]\",\"PATH=/bin\"]}"},
+        {"{\"environment\":[\"north\",\"south\"]}", "{\"environment\":[\"north\",\"south\"]}"},
+        {"{\"name\":\"COLOUR\",\"value\":\"north\",\"next\":{\"name\":\"colour\",\"value\":\"north\"}}",
+         "{\"name\":\"COLOUR\",\"value\":\"[redacted:environment]\",\"next\":{\"name\":\"colour\",\"value\":\"north\"}}"},
         {"{\"environment\":{\"name\":\"fraud-env\",\"version\":\"3\"}}", "{\"environment\":{\"name\":\"fraud-env\",\"version\":\"3\"}}"},
         {"{\"m\":\"env {'A_B': 'v1', 'PATH': '/bin'}\"}", "{\"m\":\"env {'A_B': '[redacted:environment]', 'PATH': '/bin'}\"}"},
         {"{\"m\":\"export A_B=v1\\nexport C_D=v2\"}", "{\"m\":\"export A_B=[redacted:environment]\\nexport C_D=[redacted:environment]\"}"},
@@ -497,7 +500,13 @@ static void a_removed_value_is_removed_from_the_rest_of_the_record(void **state)
         {"{\"password\":\"Tr0ub4dor&3x\",\"m\":\"bad Tr0ub4dor&3x\",\"k\":{\"Tr0ub4dor&3x\":1}}",
          "{\"password\":\"[redacted:sensitive-name]\",\"m\":\"bad [redacted:sensitive-name]\",\"k\":{\"[redacted:sensitive-name]\":1}}"},
         {"{\"environmentVariables\":{\"MODE\":\"production\"},\"m\":\"production\"}",
-         "{\"environmentVariables\":{\"MODE\":\"[redacted:environment]\"},\"m\":\"production\"}"});
+         "{\"environmentVariables\":{\"MODE\":\"[redacted:environment]\"},\"m\":\"production\"}"},
+        {"{\"password\":\"horsebattery\",\"m\":\"so horsebattery it is\"}",
+         "{\"password\":\"[redacted:sensitive-name]\",\"m\":\"so [redacted:sensitive-name] it is\"}"},
+        {"{\"runId\":\"production\",\"m\":\"in production\"}", "{\"runId\":\"<run>\",\"m\":\"in production\"}"},   /* a word */
+        {"{\"runId\":\"production1\",\"m\":\"in production1\"}", "{\"runId\":\"<run>\",\"m\":\"in <run>\"}"},
+        {"{\"runId\":\"of-production\",\"m\":\"in of-production\"}", "{\"runId\":\"<run>\",\"m\":\"in <run>\"}"},
+        {"{\"runId\":\"of_production\",\"m\":\"in of_production\"}", "{\"runId\":\"<run>\",\"m\":\"in <run>\"}"});
 }
 
 /* A name that is its own password would tell it; other words that are as short are left alone. */

@@ -264,6 +264,36 @@ static void withheld_records_are_kept_sealed_whoever_withheld_them(void **state)
     working_close(&w);
 }
 
+/* As the lines of the file write it. */
+static void write_second(char text[32])
+{
+    time_t    now = time(NULL);
+    struct tm utc;
+    assert_true(gmtime_r(&now, &utc) != NULL && strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc) > 0);
+}
+
+static void a_sealed_record_says_when_it_was_withheld(void **state)
+{
+    struct working w;
+    char           line[4096], before[32], after[32];
+    (void)state;
+    make_seal_key();
+    unlink("sealed");
+    working_open(&w, (struct working_options){.sealed = "sealed", .seal_key = "seal.pem.pub"});
+    send_text(&w, "{\"b\":\n");
+    write_second(before);
+    run_told(&w);
+    write_second(after);
+    working_close(&w);
+    FILE *f = fopen("sealed", "r");
+    assert_true(f != NULL && fgets(line, sizeof line, f) != NULL);
+    fclose(f);
+    const char *said = strstr(line, "\"time\":\"");
+    assert_non_null(said);
+    said += strlen("\"time\":\"");
+    assert_true(strncmp(before, said, strlen(before)) <= 0 && strncmp(said, after, strlen(after)) <= 0);
+}
+
 static void where_nothing_is_withheld_no_file_is_made(void **state)
 {
     struct working w;
@@ -451,6 +481,7 @@ int main(void)
         cmocka_unit_test(every_one_of_many_verdicts_is_told_in_order),
         cmocka_unit_test(a_sender_of_clean_records_hears_of_no_verdict),
         cmocka_unit_test(withheld_records_are_kept_sealed_whoever_withheld_them),
+        cmocka_unit_test(a_sealed_record_says_when_it_was_withheld),
         cmocka_unit_test(where_nothing_is_withheld_no_file_is_made),
         cmocka_unit_test(what_cannot_be_kept_is_told_once_counted_and_goes_nowhere),
         cmocka_unit_test(many_withheld_records_are_told_in_few_lines),

@@ -200,6 +200,12 @@ static void in_any_list_what_is_spelt_like_a_variable_with_its_value_is_one(void
                "{\"argv\":[\"MODE_Y north9\",\"MODE_Y\",\"Mode=north9\",\"A=north9\",\"9AB=north9\",\"=north9\"]}"});
 }
 
+static void a_list_of_names_of_headers_is_no_list_of_headers(void **state)
+{
+    CHECK_ALL(&standard, {"{\"h\":[\"Cookie\",\"zebra\"]}", "{\"h\":[\"Cookie\",\"[redacted:sensitive-name]\"]}"},
+              {"{\"h\":[\"Host\",\"Cookie\",\"zebra\"]}", "{\"h\":[\"Host\",\"Cookie\",\"zebra\"]}"});
+}
+
 static void an_environment_may_have_empty_elements_and_odd_names(void **state)
 {
     CHECK_ALL(&standard, {"{\"env\":[\"A_B=1x\",\"\",\"{\",\"[\",\"=\",\"plain\"]}", "{\"env\":[\"A_B=[redacted:environment]\",\"\",\"{\",\"[\",\"=\",\"plain\"]}"},
@@ -625,6 +631,7 @@ int main(void)
         cmocka_unit_test(json_in_a_string_without_escapes_is_json_all_the_same),
         cmocka_unit_test(blanks_hide_nothing_and_are_nothing),
         cmocka_unit_test(in_any_list_what_is_spelt_like_a_variable_with_its_value_is_one),
+        cmocka_unit_test(a_list_of_names_of_headers_is_no_list_of_headers),
         cmocka_unit_test(an_environment_may_have_empty_elements_and_odd_names),
         cmocka_unit_test(long_numbers_are_read_with_or_without_a_fraction),
         cmocka_unit_test(a_secret_far_inside_an_encoded_text_is_cut_out_where_it_stands),
