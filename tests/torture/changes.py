@@ -22,7 +22,7 @@ class Change(typing.NamedTuple):
     what: str      # in words
 
     def place(self):
-        return f"{self.line + 1}:{self.column} {self.what}"
+        return f"{self.file}:{self.line + 1}:{self.column} {self.what}"
 
     def told(self):
         return f"{self.file}:{self.line + 1}: {self.what}: {(ROOT / self.file).read_text().splitlines()[self.line].strip()}"
