@@ -520,6 +520,8 @@ static void a_user_who_is_his_password_goes_with_it(void **state)
         {"{\"m\":\"redys://redys:redys@h.example\"}",
          "{\"m\":\"redys://[redacted:url-password]:[redacted:url-password]@h.example\"}"},
         {"{\"m\":\"redys://:redys@h.example\"}", "{\"m\":\"redys://:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"nats%3A%2F%2Flakes%3Alakes%40h.example\"}",
+         "{\"m\":\"nats%3A%2F%2F[redacted:url-password]%3A[redacted:url-password]%40h.example\"}"},
         {"{\"m\":\"nats://lakes-and-horses7:lakes-and-horses7@h.example\"}",
          "{\"m\":\"nats://[redacted:url-password]:[redacted:url-password]@h.example\"}"},
         {"{\"m\":\"nats://[redacted:url-password]@h.example\"}",
