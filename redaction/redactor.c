@@ -342,7 +342,7 @@ static uint32_t behind_marker(const struct redactor *r, struct slice text, uint3
     size_t marker = plan_marker_at_start(r->plan, slice_sub(text, from - before, text.len));
     if (marker == 0) return from;
     uint32_t end = from - before + (uint32_t)marker;
-    return end < text.len && text.data[end] == ':' ? end + 1 : end;
+    return end + slice_begins_nocase(slice_sub(text, end, text.len), SLICE(":"));
 }
 
 /* Formats that no literal announces, found in the whole buffer at once: the separators are in none of their alphabets. */
@@ -567,7 +567,7 @@ const struct clean_batch *redact_batch(struct redactor *r, const struct batch *b
     for (size_t i = 0; i < r->order_count; i++) finish_record(r->lanes[r->order[i].lane], r->order[i].job);
     bool starved = lane_starved(r);
     for (size_t i = 1; i < r->lane_count; i++) starved |= lane_starved(r->lanes[i]);
-    r->out.starved = starved && r->out.withheld_count > 0;
+    r->out.starved = starved;
     for (size_t i = 0; i < r->out.withheld_count; i++) r->withheld[i].raw = r->raw[i].bytes.len > 0 ? &r->raw[i] : NULL;
     r->out.records = r->records;
     r->out.withheld = r->withheld;
