@@ -369,6 +369,7 @@ void group_serve(struct source_kafka *k)
     uint64_t now = clock_monotonic_ms();
     if (now - k->tick_ms < TICK_MS) return;
     k->tick_ms = now;
+    kafka_client_probe(&k->client, k->rk);
     commit(k, NULL);
     update_gauges(k);
 }

@@ -144,6 +144,34 @@ bool kafka_client_trouble(struct kafka_client *c, char *text, size_t size)
     return there;
 }
 
+/* --- Whether any broker is there ----------------------------------------------------------------------------------------- */
+
+#define DOUBT_MS       3000    /* from a lost connection until brokers are asked for */
+#define PROBE_AGAIN_MS 60000   /* when it is known that there is none */
+#define PROBE_WAIT_MS  1000
+
+/* With the lock: trouble with connections was told, which need not be found out. */
+static void note_told(struct kafka_client *c) { c->probe_ms = clock_monotonic_ms() + PROBE_AGAIN_MS; }
+
+void kafka_client_probe(struct kafka_client *c, rd_kafka_t *rk)
+{
+    const struct rd_kafka_metadata *found = NULL;
+    pthread_mutex_lock(&c->lock);
+    bool due = c->probe_ms > 0 && clock_monotonic_ms() >= c->probe_ms;
+    if (due) c->probe_ms = 0;
+    pthread_mutex_unlock(&c->lock);
+    if (!due) return;
+    rd_kafka_resp_err_t error = rd_kafka_metadata(rk, 0, NULL, &found, PROBE_WAIT_MS);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_metadata_destroy(found);
+        return;
+    }
+    pthread_mutex_lock(&c->lock);
+    note_told(c);
+    set_trouble(c, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, NULL, c->reason);
+    pthread_mutex_unlock(&c->lock);
+}
+
 /* --- Callbacks -------------------------------------------------------------------------------------------------------- */
 
 /* Has librdkafka ask for another token in ten seconds; else it would take the refused one until that is old. It says so as one
@@ -187,6 +215,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     rd_kafka_resp_err_t  error = (rd_kafka_resp_err_t)code;
     if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION && c->settings->entra) renew_refused_token(c, rk);
     pthread_mutex_lock(&c->lock);
+    if (error != RD_KAFKA_RESP_ERR__TRANSPORT) note_told(c);
+    else if (c->probe_ms == 0) c->probe_ms = clock_monotonic_ms() + DOUBT_MS;
     if (error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__SSL) note_end(c, error, reason);
     else if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) set_trouble(c, error, NULL, c->reason);
     else if (error == RD_KAFKA_RESP_ERR__RESOLVE) set_trouble(c, error, NULL, reason);

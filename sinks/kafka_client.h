@@ -6,7 +6,8 @@
  *
  * What librdkafka says in its log and of its connections is told in our words, rate limited, and never with a byte of a
  * message or a secret; what a broker says when it refuses credentials is left out altogether.
- * Thread: kafka_client_trouble() and the functions for setting up: the owner's. librdkafka's threads call back into here. */
+ * Thread: kafka_client_trouble(), kafka_client_probe() and the functions for setting up: the owner's. librdkafka's threads call
+ * back into here. */
 #ifndef LETHE_SINKS_KAFKA_CLIENT_H
 #define LETHE_SINKS_KAFKA_CLIENT_H
 
@@ -92,6 +93,7 @@ struct kafka_client {
     const char      *distrust;              /* why a certificate was refused last; static */
     char             trouble[512];          /* not yet fetched by kafka_client_trouble() */
     bool             token_refused;         /* since the last one was given */
+    uint64_t         probe_ms;              /* when kafka_client_probe() is to ask; 0: nothing gives reason to */
     struct log_limit log_limit, token_limit;
 };
 
@@ -122,6 +124,11 @@ static inline void *kafka_owner(rd_kafka_t *rk) { return ((struct kafka_client *
 
 /* Remembers a failure, for kafka_client_trouble(), as "topic 'x': not there". `what` may be NULL. */
 void kafka_client_failed(struct kafka_client *, rd_kafka_resp_err_t, const char *what);
+
+/* librdkafka says it once when all brokers are down, and finds that out by counting: when the coordinator of a group was not
+ * known as the last connections broke, it counts wrong (2.0.2) and says nothing. So whoever lost a connection and heard no more
+ * asks after a while whether there is any broker. To be called about every second; waits up to a second when there is none. */
+void kafka_client_probe(struct kafka_client *, rd_kafka_t *);
 
 /* The latest failure since the last call, as one line. False: none. */
 bool kafka_client_trouble(struct kafka_client *, char *text, size_t size);

@@ -317,6 +317,38 @@ static void brokers_that_go_away_are_told_and_cost_nothing(void **state)
     cluster_close(&c);
 }
 
+/* The coordinator's broker goes first, and no other is found until the last one goes, too. */
+static void brokers_that_go_away_one_after_the_other_are_told(void **state)
+{
+    (void)state;
+    struct kafka_cluster c;
+    struct reading       r;
+    enum { COORDINATOR = 2, LEADER = 1, FIND_COORDINATOR = 10, ANSWERS = 30, ENOUGH = 3 };
+    size_t               unused = ANSWERS;
+    cluster_open(&c, 2);
+    cluster_topic(&c, "down", 1);
+    rd_kafka_mock_partition_set_leader(c.mock, "down", 0, LEADER);
+    rd_kafka_mock_coordinator_set(c.mock, "group", "g", COORDINATOR);
+    write_numbers(&c, "down", 1, 0, 100);
+    reading_start(&r, &c, "down", "g");
+    read_documents(&r, 100, true, see_nothing, NULL);
+    for (int i = 0; i < ANSWERS; i++)
+        rd_kafka_mock_broker_push_request_error_rtts(c.mock, LEADER, FIND_COORDINATOR, 1, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+                                                     0);
+    rd_kafka_mock_broker_set_down(c.mock, COORDINATOR);
+    uint64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
+    while (unused > ANSWERS - ENOUGH && clock_monotonic_ms() < deadline) {
+        reading_fill(&r, 20);
+        rd_kafka_mock_broker_error_stack_cnt(c.mock, LEADER, FIND_COORDINATOR, &unused);
+    }
+    assert_true(unused <= ANSWERS - ENOUGH);
+    rd_kafka_mock_broker_set_down(c.mock, LEADER);
+    await_trouble(&r, "no broker can be reached: check brokers, security and the network");
+    rd_kafka_mock_broker_set_up(c.mock, -1);
+    reading_close(&r);
+    cluster_close(&c);
+}
+
 static bool is_long(void)
 {
     const char *wish = getenv("LETHE_LONG");
@@ -537,6 +569,7 @@ int main(void)
         cmocka_unit_test(two_of_a_group_share_partitions_and_nothing_is_missing),
         cmocka_unit_test(without_a_cargo_the_group_goes_on_and_a_late_settlement_commits_nothing),
         cmocka_unit_test(brokers_that_go_away_are_told_and_cost_nothing),
+        cmocka_unit_test(brokers_that_go_away_one_after_the_other_are_told),
         cmocka_unit_test(nothing_is_missing_while_leaders_move),
         cmocka_unit_test(a_topic_that_is_missing_is_told_once_and_read_when_it_is_there),
         cmocka_unit_test(commits_that_fail_are_tried_again),
