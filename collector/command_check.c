@@ -1,6 +1,7 @@
 /* lethe check: reads configuration, policy and key as a run would, tries every rule on its own examples, and says what the
  * run would do. Touches no network and starts nothing. */
 #include "commands.h"
+#include "policies.h"
 #include "stream.h"
 
 #include <string.h>
@@ -19,8 +20,10 @@ static int check_config(const char *path)
 {
     struct mistakes mistakes = {0};
     struct config  *config = config_read(path, &mistakes);
-    bool            sound = config != NULL && stream_check(config, mistake(&mistakes));
+    struct error    found = {0};
+    bool            sound = config != NULL && stream_check(config, &found);
     if (sound) config_describe(config, stdout);
+    else if (config != NULL) policies_find_mistakes(config, &found, &mistakes);
     config_free(config);
     return sound ? EXIT_DONE : command_refused(&mistakes);
 }

@@ -84,3 +84,39 @@ struct policies *policies_load(const struct config *c, bool make, struct error *
     policies_release(p);
     return NULL;
 }
+
+/* --- What is wrong -------------------------------------------------------------------------------------------------------- */
+
+/* Whether an earlier use of a policy has the same name: the run's, sources', rules'. */
+static bool is_met(const char **names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+static size_t name_policies(const struct config *c, const char **names)
+{
+    size_t count = 0;
+    names[count++] = c->run.policy;
+    for (size_t i = 0; i < c->source_count; i++)
+        if (c->sources[i]->policy != NULL && !is_met(names, count, c->sources[i]->policy)) names[count++] = c->sources[i]->policy;
+    for (size_t i = 0; i < c->policy_rule_count; i++)
+        if (!is_met(names, count, c->policy_rules[i].policy)) names[count++] = c->policy_rules[i].policy;
+    return count;
+}
+
+void policies_find_mistakes(const struct config *c, const struct error *found, struct mistakes *m)
+{
+    const char    **names = calloc(1 + c->source_count + c->policy_rule_count, sizeof *names);
+    struct keyring *keys = load_keys(c, false, mistake(m));
+    struct seal_key seal;
+    CHECK(names != NULL);
+    if (keys == NULL) keys = keyring_ephemeral(mistake(m));
+    size_t count = keys != NULL ? name_policies(c, names) : 0;
+    for (size_t i = 0; i < count; i++) plan_free(plan_new(names[i], keys, mistake(m)));
+    if (c->sealed.path != NULL) (void)!seal_key_load(c->sealed.key_file, &seal, mistake(m));
+    if (mistakes_count(m) == 0) *mistake(m) = *found;
+    keyring_free(keys);
+    free(names);
+}

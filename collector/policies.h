@@ -25,6 +25,10 @@ struct policies {
 /* With `make`, a key file that is missing is made in the store; without, nothing is changed. One holder. NULL: something
  * cannot be read. */
 MUST_USE struct policies *policies_load(const struct config *, bool make, struct error *);
+
+/* Once they could not be loaded: what is wrong with keys and with each policy on its own, all of it; `found` if it is none of that. */
+void policies_find_mistakes(const struct config *, const struct error *found, struct mistakes *);
+
 struct policies *policies_hold(struct policies *);
 void policies_release(struct policies *);   /* may be NULL */
 

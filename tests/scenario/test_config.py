@@ -147,3 +147,15 @@ def test_of_very_many_mistakes_twenty_are_told_and_the_rest_counted(lethe):
     assert done.returncode == 2 and len(told) == 21 and "lethe: 3 more mistakes are not shown" in done.stderr.decode()
     done = check(lethe, GOOD + "".join(f"unknown_{n}: 1\n" for n in range(20)))
     assert len(places(done.stderr)) == 20 and "more mistakes" not in done.stderr.decode()
+
+
+def test_mistakes_of_keys_and_of_every_policy_are_all_told(lethe):
+    (lethe.folder / "one.yaml").write_text("extends: standard\nclases: {}\n")
+    (lethe.folder / "two.yaml").write_text("extends: standard\nclasses: {secret: kep}\n")
+    done = check(lethe, GOOD.replace("type: stdin", "type: stdin, policy: two.yaml") +
+                 "policy: one.yaml\nkey_file: nowhere.key\npolicies: [{source: x, policy: one.yaml}]\n")
+    told = [line for line in done.stderr.decode().splitlines() if line.startswith("lethe: ")]
+    assert done.returncode == 2 and len(told) == 3, told
+    assert "'nowhere.key': no such file" in told[0]
+    assert "one.yaml:2:1: " in told[1] and "did you mean 'classes'?" in told[1]
+    assert "two.yaml:2:19: " in told[2] and "did you mean 'keep'?" in told[2]
