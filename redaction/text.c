@@ -117,11 +117,22 @@ uint32_t text_credential_end(struct reading *t, uint32_t at)
 
 #define MAX_BLANKS 64   /* between a sign and a value on the next line */
 
+#define LONGEST_OID 40
+
+/* Over the rule by which a filter of LDAP compares, `:2.5.13.18:=` (RFC 4515); `at` is behind the first colon. */
+static uint32_t over_matching_rule(struct slice text, uint32_t at)
+{
+    uint32_t end = at;
+    while (end < text.len && end - at < LONGEST_OID && (ascii_is_digit(text.data[end]) || text.data[end] == '.')) end++;
+    return end > at && text.len - end > 2 && memcmp(text.data + end, ":=", 2) == 0 ? end + 2 : at;
+}
+
 /* Where the value after a sign begins: over the rest of the sign (`:=`, `==`, `=>`), blanks, a line end before a quote, and
  * what languages write before a quote (`u"`, `["`, `\"`). */
 uint32_t text_value_start(struct slice text, uint32_t at)
 {
     for (int rest = 0; rest < 3 && at < text.len && (text.data[at] == '=' || text.data[at] == '>' || text.data[at] == ':'); rest++) at++;
+    at = over_matching_rule(text, at);
     for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
     uint32_t next = at;
     while (next < text.len && next - at < MAX_BLANKS && (is_blank(text.data[next]) || text.data[next] == '\n' || text.data[next] == '\r')) next++;
@@ -331,7 +342,7 @@ bool text_is_secret(struct slice text, struct slice name, enum sensitivity s, ui
     if (s == NAME_WEAK && looks_like_guid(value)) return is_particular_key(text, name);
     bool query = name.len > 0 && name.data > text.data && (name.data[-1] == '?' || name.data[-1] == '&');
     if (s == NAME_WEAK && (query || name_is_token(name)) && looks_mixed(value)) return true;
-    if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(');
+    if (s == NAME_WEAK) return looks_like_credential(value) && (to == text.len || text.data[to] != '(') && !is_known_words(value);
     if (is_common_word(value) || says_nothing(value)) return false;
     bool stands_in = memchr(value.data, '{', value.len) != NULL || is_known_words(value) || names_credential(value);
     if (query && !stands_in) return true;   /* what stands in a URL is a value, not code */

@@ -270,6 +270,26 @@ static bool is_rest_of_program(struct slice v)
     return false;
 }
 
+/* "xxxx-xxxx", "\\xx\\xx", "XX:XX": crossed out. */
+static bool is_crossed_out(struct slice v)
+{
+    size_t crosses = 0;
+    for (size_t i = 0; i < v.len; i++) {
+        if ((v.data[i] | 0x20) == 'x') crosses++;
+        else if (strchr("-_.:\\/* ", v.data[i]) == NULL) return false;
+    }
+    return crosses > 1;
+}
+
+/* `#{Name.of`, `${x`: a template that a blank cut off. */
+static bool is_opened_template(struct slice v, char after)
+{
+    if (after != ' ' || v.len < 4 || v.data[1] != '{' || (v.data[0] != '#' && v.data[0] != '$' && v.data[0] != '{')) return false;
+    for (size_t i = 2; i < v.len; i++)
+        if (!is_identifier_byte(v.data[i]) && v.data[i] != '.' && v.data[i] != ':') return false;
+    return true;
+}
+
 /* "AKIA...", "MYA*", "<enter", "[your", "BBBBBB": something left out. */
 static bool is_abridged(struct slice v)
 {
@@ -359,6 +379,14 @@ static bool has_short_word(struct slice v)
     return false;
 }
 
+/* Neither a capital nor a digit. */
+static bool is_small(struct slice v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (ascii_is_digit(v.data[i]) || (v.data[i] >= 'A' && v.data[i] <= 'Z')) return false;
+    return true;
+}
+
 bool refers_to_value(struct slice name, struct slice value, bool quoted, char after)
 {
     size_t len = value.len;
@@ -368,7 +396,8 @@ bool refers_to_value(struct slice name, struct slice value, bool quoted, char af
     if (quoted ? is_rest_of_program(value) : is_call_with_text(value, after)) return true;
     if (value.len > 1 && value.data[0] == '$' && is_identifier(slice_sub(value, 1, value.len)) && count_digits(value) == 0) return true;
     if (!has_alnum(value) || repeats_name(name, value) || is_template(value) || is_known_words(value)) return true;
-    if (is_abridged(value) || is_pem_line(value)) return true;
+    if (is_abridged(value) || is_pem_line(value) || is_crossed_out(value)) return true;
+    if ((is_small(value) && is_file_name(value)) || (!quoted && is_opened_template(value, after))) return true;
     size_t letters = letters_a_word(value);
     if (letters < 3) return false;
     bool by_chance = letters < 4 && memchr(value.data, '_', value.len) == NULL && has_short_word(value);   /* `xKqTnJmPW` */

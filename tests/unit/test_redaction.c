@@ -325,6 +325,27 @@ static void credentials_that_a_program_encodes_go(void **state)
          "{\"m\":\"btoa('user:password') btoa(`maja:horselake`) b64encode(f'{user}:{key}') btoa('maja:${PW}')\"}"});
 }
 
+static void a_filter_of_ldap_may_name_its_rule_before_the_value(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"(&(uid=maja)(userPassword:2.5.13.18:=horselake))\"}",
+         "{\"m\":\"(&(uid=maja)(userPassword:2.5.13.18:=[redacted:sensitive-name]))\"}"},
+        {"{\"m\":\"(userPassword:2.5.13.18:=\\\\xx\\\\xx)\"}", "{\"m\":\"(userPassword:2.5.13.18:=\\\\xx\\\\xx)\"}"},
+        {"{\"m\":\"userPassword:2.5.13.18=x\"}", "{\"m\":\"userPassword:[redacted:sensitive-name]\"}"},
+        {"{\"m\":\"password: 1234\"}", "{\"m\":\"password: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"password:=12.34\"}", "{\"m\":\"password:=[redacted:sensitive-name]\"}"});
+}
+
+static void the_name_of_an_algorithm_is_no_key(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"allowed_keys=[\\\"ecdsa-sha2-nistp256\\\"]\"}",
+         "{\"m\":\"allowed_keys=[\\\"ecdsa-sha2-nistp256\\\"]\"}"},
+        {"{\"m\":\"kex: key=ssh-ed25519-aes256 password: sha512\"}",
+         "{\"m\":\"kex: key=ssh-ed25519-aes256 password: sha512\"}"},
+        {"{\"m\":\"key=ecdsa-sha2-nistp255\"}", "{\"m\":\"key=[redacted:sensitive-name]\"}"});
+}
+
 static void every_text_of_a_list_of_secrets_goes(void **state)
 {
     CHECK_ALL(&standard,
@@ -635,6 +656,8 @@ int main(void)
         cmocka_unit_test(a_short_token_goes_if_letters_and_digits_take_turns_in_it),
         cmocka_unit_test(a_secret_is_an_argument_or_an_option),
         cmocka_unit_test(credentials_that_a_program_encodes_go),
+        cmocka_unit_test(a_filter_of_ldap_may_name_its_rule_before_the_value),
+        cmocka_unit_test(the_name_of_an_algorithm_is_no_key),
         cmocka_unit_test(every_text_of_a_list_of_secrets_goes),
         cmocka_unit_test(a_connection_string_goes_as_far_as_it_goes),
         cmocka_unit_test(a_guid_is_the_key_of_something_in_particular_or_an_id),

@@ -171,6 +171,22 @@ static void what_is_abridged_is_not_the_value(void **state)
     check(others, sizeof others / sizeof *others, false);
 }
 
+static void what_is_crossed_out_or_cut_off_is_not_the_value(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"pass", "xxxx-XXXX", true, '"'}, {"pass", "\\xx\\xx\\xx", false, 0},   {"pass", "xx:xx.xx/x*", true, '"'}, {"pass", "#{Horse.lake", false, ' '},
+        {"pass", "${ab", false, ' '},     {"pass", "{{Lake::horse", false, ' '}, {"key", "a.pem", true, '"'},        {"key", "q-r.key", true, '"'},
+    };
+    check(samples, sizeof samples / sizeof *samples, true);
+    static const struct sample others[] = {
+        {"pass", "xxxx-XXqX", true, '"'}, {"pass", "x-", true, '"'},             {"pass", "x+x", true, '"'},        {"pass", "#{q7;Lake", false, ' '},
+        {"pass", "#{Q7.x", true, '"'},    {"pass", "#{Q7.x", false, 0},          {"pass", "%{Q7.x", false, ' '},    {"pass", "$Q7{x", false, ' '},
+        {"key", "Qx.pem", true, '"'},
+    };
+    check(others, sizeof others / sizeof *others, false);
+}
+
 static void the_rest_of_a_program_is_not_the_value(void **state)
 {
     (void)state;
@@ -214,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_template_is_one_with_little_around_it),
         cmocka_unit_test(names_of_files_and_things_are_not_the_value),
         cmocka_unit_test(what_is_abridged_is_not_the_value),
+        cmocka_unit_test(what_is_crossed_out_or_cut_off_is_not_the_value),
         cmocka_unit_test(the_rest_of_a_program_is_not_the_value),
         cmocka_unit_test(names_of_examples_are_known_words),
     };
