@@ -81,8 +81,9 @@ static const char *const listed_plain_tails[] = {
     " exists", " valid", " reference", " ref", " permissions", " expire", " ms", " lifetime", " expires at", " within", " options", " option",
     " subject", " email", " message", " label", " title", " description", " notice",
     " seconds", " minutes", " hours", " days", " weeks", " months", " years", " ttl", " timeout", " interval", " duration", " period",
-    " attempts", " retries", " history", " complexity", " bits", " manager", " helper", " handler", " factory", " service", " class",
-    " extension",
+    " attempts", " retries", " complexity", " bits", " extension", " credential manager", " credentials manager", " credential helper",
+    " credential service", " credential handler", " secret manager", " secrets manager", " token service", " token manager",
+    " token handler", " token factory",
     NULL,
 };
 static const char *const listed_plain_parts[] = {

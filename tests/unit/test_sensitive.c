@@ -32,8 +32,9 @@ static void names_that_announce_a_secret_are_told_from_those_that_speak_about_on
         {"statusCode", NAME_PLAIN}, {"resultCode", NAME_PLAIN}, {"max_tokens", NAME_PLAIN}, {"keyword", NAME_PLAIN},
         {"secret_name", NAME_PLAIN}, {"monkey", NAME_PLAIN}, {"partitionKey", NAME_PLAIN}, {"author", NAME_PLAIN},
         {"passwordExpiryDays", NAME_PLAIN}, {"token_ttl", NAME_PLAIN}, {"TokenLifetimeMinutes", NAME_PLAIN}, {"secret-bits", NAME_PLAIN},
-        {"PASSWORD_RETRIES", NAME_PLAIN}, {"passwordHistory", NAME_PLAIN}, {"token_refresh_interval", NAME_PLAIN},
+        {"PASSWORD_RETRIES", NAME_PLAIN}, {"passwordHistory", NAME_STRONG}, {"token_refresh_interval", NAME_PLAIN},
         {"CredentialManager", NAME_PLAIN}, {"token_service", NAME_PLAIN}, {"secretFileExtension", NAME_PLAIN}, {"managerPassword", NAME_STRONG},
+        {"password_service", NAME_STRONG}, {"password_manager", NAME_STRONG}, {"tokenServicePassword", NAME_STRONG}, {"TokenHandler", NAME_PLAIN},
         {"holidaysPassword", NAME_STRONG}, {"secret_bytes", NAME_STRONG}, {"daysSecret", NAME_STRONG},
         {"message", NAME_PLAIN}, {"name", NAME_PLAIN}, {"", NAME_PLAIN}, {"a", NAME_PLAIN}, {"compass", NAME_PLAIN},
     };
