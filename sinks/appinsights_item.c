@@ -1,7 +1,7 @@
 /* Items of Application Insights: texts within the limits, and properties. See encode_appinsights.c. */
 #include "sinks/appinsights_priv.h"
 
-/* --- Texts within limits ------------------------------------------------------------------------------------------------------------ */
+/* --- Texts within limits ---------------------------------------------------------------------------------------------- */
 
 void item_put(struct appinsights *a, struct slice bytes) { a->failed |= !encoded_append(a->out, bytes); }
 
@@ -77,7 +77,8 @@ size_t item_limit(struct slice name)
         {"message", MESSAGE_MAX}, {"stack", MESSAGE_MAX}, {"id", 512}, {"url", 2048}, {"referredUri", 2048}, {"data", 8192},
         {"ai.device.locale", 64}, {"ai.device.model", 256}, {"ai.device.oemName", 256}, {"ai.device.osVersion", 256},
         {"ai.device.type", 64}, {"ai.location.ip", 46}, {"ai.location.country", 256}, {"ai.location.province", 256},
-        {"ai.location.city", 256}, {"ai.operation.id", 128}, {"ai.operation.parentId", 128}, {"ai.operation.correlationVector", 64},
+        {"ai.location.city", 256}, {"ai.operation.id", 128}, {"ai.operation.parentId", 128},
+        {"ai.operation.correlationVector", 64},
         {"ai.session.id", 64}, {"ai.session.isFirst", 5}, {"ai.user.id", 128}, {"ai.cloud.role", 256}, {"ai.cloud.roleVer", 256},
         {"ai.cloud.roleInstance", 256}, {"ai.cloud.location", 256}, {"ai.internal.sdkVersion", 64},
         {"ai.internal.agentVersion", 64}, {"ai.internal.nodeName", 256},
@@ -106,7 +107,7 @@ bool item_put_name(struct appinsights *a, uint32_t scope, struct slice name)
     return true;
 }
 
-/* --- Properties --------------------------------------------------------------------------------------------------------------------- */
+/* --- Properties ------------------------------------------------------------------------------------------------------- */
 
 static bool put_property_part(struct appinsights *a, struct slice name, uint32_t number, struct slice *value)
 {
@@ -132,7 +133,8 @@ static void put_property_parts(struct appinsights *a, struct slice name, struct 
     char numbered[KEY_MAX + 16];
     for (unsigned part = 1; !a->failed && (part == 1 || value.len > 0); part++) {
         struct slice named = name;
-        if (part > 1) named = slice_of(numbered, (size_t)snprintf(numbered, sizeof numbered, "%.*s_%u", (int)name.len, name.data, part));
+        if (part > 1)
+            named = slice_of(numbered, (size_t)snprintf(numbered, sizeof numbered, "%.*s_%u", (int)name.len, name.data, part));
         bool     room = item_room(a) >= 2 * KEY_MAX;
         uint32_t number = room ? names_once_take(a->names, SCOPE_PROPERTIES, named, '#') : 0;
         a->failed |= room && number == 0;

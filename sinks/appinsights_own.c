@@ -113,7 +113,8 @@ static const struct own_field {
 static void put_own_text(struct appinsights *a, struct slice name, uint32_t node)
 {
     enum node_type type = (enum node_type)a->reading->record->tape->nodes[node].type;
-    if (type == NODE_NULL || is_container(&a->reading->record->tape->nodes[node]) || !item_put_name(a, SCOPE_FIELDS, name)) return;
+    if (type == NODE_NULL || is_container(&a->reading->record->tape->nodes[node]) || !item_put_name(a, SCOPE_FIELDS, name))
+        return;
     struct slice text = item_text(a, &a->text, node);
     if (item_put_limited(a, text, item_field_limit(a, name)) == text.len) given_add(&a->reading->given, node);
 }
@@ -162,7 +163,8 @@ void item_put_own_tags(struct appinsights *a)
 {
     const struct node *nodes = a->reading->record->tape->nodes;
     for (uint32_t key = a->tags + 1; a->tags != 0 && key < nodes[a->tags].next && !a->failed; key = nodes[key].next) {
-        if (is_gone(a, key) || is_container(&nodes[key + 1]) || nodes[key + 1].type == NODE_NULL || item_room(a) < KEY_MAX * 6) continue;
+        if (is_gone(a, key) || is_container(&nodes[key + 1]) || nodes[key + 1].type == NODE_NULL || item_room(a) < KEY_MAX * 6)
+            continue;
         struct slice name = item_text(a, &a->key, key);
         if (name.len == 0 || name.len > KEY_MAX || !item_put_name(a, SCOPE_TAGS, name)) continue;
         struct slice text = item_text(a, &a->text, key + 1);

@@ -15,7 +15,8 @@
 #define NUMBER_MAX 64              /* digits and all */
 #define OWN_DEPTH 8                /* objects and arrays inside a field of an envelope */
 
-enum item { ITEM_REQUEST, ITEM_MESSAGE, ITEM_EXCEPTION, ITEM_EVENT, ITEM_METRIC, ITEM_DEPENDENCY, ITEM_AVAILABILITY, ITEM_PAGE, ITEM_COUNT };
+enum item { ITEM_REQUEST, ITEM_MESSAGE, ITEM_EXCEPTION, ITEM_EVENT, ITEM_METRIC, ITEM_DEPENDENCY, ITEM_AVAILABILITY, ITEM_PAGE,
+            ITEM_COUNT };
 
 /* Scopes of names: each is written once. */
 enum { SCOPE_TAGS, SCOPE_FIELDS, SCOPE_PROPERTIES, SCOPE_MEASUREMENTS, SCOPE_COUNT };

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* --- Life --------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 struct block *block_new(void) { return calloc(1, sizeof(struct block)); }
 
@@ -81,7 +81,7 @@ static bool reserve_records(struct block *b, const struct block_scheme *scheme, 
     return true;
 }
 
-/* --- Filters ------------------------------------------------------------------------------------------------------------------ */
+/* --- Filters ---------------------------------------------------------------------------------------------------------- */
 
 /* An item that ends in `*` stands for any text that begins so. */
 static bool item_fits(struct slice item, struct slice text)
@@ -103,7 +103,7 @@ static bool filter_passes(const struct sink_filter *f, const struct record_facts
            list_passes(&f->levels, facts->level) && list_passes(&f->results, facts->result);
 }
 
-/* --- Filling ------------------------------------------------------------------------------------------------------------------ */
+/* --- Filling ---------------------------------------------------------------------------------------------------------- */
 
 struct block_filler {
     const struct block_scheme *scheme;
@@ -122,7 +122,8 @@ struct block_filler *block_filler_new(const struct block_scheme *scheme, const s
     for (size_t i = 0; i < scheme->sink_count; i++) {
         const struct sink_filter *filter = &scheme->sinks[i]->filter;
         f->all_sinks |= (uint32_t)1 << i;
-        f->filtered = f->filtered || filter->kinds.count + filter->categories.count + filter->levels.count + filter->results.count > 0;
+        f->filtered = f->filtered ||
+                      filter->kinds.count + filter->categories.count + filter->levels.count + filter->results.count > 0;
     }
     for (size_t e = 0; e < scheme->format_count; e++) {
         if ((f->encoders[e] = encoder_new(scheme->formats[e], false)) != NULL) continue;
@@ -146,7 +147,8 @@ static void put_number(uint8_t *out, uint64_t number, size_t bytes)
 }
 
 /* `ordinal` tells apart the records of a repaired document, which all have its offset. */
-static void make_event_id(const struct block_filler *f, const struct origin *origin, uint64_t offset, uint32_t ordinal, uint8_t id[EVENT_ID_BYTES])
+static void make_event_id(const struct block_filler *f, const struct origin *origin, uint64_t offset, uint32_t ordinal,
+                          uint8_t id[EVENT_ID_BYTES])
 {
     uint8_t message[36], tag[KEYRING_TAG_BYTES];
     memcpy(message, origin->stream, 16);
@@ -179,7 +181,8 @@ static uint32_t wanted_by(const struct block_filler *f, const struct record_fact
     return sinks;
 }
 
-static bool put_facts(const struct block_filler *f, struct block *b, const struct clean_record *r, struct key_cache *keys, struct block_record *to)
+static bool put_facts(const struct block_filler *f, struct block *b, const struct clean_record *r, struct key_cache *keys,
+                      struct block_record *to)
 {
     char                buffer[FACTS_ROOM];
     struct record_facts facts;
@@ -188,16 +191,19 @@ static bool put_facts(const struct block_filler *f, struct block *b, const struc
     to->time_ms = facts.time_ms;
     to->redactions = (uint32_t)r->span_count;
     to->sinks = wanted_by(f, &facts);
-    return put_policy(b, r, to) && put_label(b, facts.category, &to->category) && put_label(b, facts.level, &to->level) && put_label(b, facts.result, &to->result) &&
-           put_label(b, facts.resource, &to->resource) && put_label(b, facts.correlation, &to->correlation);
+    return put_policy(b, r, to) && put_label(b, facts.category, &to->category) && put_label(b, facts.level, &to->level) &&
+           put_label(b, facts.result, &to->result) && put_label(b, facts.resource, &to->resource) &&
+           put_label(b, facts.correlation, &to->correlation);
 }
 
-static bool put_bytes(const struct block_filler *f, struct block *b, const struct clean_record *r, struct key_cache *keys, size_t number)
+static bool put_bytes(const struct block_filler *f, struct block *b, const struct clean_record *r, struct key_cache *keys,
+                      size_t number)
 {
     for (size_t e = 0; e < f->scheme->format_count; e++) {
         struct block_encoding *encoding = &b->encodings[e];
         encoding->starts[number] = (uint32_t)encoding->bytes.len;
-        if (!encode_record(f->encoders[e], r, keys, &encoding->bytes) || !encoded_append(&encoding->bytes, SLICE("\n"))) return false;
+        if (!encode_record(f->encoders[e], r, keys, &encoding->bytes) || !encoded_append(&encoding->bytes, SLICE("\n")))
+            return false;
         if (encoding->bytes.len > UINT32_MAX) return false;
         encoding->starts[number + 1] = (uint32_t)encoding->bytes.len;
     }
@@ -247,12 +253,13 @@ bool block_fill(struct block_filler *f, struct block *b, const struct clean_batc
     bool          filled = fill(f, b, clean, origins);
     for (size_t e = 0; filled && f->gate != NULL && e < f->scheme->format_count; e++)
         if (f->scheme->gated[e])
-            filled = gate_find(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), policy_of, hold_back, &gating);
+            filled = gate_find(f->gate, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len), policy_of, hold_back,
+                               &gating);
     if (!filled) block_clear(b);
     return filled;
 }
 
-/* --- As bytes ----------------------------------------------------------------------------------------------------------------- *
+/* --- As bytes --------------------------------------------------------------------------------------------------------- *
  *
  *   header   magic, counts
  *   names    of the formats, then of the sinks, each one byte of length and the name
@@ -288,7 +295,8 @@ static uint32_t encodings_of(const struct block_scheme *scheme, uint32_t sinks)
 bool block_serialize(const struct block *b, const struct block_scheme *scheme, uint32_t sinks, struct encoded *out)
 {
     const uint32_t      used = encodings_of(scheme, sinks);
-    const struct header h = {MAGIC, (uint32_t)__builtin_popcount(used), (uint32_t)scheme->sink_count, sizeof *b->records, b->count, b->labels.len};
+    const struct header h = {MAGIC, (uint32_t)__builtin_popcount(used), (uint32_t)scheme->sink_count, sizeof *b->records,
+                             b->count, b->labels.len};
     bool                written = encoded_append(out, slice_of((const char *)&h, sizeof h));
     for (size_t e = 0; written && e < scheme->format_count; e++)
         if ((used >> e & 1) != 0) written = put_name(out, format_text(scheme->formats[e]));
@@ -302,7 +310,8 @@ bool block_serialize(const struct block *b, const struct block_scheme *scheme, u
     for (size_t e = 0; written && e < scheme->format_count; e++) {
         if ((used >> e & 1) == 0) continue;
         uint32_t none = 0;
-        written = encoded_append(out, slice_of((const char *)(b->count > 0 ? b->encodings[e].starts : &none), (b->count + 1) * sizeof none)) &&
+        written = encoded_append(out, slice_of((const char *)(b->count > 0 ? b->encodings[e].starts : &none),
+                                               (b->count + 1) * sizeof none)) &&
                   encoded_append(out, slice_of(b->encodings[e].bytes.data, b->encodings[e].bytes.len));
     }
     return written;
@@ -351,8 +360,8 @@ static bool label_fits(const struct block *b, struct label label)
     return label.start <= b->labels.len && label.len <= b->labels.len - label.start;
 }
 
-static bool restore_records(struct block *b, const struct block_scheme *scheme, uint32_t sinks, const struct names *names, const struct header *h,
-                            struct reading *r)
+static bool restore_records(struct block *b, const struct block_scheme *scheme, uint32_t sinks, const struct names *names,
+                            const struct header *h, struct reading *r)
 {
     const char *records = take(r, h->count * sizeof *b->records), *labels = take(r, h->labels);
     if (records == NULL || labels == NULL) return false;
@@ -362,8 +371,9 @@ static bool restore_records(struct block *b, const struct block_scheme *scheme, 
         struct block_record *to = &b->records[i];
         memcpy(to, records + i * sizeof *to, sizeof *to);
         to->sinks = translate(names, scheme, to->sinks) & sinks;
-        bool fits = label_fits(b, to->category) && label_fits(b, to->level) && label_fits(b, to->result) && label_fits(b, to->resource) &&
-                    label_fits(b, to->correlation) && label_fits(b, to->policy) && to->kind < KIND_COUNT;
+        bool fits = label_fits(b, to->category) && label_fits(b, to->level) && label_fits(b, to->result) &&
+                    label_fits(b, to->resource) && label_fits(b, to->correlation) && label_fits(b, to->policy) &&
+                    to->kind < KIND_COUNT;
         if (!fits) return false;
     }
     b->count = h->count;
@@ -421,7 +431,8 @@ static bool restore_refitted(const struct block *b, struct block_encoding *encod
     return true;
 }
 
-static bool restore_encodings(struct block *b, const struct block_scheme *scheme, uint32_t sinks, const struct names *names, struct reading *r)
+static bool restore_encodings(struct block *b, const struct block_scheme *scheme, uint32_t sinks, const struct names *names,
+                              struct reading *r)
 {
     const uint32_t wanted = encodings_of(scheme, sinks);
     struct kept    kept[BLOCK_ENCODINGS];
@@ -450,7 +461,9 @@ enum block_restored block_restore(struct block *b, const struct block_scheme *sc
     const void    *head = take(&r, sizeof h);
     if (head == NULL) return RESTORE_DAMAGED;
     memcpy(&h, head, sizeof h);
-    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS || h.record_bytes != sizeof *b->records) return RESTORE_DAMAGED;
+    if (h.magic != MAGIC || h.formats == 0 || h.formats > BLOCK_ENCODINGS || h.sinks > BLOCK_SINKS ||
+        h.record_bytes != sizeof *b->records)
+        return RESTORE_DAMAGED;
     if (h.count > bytes.len || h.labels > bytes.len) return RESTORE_DAMAGED;
     for (; names.format_count < h.formats; names.format_count++)
         if (!take_name(&r, &names.formats[names.format_count])) return RESTORE_DAMAGED;

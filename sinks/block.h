@@ -91,8 +91,9 @@ MUST_USE bool block_fill(struct block_filler *, struct block *, const struct cle
  * configuration can read it. False: no memory. */
 MUST_USE bool block_serialize(const struct block *, const struct block_scheme *, uint32_t sinks, struct encoded *out);
 
-/* Fills a cleared block from such bytes, for the sinks in `sinks` only: without the formats of others. A format that they do not have, since the sink had another when they were kept, is made
- * of one that they have (sinks/refit.h): no sink sees another format than its own. Unless restored, the block is cleared. */
+/* Fills a cleared block from such bytes, for the sinks in `sinks` only: without the formats of others. A format that they do
+ * not have, since the sink had another when they were kept, is made of one that they have (sinks/refit.h): no sink sees another
+ * format than its own. Unless restored, the block is cleared. */
 enum block_restored { RESTORE_DONE, RESTORE_DAMAGED, RESTORE_NO_MEMORY };
 MUST_USE enum block_restored block_restore(struct block *, const struct block_scheme *, uint32_t sinks, struct slice bytes);
 

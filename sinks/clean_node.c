@@ -69,7 +69,8 @@ struct tail {
 /* Appends the inside of a JSON string, or what of it fits. */
 static void append_decoded(struct tail *t, struct slice raw)
 {
-    size_t room = t->room - t->len, at = raw.len <= room ? raw.len : t->as_is ? utf8_cut(raw, room) : string_raw_offset(raw, room);
+    size_t room = t->room - t->len,
+           at = raw.len <= room ? raw.len : t->as_is ? utf8_cut(raw, room) : string_raw_offset(raw, room);
     char  *out = t->out + t->len;
     if (raw.len == 0 || t->full) return;
     t->full = at < raw.len;

@@ -45,8 +45,8 @@ struct encoder;
 struct encoder_options {
     enum format format;
     bool        keep_container;   /* encode_batch() only; FORMAT_ORIGINAL only */
-    const char *ikey;             /* appinsights: the instrumentation key, APPINSIGHTS_IKEY_LEN characters; NULL: that of the record
-                                     if it is one, else zeros. Borrowed */
+    const char *ikey;             /* appinsights: the instrumentation key, APPINSIGHTS_IKEY_LEN characters, borrowed; NULL: that
+                                     of the record if it is one, else zeros */
     int64_t     now_ms;           /* stands for the time of records that have none; NOW_IS_THE_CLOCK */
 };
 

@@ -30,7 +30,7 @@ static void appinsights_free(void *format)
     free(a);
 }
 
-/* --- Fields and tags from the table ----------------------------------------------------------------------------------------------------- */
+/* --- Fields and tags from the table ----------------------------------------------------------------------------------- */
 
 static struct slice cell_text(struct appinsights *a, int value)
 {
@@ -65,7 +65,7 @@ static void put_places(struct appinsights *a, uint32_t scope)
     }
 }
 
-/* --- What a type must have ------------------------------------------------------------------------------------------------------------------ */
+/* --- What a type must have -------------------------------------------------------------------------------------------- */
 
 static void put_required_text(struct appinsights *a, const char *name, struct slice text)
 {
@@ -161,7 +161,7 @@ static void put_required(struct appinsights *a)
     if (item & APP_EXCEPTION) put_exception(a);
 }
 
-/* --- Items ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Items ------------------------------------------------------------------------------------------------------------ */
 
 static enum item item_of(const struct reading *r)
 {
@@ -185,8 +185,8 @@ static enum item item_of(const struct reading *r)
 
 static struct slice type_of(const struct appinsights *a)
 {
-    static const char *const types[ITEM_COUNT] = {"Request", "Message", "Exception", "Event", "Metric", "RemoteDependency", "Availability",
-                                                  "PageView"};
+    static const char *const types[ITEM_COUNT] = {"Request", "Message", "Exception", "Event", "Metric", "RemoteDependency",
+                                                  "Availability", "PageView"};
     return a->reading->kind == KIND_APP_BROWSER_TIMING ? SLICE("PageViewPerf") : slice_from(types[a->item]);
 }
 

@@ -43,7 +43,7 @@ static void cef_free(void *format)
 
 static void put(struct cef *c, struct slice bytes) { c->failed |= !encoded_append(c->out, bytes); }
 
-/* --- Header ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Header ----------------------------------------------------------------------------------------------------------- */
 
 static void put_header(struct cef *c, struct slice text)
 {
@@ -110,7 +110,8 @@ static void put_headers(struct cef *c)
 {
     struct reading *r = c->reading;
     struct slice    class = header_part(c, FIELD_OPERATION, CLASS_MAX), name = header_part(c, FIELD_ITEM_NAME, NAME_MAX_BYTES);
-    if (class.len == 0) class = slice_of(reading_text(r, FIELD_CATEGORY).data, utf8_cut(reading_text(r, FIELD_CATEGORY), CLASS_MAX));
+    if (class.len == 0)
+        class = slice_of(reading_text(r, FIELD_CATEGORY).data, utf8_cut(reading_text(r, FIELD_CATEGORY), CLASS_MAX));
     if (class.len == 0) class = slice_from(kind_text(r->kind));
     if (name.len == 0) name = slice_of(class.data, utf8_cut(class, NAME_MAX_BYTES));
     put(c, SLICE("CEF:0|Microsoft|"));
@@ -121,7 +122,7 @@ static void put_headers(struct cef *c)
     put_header(c, severity_number(r));
 }
 
-/* --- Extension ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Extension -------------------------------------------------------------------------------------------------------- */
 
 static char *put_code(char *to, char byte)
 {
@@ -209,14 +210,18 @@ static bool put_place(struct cef *c, const struct branch *b)
     return true;
 }
 
-static bool is_of_header(const struct branch *b) { return slice_equal(b->name, SLICE("class")) || slice_equal(b->name, SLICE("name")); }
+static bool is_of_header(const struct branch *b)
+{
+    return slice_equal(b->name, SLICE("class")) || slice_equal(b->name, SLICE("name"));
+}
 
 static void put_places(struct cef *c)
 {
     const struct branch *branches = c->list.branches;
     for (uint16_t i = branches[0].child; i != NO_BRANCH && !c->failed; i = branches[i].next) {
         uint16_t at = i;
-        while (!is_of_header(&branches[i]) && !put_place(c, &branches[at]) && (at = branches[at].otherwise) != NO_BRANCH) continue;
+        while (!is_of_header(&branches[i]) && !put_place(c, &branches[at]) && (at = branches[at].otherwise) != NO_BRANCH)
+            continue;
     }
 }
 
@@ -250,7 +255,8 @@ static void put_rest_value(struct cef *c, struct slice path, uint32_t node)
     if (value.len == 0 || (node_fate(r, node) == FATE_KEPT && (type == NODE_NULL || empty))) return;
     uint32_t number = names_once_take(c->names, 0, name, 0);
     c->failed |= number == 0;
-    if (number > 1) name = slice_of(numbered, (size_t)snprintf(numbered, sizeof numbered, "%.*s%u", (int)name.len, name.data, number));
+    if (number > 1)
+        name = slice_of(numbered, (size_t)snprintf(numbered, sizeof numbered, "%.*s%u", (int)name.len, name.data, number));
     put_pair(c, name, value);
 }
 
@@ -276,7 +282,8 @@ static bool cef_write(void *format, struct reading *r, struct encoded *out)
     c->begun = c->failed = false;
     names_once_clear(c->names);
     /* "success" says more than "true" does, or than nothing, or than that a change of state was noted */
-    if (r->cells[DERIVED_OUTCOME].whole || (r->is_run && reading_has(r, DERIVED_OUTCOME)) || !reading_has(r, FIELD_RESULT)) r->cells[FIELD_RESULT] = r->cells[DERIVED_OUTCOME];
+    if (r->cells[DERIVED_OUTCOME].whole || (r->is_run && reading_has(r, DERIVED_OUTCOME)) || !reading_has(r, FIELD_RESULT))
+        r->cells[FIELD_RESULT] = r->cells[DERIVED_OUTCOME];
     put_headers(c);
     put_places(c);
     put_rest(c);

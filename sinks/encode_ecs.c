@@ -28,7 +28,7 @@ static void ecs_free(void *format)
     free(e);
 }
 
-/* --- Names of the rest --------------------------------------------------------------------------------------------------------- */
+/* --- Names of the rest ------------------------------------------------------------------------------------------------ */
 
 static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 
@@ -97,7 +97,7 @@ static bool rename_member(struct nested *n, uint16_t parent, bool is_object, boo
     return ours;
 }
 
-/* --- Records --------------------------------------------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------------------------------- */
 
 static unsigned data_set_of(struct reading *r)
 {
@@ -136,7 +136,8 @@ static void set_event(struct reading *r, const char *categories, const char *typ
 static void classify(struct reading *r)
 {
     static const char *const types[] = {NULL, "[\"access\"]", "[\"change\"]", "[\"deletion\"]", "[\"change\"]"};
-    reading_set_json(r, DERIVED_EVENT_KIND, r->kind == KIND_APP_METRIC || r->kind == KIND_APP_PERFORMANCE_COUNTER ? "\"metric\"" : "\"event\"");
+    reading_set_json(r, DERIVED_EVENT_KIND,
+                     r->kind == KIND_APP_METRIC || r->kind == KIND_APP_PERFORMANCE_COUNTER ? "\"metric\"" : "\"event\"");
     switch (r->kind) {
     case KIND_SCORING_TRAFFIC:
     case KIND_SCORING_REQUEST:
@@ -158,7 +159,8 @@ static bool ecs_write(void *format, struct reading *r, struct encoded *out)
     unsigned    data_set = data_set_of(r);
     reading_set_json(r, DERIVED_ECS_VERSION, "\"8.11.0\"");
     reading_set_json(r, DERIVED_CLOUD_NAME, "\"azure\"");
-    if (reading_has(r, FIELD_CLAIM_NAME)) reading_set_json(r, DERIVED_CLAIMS_SCHEMA, "\"http://schemas.xmlsoap.org/ws/2005/05/identity/claims\"");
+    if (reading_has(r, FIELD_CLAIM_NAME))
+        reading_set_json(r, DERIVED_CLAIMS_SCHEMA, "\"http://schemas.xmlsoap.org/ws/2005/05/identity/claims\"");
     classify(r);
     return nested_write(&e->nested, r, &e->trees[data_set], out);
 }

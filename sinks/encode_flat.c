@@ -106,7 +106,7 @@ static void put_all(struct flattener *f, uint32_t top, struct slice path, struct
     }
 }
 
-/* --- Records ------------------------------------------------------------------------------------------------------------------ */
+/* --- Records ---------------------------------------------------------------------------------------------------------- */
 
 static void put_fields(struct flattener *f, struct key_cache *keys)
 {

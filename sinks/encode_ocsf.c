@@ -41,7 +41,7 @@ static void ocsf_free(void *format)
     free(o);
 }
 
-/* --- Classes ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Classes ---------------------------------------------------------------------------------------------------------- */
 
 /* Categories of Azure ML whose records tell what became of something that runs. */
 static bool is_about_life(struct reading *r)
@@ -79,7 +79,7 @@ static enum class class_of(struct reading *r)
     }
 }
 
-/* --- Activities ------------------------------------------------------------------------------------------------------------------- */
+/* --- Activities ------------------------------------------------------------------------------------------------------- */
 
 struct activity {
     int         id;
@@ -151,7 +151,7 @@ static struct activity activity_of(struct reading *r, enum class class)
     return (struct activity){99, "\"Log\""};
 }
 
-/* --- What all classes have -------------------------------------------------------------------------------------------------------- */
+/* --- What all classes have -------------------------------------------------------------------------------------------- */
 
 static void set_class(struct reading *r, enum class class)
 {

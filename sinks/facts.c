@@ -10,7 +10,8 @@ struct room {
     char  *at, *end;
 };
 
-static struct slice field_take(const struct clean_record *r, struct key_cache *keys, enum field field, size_t max, struct room *room)
+static struct slice field_take(const struct clean_record *r, struct key_cache *keys, enum field field, size_t max,
+                               struct room *room)
 {
     uint32_t node = kind_field(r->kind.kind, r->tape, r->node, keys, field);
     if (node == 0 && field == FIELD_CATEGORY) node = r->kind.category;

@@ -23,7 +23,7 @@ static const struct name_field {
 };
 enum { PART_KIND, PART_CATEGORY, PART_LEVEL, PART_RESULT, PART_DATE, PART_HOUR, PARTS };
 
-/* --- Templates ------------------------------------------------------------------------------------------------------------------ */
+/* --- Templates -------------------------------------------------------------------------------------------------------- */
 
 /* The next piece of a template: plain text, or a field (its number, or PARTS). */
 struct name_piece {
@@ -49,7 +49,7 @@ static bool next_piece(const char **at, struct name_piece *piece)
 
 bool file_name_is_dated(const char *template) { return strstr(template, "{date}") != NULL; }
 
-/* --- Names ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------------------------------ */
 
 static void put(struct file_name *n, const char *text, size_t len)
 {
@@ -131,7 +131,7 @@ void file_name_add_time(const char *path, uint64_t realtime_ms, char out[FILE_NA
     snprintf(out, FILE_NAME_BYTES + 40, "%.*s.%s.%03uZ%s", (int)stem, path, when, (unsigned)(realtime_ms % 1000), path + stem);
 }
 
-/* --- Finding them again --------------------------------------------------------------------------------------------------------- */
+/* --- Finding them again ----------------------------------------------------------------------------------------------- */
 
 struct pattern {
     char   text[PATTERN_BYTES];

@@ -28,7 +28,7 @@ struct gzip_members *gzip_members_new(void)
 
 void gzip_members_free(struct gzip_members *g) { free(g); }
 
-/* --- Packing -------------------------------------------------------------------------------------------------------------------- */
+/* --- Packing ---------------------------------------------------------------------------------------------------------- */
 
 static bool pack_some(struct isal_zstream *z, struct encoded *out)
 {
@@ -45,7 +45,8 @@ bool gzip_members_pack(struct gzip_members *g, struct slice bytes, struct encode
     struct isal_zstream *z = &g->stream;
     size_t               start = out->len;
     CHECK(bytes.len < UINT32_MAX / 2);
-    if (!encoded_append(out, slice_of((const char *)head, sizeof head)) || !encoded_append(out, slice_of("\0\0\0", 4))) return false;
+    if (!encoded_append(out, slice_of((const char *)head, sizeof head)) || !encoded_append(out, slice_of("\0\0\0", 4)))
+        return false;
     isal_deflate_reset(z);
     z->level = 1;
     z->level_buf = g->level_buffer;
@@ -61,7 +62,7 @@ bool gzip_members_pack(struct gzip_members *g, struct slice bytes, struct encode
     return true;
 }
 
-/* --- Measuring ------------------------------------------------------------------------------------------------------------------ */
+/* --- Measuring -------------------------------------------------------------------------------------------------------- */
 
 static bool read_at(int fd, void *to, size_t len, uint64_t at)
 {

@@ -1,5 +1,5 @@
-/* Promises: what a receiver took and will confirm later (indexer acknowledgement of Splunk). One question at a time asks about the
- * oldest of them; a parcel is delivered when it is confirmed, and sent again when it is not in time.
+/* Promises: what a receiver took and will confirm later (indexer acknowledgement of Splunk). One question at a time asks about
+ * the oldest of them; a parcel is delivered when it is confirmed, and sent again when it is not in time.
  *
  * A receiver that was started again counts its tickets from the beginning. So a ticket that is given twice belongs to the
  * later parcel, and an answer counts only for parcels that were asked about. */
@@ -52,8 +52,9 @@ static bool start_question(struct delivery *d, struct question *q, struct error 
     q->body.len = 0;
     if (!d->rules.ask(d->sink, q->tickets, q->count, &head, &q->body, err)) return false;
     CHECK(head.header_count <= DELIVERY_HEADERS);
-    const struct http_request request = {.method = HTTP_POST, .url = head.url, .headers = head.headers, .header_count = head.header_count,
-                                         .body = slice_of(q->body.data, q->body.len), .total_ms = (unsigned)d->rules.timeout_ms};
+    const struct http_request request = {.method = HTTP_POST, .url = head.url, .headers = head.headers,
+                                         .header_count = head.header_count, .body = slice_of(q->body.data, q->body.len),
+                                         .total_ms = (unsigned)d->rules.timeout_ms};
     return http_client_start(d->client, &request, answered, q, err);
 }
 
@@ -83,7 +84,9 @@ static void read_answer(struct delivery *d)
         sink_well(d->sink);
         delivery_finish(p);
     }
-    if (!read) sink_trouble(d->sink, "%s", http_result_ok(&q->result) ? "the answer about acknowledgements is not one of the protocol" : q->result.text);
+    if (!read)
+        sink_trouble(d->sink, "%s", http_result_ok(&q->result) ? "the answer about acknowledgements is not one of the protocol"
+                                                               : q->result.text);
     if (clock_monotonic_ms() + wait_ms > q->next_ms) q->next_ms = clock_monotonic_ms() + wait_ms;
     http_result_release(&q->result);
     q->asked = q->answered = false;
@@ -103,7 +106,8 @@ uint64_t confirm_due_ms(const struct delivery *d)
     if (d->rules.ask == NULL) return due;
     for (const struct parcel *p = d->parcels; p != NULL; p = p->next) {
         if (p->state != PARCEL_PROMISED) continue;
-        uint64_t overdue = p->promised_ms + d->rules.confirm_within_ms, next = d->question.asked ? UINT64_MAX : d->question.next_ms;
+        uint64_t overdue = p->promised_ms + d->rules.confirm_within_ms,
+                 next = d->question.asked ? UINT64_MAX : d->question.next_ms;
         due = overdue < due ? overdue : due;
         due = next < due ? next : due;
     }

@@ -17,7 +17,7 @@ struct delivery *delivery_new(struct sink *sink, const struct delivery_rules *ru
     return NULL;
 }
 
-/* --- Parcels ------------------------------------------------------------------------------------------------------------------ */
+/* --- Parcels ---------------------------------------------------------------------------------------------------------- */
 
 /* NULL: no memory. */
 static struct parcel *parcel_new(struct delivery *d, struct job *job, size_t first, size_t count)
@@ -99,7 +99,8 @@ static struct job *job_new(const struct delivery *d, struct block *b)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) return NULL;
-    *job = (struct job){.block = b, .order = calloc(b->count + 1, sizeof *job->order), .rejected = calloc(b->count + 1, sizeof *job->rejected)};
+    *job = (struct job){.block = b, .order = calloc(b->count + 1, sizeof *job->order),
+                        .rejected = calloc(b->count + 1, sizeof *job->rejected)};
     if (job->order == NULL || job->rejected == NULL) {
         free_job(job);
         return NULL;
@@ -128,7 +129,7 @@ enum sink_take delivery_take(struct sink *sink, struct block *b)
     return SINK_TOOK;
 }
 
-/* --- Sending ------------------------------------------------------------------------------------------------------------------ */
+/* --- Sending ---------------------------------------------------------------------------------------------------------- */
 
 static void drop_record(struct parcel *p, size_t at, const char *reason)
 {
@@ -196,8 +197,9 @@ static bool start(struct delivery *d, struct parcel *p, struct error *err)
     if (!d->rules.address(d->sink, &head, err) || !pack_body(d, p, &body, err)) return false;
     if (d->rules.gzip) head.headers[head.header_count++] = (struct http_header){"Content-Encoding", "gzip"};
     CHECK(head.header_count <= DELIVERY_HEADERS);
-    const struct http_request request = {.method = HTTP_POST, .url = head.url, .headers = head.headers, .header_count = head.header_count,
-                                         .body = body, .total_ms = (unsigned)d->rules.timeout_ms, .max_body = DELIVERY_ANSWER};
+    const struct http_request request = {.method = HTTP_POST, .url = head.url, .headers = head.headers,
+                                         .header_count = head.header_count, .body = body,
+                                         .total_ms = (unsigned)d->rules.timeout_ms, .max_body = DELIVERY_ANSWER};
     return http_client_start(d->client, &request, finished, p, err);
 }
 
@@ -236,7 +238,8 @@ static void send_what_may(struct delivery *d)
     for (struct parcel *p = d->parcels, *next; p != NULL && d->under_way < DELIVERY_IN_FLIGHT; p = next) {
         next = p->next;
         if (p->state != PARCEL_WAITING || retry_wait_ms(&p->retry) > 0) continue;
-        if (clock_monotonic_ms() < d->held_until_ms || breaker_wait_ms(&d->breaker) > 0 || d->breaker.state == BREAKER_TRYING) return;
+        if (clock_monotonic_ms() < d->held_until_ms || breaker_wait_ms(&d->breaker) > 0 || d->breaker.state == BREAKER_TRYING)
+            return;
         if (!make_body(d, p)) {
             wait_for_memory(d, p);
             return;
@@ -248,7 +251,7 @@ static void send_what_may(struct delivery *d)
     }
 }
 
-/* --- Answers ------------------------------------------------------------------------------------------------------------------ */
+/* --- Answers ---------------------------------------------------------------------------------------------------------- */
 
 /* The receiver takes what it is sent: what it refuses is the record's own fault. */
 static void note_accepted(struct delivery *d)
@@ -277,7 +280,8 @@ static void keep_refused(struct delivery *d, struct parcel *p, const struct deli
     if (d->refusals > REFUSALS_IN_A_ROW) breaker_failed(&d->breaker);
     else breaker_succeeded(&d->breaker);
     send_later(d, p, a);
-    sink_trouble(d->sink, "the receiver refuses everything (status %d); records are kept until it takes one: look at %s", p->result.status, d->rules.look);
+    sink_trouble(d->sink, "the receiver refuses everything (status %d); records are kept until it takes one: look at %s",
+                 p->result.status, d->rules.look);
 }
 
 static void note_refused(struct delivery *d, struct parcel *p)
@@ -322,7 +326,8 @@ static void take_items(struct delivery *d, struct parcel *p, const struct delive
         return;
     }
     send_later(d, p, a);
-    sink_trouble(d->sink, "the receiver took %s of a request; the rest is sent again", p->count < sent ? "only a part" : "nothing");
+    sink_trouble(d->sink, "the receiver took %s of a request; the rest is sent again",
+                 p->count < sent ? "only a part" : "nothing");
 }
 
 static void take_refusal(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
@@ -344,7 +349,9 @@ static void take_nothing(struct delivery *d, struct parcel *p, const struct deli
     breaker_failed(&d->breaker);
     send_later(d, p, a);
     if (a->trouble != NULL) sink_trouble(d->sink, "%s", a->trouble);
-    else sink_trouble(d->sink, "%s", http_result_ok(&p->result) ? "the receiver's answer is not one of its protocol" : p->result.text);
+    else
+        sink_trouble(d->sink, "%s", http_result_ok(&p->result) ? "the receiver's answer is not one of its protocol"
+                                                               : p->result.text);
 }
 
 static void take_answer(struct delivery *d, struct parcel *p, const struct delivery_answer *a)
@@ -378,7 +385,8 @@ static void forget_long_body(struct http_result *r)
 
 static void read_answer(struct delivery *d, struct parcel *p)
 {
-    struct delivery_answer a = {.verdict = ANSWER_LATER, .items = d->items, .count = p->count, .reason = "refused by the receiver"};
+    struct delivery_answer a = {.verdict = ANSWER_LATER, .items = d->items, .count = p->count,
+                                .reason = "refused by the receiver"};
     memset(d->items, 0, p->count * sizeof *d->items);
     forget_long_body(&p->result);
     if (p->result.failure == HTTP_ANSWERED) d->rules.read(d->sink, &p->result, &a);
@@ -427,7 +435,7 @@ void delivery_read_status(const struct http_result *r, struct delivery_answer *a
     }
 }
 
-/* --- Life --------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 /* How long there is nothing to do but for the network. */
 static int idle_ms(const struct delivery *d, int wait_ms)
@@ -435,7 +443,8 @@ static int idle_ms(const struct delivery *d, int wait_ms)
     uint64_t now = clock_monotonic_ms(), least = d->held_until_ms > now ? d->held_until_ms - now : 0, due = confirm_due_ms(d);
     uint64_t soonest = UINT64_MAX;
     if (breaker_wait_ms(&d->breaker) > least) least = breaker_wait_ms(&d->breaker);
-    for (const struct parcel *p = d->parcels; p != NULL && d->under_way < DELIVERY_IN_FLIGHT && d->breaker.state != BREAKER_TRYING; p = p->next)
+    bool may_begin = d->under_way < DELIVERY_IN_FLIGHT && d->breaker.state != BREAKER_TRYING;
+    for (const struct parcel *p = d->parcels; may_begin && p != NULL; p = p->next)
         if (p->state == PARCEL_WAITING && retry_wait_ms(&p->retry) < soonest) soonest = retry_wait_ms(&p->retry);
     if (soonest < least) soonest = least;
     if (due != UINT64_MAX && (due > now ? due - now : 0) < soonest) soonest = due > now ? due - now : 0;

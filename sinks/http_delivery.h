@@ -26,7 +26,7 @@
 #define DELIVERY_IN_FLIGHT  4            /* requests at once */
 #define DELIVERY_BLOCKS     8            /* in hand; twice as many where receivers confirm later */
 #define DELIVERY_ANSWER     (4u << 20)   /* bytes of an answer that are read */
-#define DELIVERY_ANSWER_VALUES 200000    /* in its JSON: each costs forty times its two bytes; the largest request has 10,000 items */
+#define DELIVERY_ANSWER_VALUES 200000    /* in its JSON: each costs forty times its two bytes; most items: 10,000 */
 #define REJECTIONS_IN_A_ROW 16
 #define REFUSALS_IN_A_ROW   64           /* more than halving the largest body takes, four requests at once */
 #define UNCLEAR_ANSWERS     3            /* to one parcel, before it is halved */
@@ -89,7 +89,8 @@ struct delivery_rules {
     /* For receivers that confirm later; NULL with the functions. What is not confirmed in time is sent again. */
     uint64_t confirm_every_ms, confirm_within_ms;
     /* The request that asks about the tickets; its body is appended to `body`. False: not now. */
-    bool (*ask)(struct sink *, const uint64_t *tickets, size_t count, struct delivery_head *, struct encoded *body, struct error *);
+    bool (*ask)(struct sink *, const uint64_t *tickets, size_t count, struct delivery_head *, struct encoded *body,
+                struct error *);
     /* Sets `confirmed` where the answer says so. False: it is no answer to the question. */
     bool (*read_confirmed)(struct sink *, const struct http_result *, const uint64_t *tickets, size_t count, bool *confirmed);
 };

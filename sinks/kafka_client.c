@@ -41,7 +41,8 @@ static bool check_identity(const struct kafka_settings *s, const char *name, str
 {
     bool user = s->user != NULL, password = s->password != NULL, certificate = s->certificate != NULL;
     if (user != password) return error_set(err, ERROR_USAGE, "'%s': user and password go together", name);
-    if (certificate != (s->key != NULL)) return error_set(err, ERROR_USAGE, "'%s': certificate and certificate_key go together", name);
+    if (certificate != (s->key != NULL))
+        return error_set(err, ERROR_USAGE, "'%s': certificate and certificate_key go together", name);
     if (user + s->entra + (s->connection_string != NULL) > 1)
         return error_set(err, ERROR_USAGE, "'%s': only one of user, entra and connection_string can say who signs in", name);
     if (s->security == KAFKA_PLAINTEXT && (user || s->entra || s->event_hubs || s->connection_string != NULL))
@@ -186,7 +187,8 @@ static void renew_refused_token(struct kafka_client *c, rd_kafka_t *rk)
 }
 
 /* Sees what OpenSSL decided, and leaves it at that. */
-static int see_verdict(rd_kafka_t *rk, const char *broker, int32_t id, int *error, int depth, const char *certificate, size_t len, char *text, size_t size, void *opaque)
+static int see_verdict(rd_kafka_t *rk, const char *broker, int32_t id, int *error, int depth, const char *certificate, size_t len,
+                       char *text, size_t size, void *opaque)
 {
     struct kafka_client *c = opaque;
     (void)rk, (void)broker, (void)id, (void)depth, (void)certificate, (void)len;
@@ -198,7 +200,8 @@ static int see_verdict(rd_kafka_t *rk, const char *broker, int32_t id, int *erro
     return 0;
 }
 
-/* Why a connection ended. What a certificate was refused for says more than what became of TLS, and librdkafka tells of it twice. */
+/* Why a connection ended. What a certificate was refused for says more than what became of TLS, and librdkafka tells of it
+ * twice. */
 static void note_end(struct kafka_client *c, rd_kafka_resp_err_t error, const char *reason)
 {
     const char *trust = kafka_error_text(RD_KAFKA_RESP_ERR__SSL);
@@ -227,11 +230,12 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* What is told otherwise as well is left to that: through on_error() (FAIL, ERROR, SSLCERTVRFY with the peer's words), and by the calls for transactions (GETPID,
- * ADD..., FATAL). What it thinks of our choice of properties (CONFWARN) is for us to know. */
+/* What is told otherwise as well is left to that: through on_error() (FAIL, ERROR, SSLCERTVRFY with the peer's words), and by
+ * the calls for transactions (GETPID, ADD..., FATAL). What it thinks of our choice of properties (CONFWARN) is for us to know. */
 static bool is_told(const char *facility)
 {
-    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR", "FATAL", "SSLCERTVRFY"};
+    static const char *const told[] = {"FAIL", "ERROR", "CONFWARN", "GETPID", "ADDPARTS", "ADDOFFSETS", "TXNERR", "FATAL",
+                                       "SSLCERTVRFY"};
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (strcmp(facility, told[i]) == 0) return true;
     return false;
@@ -258,7 +262,10 @@ static void tell_token_failure(struct kafka_client *c, const char *text)
     if (passes) log_line(LOG_WARNING, c->name, "%s", text);
 }
 
-static const char *entra_get(void *context, const char *scope, struct error *err) { return entra_token(context, scope, NULL, err); }
+static const char *entra_get(void *context, const char *scope, struct error *err)
+{
+    return entra_token(context, scope, NULL, err);
+}
 
 static void entra_drop(void *context, const char *scope) { entra_forget(context, scope); }
 
@@ -330,7 +337,8 @@ static bool open_tokens(struct kafka_client *c, struct error *err)
     return c->entra != NULL;
 }
 
-bool kafka_client_init(struct kafka_client *c, const struct kafka_settings *settings, const char *name, void *owner, struct error *err)
+bool kafka_client_init(struct kafka_client *c, const struct kafka_settings *settings, const char *name, void *owner,
+                       struct error *err)
 {
     struct event_hubs_string hubs;
     *c = (struct kafka_client){.settings = settings, .name = name, .owner = owner};
@@ -400,7 +408,8 @@ static bool set_identity(struct kafka_client *c, rd_kafka_conf_t *conf, struct e
 static bool set_all(struct kafka_client *c, rd_kafka_conf_t *conf, struct error *err)
 {
     static const struct kafka_property fixed[] = {
-        {"ssl.cipher.suites", TLS_FLOOR_TEXT}, {"enable.ssl.certificate.verification", "true"}, {"ssl.endpoint.identification.algorithm", "https"},
+        {"ssl.cipher.suites", TLS_FLOOR_TEXT}, {"enable.ssl.certificate.verification", "true"},
+        {"ssl.endpoint.identification.algorithm", "https"},
         {"socket.keepalive.enable", "true"}, {"topic.metadata.refresh.interval.ms", "180000"}, {"metadata.max.age.ms", "180000"},
         {"connections.max.idle.ms", "180000"},   /* the service of Azure cuts idle connections after 240 s */
         {"reconnect.backoff.max.ms", "5000"}, {"log_level", "4"}, {"log.connection.close", "false"}, {0}};

@@ -101,7 +101,8 @@ struct kafka_client {
 MUST_USE bool kafka_settings_check(const struct kafka_settings *, const char *name, struct error *);
 
 /* Settings, name and owner are borrowed. */
-MUST_USE bool kafka_client_init(struct kafka_client *, const struct kafka_settings *, const char *name, void *owner, struct error *);
+MUST_USE bool kafka_client_init(struct kafka_client *, const struct kafka_settings *, const char *name, void *owner,
+                                struct error *);
 void kafka_client_hurry(struct kafka_client *);     /* nobody waits for a token any more: before the last rd_kafka_t goes */
 void kafka_client_release(struct kafka_client *);   /* after every rd_kafka_t of it is gone */
 

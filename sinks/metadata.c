@@ -10,7 +10,7 @@ bool metadata_append(const struct sink *s, const struct block *b, size_t i, stru
     bool         has_place = s->format == FORMAT_ORIGINAL || s->format == FORMAT_FLAT;
     if (!s->metadata || !has_place || bytes.data[0] != '{') return encoded_append(out, bytes);
     event_id_text(&b->records[i], id);
-    int len = snprintf(members, sizeof members, "{\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\"%s", id, kind_text((enum kind)b->records[i].kind),
-                       bytes.len > 3 ? "," : "");
+    int len = snprintf(members, sizeof members, "{\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\"%s", id,
+                       kind_text((enum kind)b->records[i].kind), bytes.len > 3 ? "," : "");
     return encoded_append(out, slice_of(members, (size_t)len)) && encoded_append(out, slice_sub(bytes, 1, bytes.len));
 }

@@ -114,7 +114,8 @@ uint32_t names_once_take(struct names_once *n, uint32_t scope, struct slice name
         if (!reserve(n, len + SUFFIX_BYTES)) return 0;
         char *to = n->texts + n->len;
         memcpy(to, n->texts + taken.at, len);
-        int suffix = mark == 0 ? snprintf(to + len, SUFFIX_BYTES, "%u", number) : snprintf(to + len, SUFFIX_BYTES, "%c%u", mark, number);
+        int suffix = mark == 0 ? snprintf(to + len, SUFFIX_BYTES, "%u", number)
+                               : snprintf(to + len, SUFFIX_BYTES, "%c%u", mark, number);
         if (note(n, len + (size_t)suffix) == NULL) break;
     }
     cell_of(n, taken.hash, slice_of(n->texts + taken.at, taken.len))->next = number + 1;

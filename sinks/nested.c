@@ -15,7 +15,7 @@ void nested_release(struct nested *n)
     free(n->scratch.data);
 }
 
-/* --- Which values are written ------------------------------------------------------------------------------------------------ */
+/* --- Which values are written ----------------------------------------------------------------------------------------- */
 
 /* The branch whose value is written at the place of this one, or NO_BRANCH. */
 static uint16_t chosen(const struct nested *n, uint16_t number)
@@ -40,7 +40,7 @@ static void give_values(struct nested *n)
     for (uint16_t i = 1; i < n->mapping->count; i++) n->done[i] = false;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
 static void put(struct nested *n, struct slice bytes) { n->failed |= !encoded_append(n->out, bytes); }
 
@@ -167,7 +167,8 @@ static void put_rest_member(struct nested *n, uint32_t key, uint16_t branch, uin
     }
     uint32_t number = names_once_take(n->names, scope, slice_of(n->key.data, n->key.len), '#');
     n->failed |= number == 0;
-    if (number > 1 && branch != NO_BRANCH && at->type == NODE_STRING && at->start == at->end) return;   /* a column of old, beside its heir */
+    /* a column of old, beside its heir */
+    if (number > 1 && branch != NO_BRANCH && at->type == NODE_STRING && at->start == at->end) return;
     put_name(n, slice_of(n->key.data, n->key.len), number);
     size_t   before = n->out->len;
     uint32_t passed_before = n->passed_over;

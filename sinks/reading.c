@@ -95,7 +95,7 @@ static bool parse_number(struct slice text, int64_t most, int64_t *number)
     return *number <= most;
 }
 
-/* --- Time and duration -------------------------------------------------------------------------------------------------------- */
+/* --- Time and duration ------------------------------------------------------------------------------------------------ */
 
 /* As receivers want it: "2026-11-22T04:00:00.1234567Z" with nothing or at most nine digits behind the point. */
 static bool is_plain_iso(struct slice t)
@@ -174,7 +174,8 @@ static void read_duration(struct reading *r)
     int64_t      ns;
     if (text.len == 0) return;
     bool ticks = is_in_ticks(r);
-    bool known = parse_decimal(text, ticks ? 100 : NS_PER_MS, ticks ? MOST_MS * 10000 : MOST_MS, &ns) || parse_timespan(text, &ns);
+    bool known = parse_decimal(text, ticks ? 100 : NS_PER_MS, ticks ? MOST_MS * 10000 : MOST_MS, &ns) ||
+                 parse_timespan(text, &ns);
     if (!known || ns / NS_PER_MS >= MOST_MS) return;
     reading_set_number(r, DERIVED_DURATION_NS, ns, true);
     reading_set_number(r, DERIVED_DURATION_MS, ns / NS_PER_MS, ns % NS_PER_MS == 0);
@@ -182,12 +183,12 @@ static void read_duration(struct reading *r)
     if (out == NULL) return;
     int64_t seconds = ns / (1000 * NS_PER_MS), days = seconds / 86400;
     int     len = days > 0 ? snprintf(out, 16, "%d.", (int)days) : 0;
-    len += snprintf(out + len, 32, "%02d:%02d:%02d.%07d", (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60), (int)(seconds % 60),
-                    (int)(ns / 100 % 10000000));
+    len += snprintf(out + len, 32, "%02d:%02d:%02d.%07d", (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60),
+                    (int)(seconds % 60), (int)(ns / 100 % 10000000));
     reading_set_text(r, DERIVED_TIMESPAN, slice_of(out, (size_t)len), ns % 100 == 0);
 }
 
-/* --- Who ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Who -------------------------------------------------------------------------------------------------------------- */
 
 static void read_caller(struct reading *r)
 {
@@ -225,7 +226,8 @@ static void read_ip(struct reading *r)
     if (text.len > 0 && text.data[0] == '[' && end < text.len) {
         ip = slice_sub(text, 1, end);
         if (end + 1 < text.len && (text.data[end + 1] != ':' || !parse_number(from(text, end + 2), 65535, &port))) ip = SLICE("");
-    } else if ((end = find_any(text, ":")) < text.len && is_v4(slice_sub(text, 0, end)) && parse_number(from(text, end + 1), 65535, &port)) {
+    } else if ((end = find_any(text, ":")) < text.len && is_v4(slice_sub(text, 0, end)) &&
+               parse_number(from(text, end + 1), 65535, &port)) {
         ip = slice_sub(text, 0, end);
     }
     bool v4 = is_v4(ip), v6 = !v4 && is_v6(ip), whole = ip.len == text.len;
@@ -238,7 +240,7 @@ static void read_ip(struct reading *r)
     }
 }
 
-/* --- Resources and operations ------------------------------------------------------------------------------------------------------ */
+/* --- Resources and operations ----------------------------------------------------------------------------------------- */
 
 /* The segment behind that one, of a path of pairs: empty if there is none. */
 static struct slice segment_after(struct slice path, const char *name)
@@ -324,7 +326,7 @@ static void read_operation(struct reading *r)
     reading_set_text(r, DERIVED_OPERATION_VERB, name ? last : text, false);
 }
 
-/* --- Requests ------------------------------------------------------------------------------------------------------------------ */
+/* --- Requests --------------------------------------------------------------------------------------------------------- */
 
 static bool is_scheme(struct slice text)
 {
@@ -400,10 +402,11 @@ static void read_size(struct reading *r, enum field field, int value)
 static void read_status(struct reading *r)
 {
     int64_t number;
-    if (parse_number(reading_text(r, FIELD_STATUS_CODE), 599, &number) && number >= 100) reading_set_number(r, DERIVED_STATUS, number, true);
+    if (parse_number(reading_text(r, FIELD_STATUS_CODE), 599, &number) && number >= 100)
+        reading_set_number(r, DERIVED_STATUS, number, true);
 }
 
-/* --- How it went ----------------------------------------------------------------------------------------------------------------- */
+/* --- How it went ------------------------------------------------------------------------------------------------------ */
 
 static bool is_one_of(struct slice text, const char *const *words)
 {
@@ -428,7 +431,8 @@ static void read_outcome(struct reading *r)
     r->is_run = reading_category_is(r, "AmlRunStatusChangedEvent") || reading_category_is(r, "AmlComputeJobEvent");
     r->outcome = r->is_run ? outcome_said_by(reading_text(r, FIELD_STATE)) : OUTCOME_UNKNOWN;
     if (r->outcome == OUTCOME_UNKNOWN) r->outcome = outcome_said_by(result);
-    if (r->outcome == OUTCOME_UNKNOWN && status->type != CELL_NONE) r->outcome = status->number < 400 ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
+    if (r->outcome == OUTCOME_UNKNOWN && status->type != CELL_NONE)
+        r->outcome = status->number < 400 ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
     if (r->outcome == OUTCOME_UNKNOWN) return;
     reading_set_text(r, DERIVED_OUTCOME, r->outcome == OUTCOME_SUCCESS ? SLICE("success") : SLICE("failure"), flag);
 }
@@ -441,7 +445,7 @@ static void read_level(struct reading *r)
     reading_set_text(r, DERIVED_SEVERITY_NAME, digit ? slice_from(severity_text(r->severity)) : text, true);
 }
 
-/* --- Records --------------------------------------------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------------------------------- */
 
 /* Whether the node is a member of the record itself. */
 static bool is_root_member(const struct reading *r, uint32_t node)
@@ -456,7 +460,8 @@ static bool has_base_data(const struct reading *r)
 {
     const struct node *nodes = r->record->tape->nodes;
     uint32_t           category = r->record->kind.category;
-    return kind_shape(r->kind) == SHAPE_APP && category != 0 && !is_root_member(r, category) && nodes[category].type == NODE_STRING;
+    return kind_shape(r->kind) == SHAPE_APP && category != 0 && !is_root_member(r, category) &&
+           nodes[category].type == NODE_STRING;
 }
 
 static void find_fields(struct reading *r)
@@ -473,7 +478,8 @@ static void find_fields(struct reading *r)
         r->nodes[FIELD_MESSAGE] = r->nodes[FIELD_PLAIN_MESSAGE];
     }
     if (r->nodes[FIELD_REQUEST_ID] == r->nodes[FIELD_ITEM_ID]) r->nodes[FIELD_REQUEST_ID] = 0;
-    if (kind_shape(r->kind) == SHAPE_APP && r->nodes[FIELD_CALLER] == r->nodes[FIELD_USER_ID]) r->nodes[FIELD_CALLER_ID] = r->nodes[FIELD_USER_ID];
+    if (kind_shape(r->kind) == SHAPE_APP && r->nodes[FIELD_CALLER] == r->nodes[FIELD_USER_ID])
+        r->nodes[FIELD_CALLER_ID] = r->nodes[FIELD_USER_ID];
     static const enum field not_of_envelopes[] = {FIELD_OPERATION, FIELD_ITEM_NAME, FIELD_ITEM_ID};
     for (size_t i = 0; r->is_envelope && i < sizeof not_of_envelopes / sizeof not_of_envelopes[0]; i++)
         if (is_root_member(r, r->nodes[not_of_envelopes[i]])) r->nodes[not_of_envelopes[i]] = 0;

@@ -46,19 +46,22 @@ bool refit_append(const struct refit *r, struct slice kept, struct encoded *out)
     case FORMAT_ORIGINAL:
     case FORMAT_FLAT: return r->json ? encoded_append(out, kept) : put_message(out, "{\"message\":", kept, "}");
     case FORMAT_ECS:
-        snprintf(head, sizeof head, "{\"@timestamp\":\"%s\",\"ecs\":{\"version\":\"8.11.0\"},\"event\":{\"kind\":\"event\"},\"message\":", time);
+        snprintf(head, sizeof head,
+                 "{\"@timestamp\":\"%s\",\"ecs\":{\"version\":\"8.11.0\"},\"event\":{\"kind\":\"event\"},\"message\":", time);
         return put_message(out, head, kept, "}");
     case FORMAT_OCSF:
         snprintf(head, sizeof head,
                  "{\"class_uid\":0,\"class_name\":\"Base Event\",\"category_uid\":0,\"category_name\":\"Uncategorized\",\"activity_id\":0,\"type_uid\":0,"
                  "\"time\":%lld,\"severity_id\":0,\"message\":", (long long)time_ms);
-        return put_message(out, head, kept, ",\"metadata\":{\"version\":\"1.8.0\",\"product\":{\"name\":\"lethe\",\"vendor_name\":\"lethe\"}}}");
+        return put_message(out, head, kept,
+                           ",\"metadata\":{\"version\":\"1.8.0\",\"product\":{\"name\":\"lethe\",\"vendor_name\":\"lethe\"}}}");
     case FORMAT_CEF: return put_cef(out, shortened(kept), time_ms);
     case FORMAT_APPINSIGHTS:
         snprintf(head, sizeof head,
                  "{\"ver\":1,\"iKey\":\"00000000-0000-0000-0000-000000000000\",\"time\":\"%s\",\"name\":\"Microsoft.ApplicationInsights.Message\","
                  "\"data\":{\"baseType\":\"MessageData\",\"baseData\":{\"ver\":2,\"message\":", time);
-        return put_message(out, head, shortened(kept), kept.len > REFIT_MESSAGE ? ",\"properties\":{\"_truncated\":\"true\"}}}}" : ",\"properties\":{}}}}");
+        return put_message(out, head, shortened(kept),
+                           kept.len > REFIT_MESSAGE ? ",\"properties\":{\"_truncated\":\"true\"}}}}" : ",\"properties\":{}}}}");
     case FORMAT_COUNT: break;
     }
     CHECK(false);

@@ -51,6 +51,7 @@ void sink_note_stored(struct sink *s, const struct block *b)
     uint64_t left_out = 0;
     if ((b->refitted >> s->encoding & 1) == 0 || !log_passes(&s->refit_limit, TELL_AGAIN_MS, &left_out)) return;
     log_line(LOG_WARNING, s->name,
-             "records in the spool were kept in another format than %s: they are sent as text of a message, or as they are where it is JSON",
+             "records in the spool were kept in another format than %s: they are sent as text of a message, "
+             "or as they are where it is JSON",
              format_text((enum format)s->format));
 }

@@ -48,7 +48,8 @@ struct sink {
     bool                    metadata;       /* add event id, kind and policy where the format has a place for them */
     struct sink_filter      filter;
     struct sink_counters    counters;
-    char                    trouble[SINK_TROUBLE], told[SINK_TROUBLE];   /* last failure, and last one in the log: see sink_trouble() */
+    /* last failure, and last one in the log: see sink_trouble() */
+    char                    trouble[SINK_TROUBLE], told[SINK_TROUBLE];
     struct log_limit        trouble_limit, refit_limit;
     void                   *owner;          /* of sink_done() */
 };
@@ -72,10 +73,11 @@ struct sink_type {
     const char           *formats;    /* space separated names of formats it can send; the first is the default */
     bool                  network;    /* bytes leave the machine: the second gate looks at them */
     bool (*check)(struct sink *, struct error *);         /* may be NULL; ERROR_USAGE */
-    bool (*pair)(struct sink *, const struct sink_company *, struct error *);   /* after all were checked; may be NULL; ERROR_USAGE */
+    /* after all were checked; may be NULL; ERROR_USAGE */
+    bool (*pair)(struct sink *, const struct sink_company *, struct error *);
     const char           *paired_by;  /* the setting that pair() is about */
-    void (*make_folders)(const struct sink *);            /* before open(), while the process may still write anywhere; may be NULL.
-                                                             What fails is told by who writes there */
+    void (*make_folders)(const struct sink *);            /* before open(), while the process may still write anywhere; may be
+                                                             NULL. What fails is told by who writes there */
     bool (*open)(struct sink *, struct error *);          /* checks all it can without the receiver being there */
     enum sink_take (*take)(struct sink *, struct block *);
     bool (*poll)(struct sink *, int wait_ms, struct error *);   /* lets input and output progress, waits at most so long for it;

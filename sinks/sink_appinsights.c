@@ -3,8 +3,8 @@
  * (1) Every item gets the key of the connection string, at the place where encode.h says that it stands.
  * (2) An item that is older than the service takes is sent with the time of now; its own is kept as the property
  *     `lethe_original_time`.
- * (3) A redirect is followed to https at the same host or at a host of Azure Monitor, and remembered until there is no answer, or one
- *     that says that there is nothing; a token goes nowhere else.
+ * (3) A redirect is followed to https at the same host or at a host of Azure Monitor, and remembered until there is no answer,
+ *     or one that says that there is nothing; a token goes nowhere else.
  * (4) What the service says of an item is read as its index and its number. A complaint about the key is nobody's item:
  *     everything waits until the key is right.
  * Formats: body is a JSON array or JSON objects one a line (x-json-stream), which is what is sent. */
@@ -54,7 +54,7 @@ static const struct setting settings[] = {
     {.name = NULL},
 };
 
-/* --- Items ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Items ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_out_of_time(struct slice time)
 {
@@ -70,7 +70,8 @@ static size_t properties_at(struct slice item)
     return at == NULL ? 0 : (size_t)(at - item.data) + sizeof name - 1;
 }
 
-static size_t own_properties(const struct sink *sink, const struct block_record *r, struct slice original_time, char *out, size_t room)
+static size_t own_properties(const struct sink *sink, const struct block_record *r, struct slice original_time, char *out,
+                             size_t room)
 {
     char   id[EVENT_ID_TEXT];
     size_t len = 0;
@@ -78,7 +79,8 @@ static size_t own_properties(const struct sink *sink, const struct block_record 
     if (sink->metadata)
         len += (size_t)snprintf(out, room, "\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\",", id, kind_text((enum kind)r->kind));
     if (original_time.len > 0)
-        len += (size_t)snprintf(out + len, room - len, "\"lethe_original_time\":\"%.*s\",", (int)original_time.len, original_time.data);
+        len += (size_t)snprintf(out + len, room - len, "\"lethe_original_time\":\"%.*s\",", (int)original_time.len,
+                                original_time.data);
     return len;
 }
 
@@ -93,7 +95,8 @@ static bool put_item(struct sink *sink, const struct block *b, size_t i, struct 
     if (restamp) time = slice_of(item.data + APPINSIGHTS_TIME_AT, TIME_LEN);
     size_t len = own_properties(sink, &b->records[i], time, own, sizeof own);
     if (len > 0 && item.data[properties] == '}') len--;   /* no comma before the end */
-    if (!encoded_append(out, slice_sub(item, 0, properties)) || !encoded_append(out, slice_of(own, len)) || !encoded_append(out, slice_sub(item, properties, item.len)))
+    if (!encoded_append(out, slice_sub(item, 0, properties)) || !encoded_append(out, slice_of(own, len)) ||
+        !encoded_append(out, slice_sub(item, properties, item.len)))
         return false;
     memcpy(out->data + start + APPINSIGHTS_IKEY_AT, s->target.instrumentation_key, APPINSIGHTS_IKEY_LEN);
     if (restamp) memcpy(out->data + start + APPINSIGHTS_TIME_AT, timestamp_text((int64_t)clock_realtime_ms(), now), TIME_LEN);
@@ -113,7 +116,7 @@ static bool address(struct sink *sink, struct delivery_head *head, struct error 
     return true;
 }
 
-/* --- Answers -------------------------------------------------------------------------------------------------------------------- */
+/* --- Answers ---------------------------------------------------------------------------------------------------------- */
 
 static bool is_transient(int status)
 {
@@ -133,13 +136,15 @@ static void read_item(const cJSON *error, int status, struct delivery_answer *a,
     bool quota = status == 402 || status == 439;
     if (status == 206) *item = (struct item_outcome){ITEM_UNWANTED, "sampled out by the service"};
     else if (is_transient(status) || names_the_key(error)) item->fate = ITEM_LATER;
-    else if (status / 100 != 2) *item = (struct item_outcome){ITEM_REJECTED, status == 413 ? "too large" : "refused by the receiver"};
+    else if (status / 100 != 2)
+        *item = (struct item_outcome){ITEM_REJECTED, status == 413 ? "too large" : "refused by the receiver"};
     if (quota && a->hold_ms == 0) a->hold_ms = QUOTA_HOLD_MS;
 }
 
 static bool is_index(const cJSON *index, size_t count)
 {
-    return cJSON_IsNumber(index) && index->valuedouble >= 0 && index->valuedouble < (double)count && index->valuedouble == (double)(size_t)index->valuedouble;
+    return cJSON_IsNumber(index) && index->valuedouble >= 0 && index->valuedouble < (double)count &&
+           index->valuedouble == (double)(size_t)index->valuedouble;
 }
 
 /* The outcome of each item. False: there is an item in it that was not sent, or none where one was refused. */
@@ -147,7 +152,8 @@ static bool read_errors(const cJSON *errors, struct delivery_answer *a)
 {
     const cJSON *error;
     cJSON_ArrayForEach(error, errors) {
-        const cJSON *index = cJSON_GetObjectItemCaseSensitive(error, "index"), *status = cJSON_GetObjectItemCaseSensitive(error, "statusCode");
+        const cJSON *index = cJSON_GetObjectItemCaseSensitive(error, "index"),
+                     *status = cJSON_GetObjectItemCaseSensitive(error, "statusCode");
         if (!is_index(index, a->count) || !cJSON_IsNumber(status)) return false;
         read_item(error, status->valueint, a, &a->items[(size_t)index->valuedouble]);
     }
@@ -166,7 +172,8 @@ static bool accounts_for(const cJSON *accepted, const struct delivery_answer *a)
 static void read_items(const struct http_result *r, struct delivery_answer *a)
 {
     cJSON       *root = delivery_json(r);
-    const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"), *accepted = cJSON_GetObjectItemCaseSensitive(root, "itemsAccepted");
+    const cJSON *errors = cJSON_GetObjectItemCaseSensitive(root, "errors"),
+                 *accepted = cJSON_GetObjectItemCaseSensitive(root, "itemsAccepted");
     bool         all = r->status == 206 && cJSON_IsNumber(accepted) && accepted->valuedouble == (double)a->count;
     for (size_t i = 0; r->status == 400 && i < a->count; i++) a->items[i].fate = ITEM_LATER;
     if (all || (cJSON_IsArray(errors) && read_errors(errors, a) && accounts_for(accepted, a))) a->verdict = ANSWER_ITEMS;
@@ -192,7 +199,8 @@ static struct slice host_of(const char *url)
 static bool may_go_to(const char *url, const char *from)
 {
     static const char *const trusted[] = {".monitor.azure.com", ".services.visualstudio.com", ".applicationinsights.azure.com",
-                                          ".monitor.azure.us", ".applicationinsights.azure.us", ".monitor.azure.cn", ".applicationinsights.azure.cn"};
+                                          ".monitor.azure.us", ".applicationinsights.azure.us", ".monitor.azure.cn",
+                                          ".applicationinsights.azure.cn"};
     struct slice host = host_of(url), old = host_of(from);
     if (host.len == 0) return false;
     if (old.len > 0 && slice_equal_nocase(host, old)) return true;
@@ -237,7 +245,7 @@ static void read_answer(struct sink *sink, const struct http_result *r, struct d
     if (r->status == 206 || r->status == 400) read_items(r, a);
 }
 
-/* --- Life ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 static bool check(struct sink *sink, struct error *err)
 {
@@ -254,8 +262,8 @@ static bool open_client(struct sink_appinsights *s, struct error *err)
 {
     const struct delivery_rules rules = {
         .between = SLICE("\n"), .body_bytes = BODY_BYTES, .body_items = BODY_ITEMS, .item_bytes = ITEM_BYTES, .gzip = true,
-        .timeout_ms = s->timeout_ms, .look = "connection_string and entra", .put_item = put_item, .address = address, .read = read_answer,
-        .unanswered = unanswered};
+        .timeout_ms = s->timeout_ms, .look = "connection_string and entra", .put_item = put_item, .address = address,
+        .read = read_answer, .unanswered = unanswered};
     struct entra_options options = {0};
     s->client = http_client_new(&(struct http_client_options){.ca_file = s->ca_file, .proxy = s->proxy}, err);
     if (s->client == NULL) return false;

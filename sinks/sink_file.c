@@ -4,8 +4,9 @@
  *     was, and all of it is tried again later. So a full disk leaves no half block.
  * (2) A file has whole lines only, or whole gzip members (gzip_members.h): what a crash has torn is cut off when the file is
  *     opened again.
- * (3) At most OPEN_MAX_FILES files are open; the one not written for the longest time is closed for the next. A block whose records
- *     have more names, or one that no file system takes, holds nobody up: those records go to one file more, named "other".
+ * (3) At most OPEN_MAX_FILES files are open; the one not written for the longest time is closed for the next. A block whose
+ *     records have more names, or one that no file system takes, holds nobody up: those records go to one file more, named
+ *     "other".
  * (4) A file that reaches rotate_size or rotate_age is finished: it gets the time behind its name and a new one is begun. With
  *     `atomic`, files are written under another name and get their own when they are finished, when they are closed, or when
  *     a later run finds them; a name that is taken gets the time.
@@ -75,7 +76,7 @@ static const struct setting settings[] = {
     {.name = NULL},
 };
 
-/* --- Files -------------------------------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------------------------------ */
 
 static void close_file(struct open_file *f)
 {
@@ -259,15 +260,17 @@ static struct open_file *find_file(struct sink_file *s, const char *name, struct
     return open_file(s, f, name, &foreign, err) ? f : NULL;
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
-static void name_file_of(struct sink_file *s, const struct block *b, const struct block_record *r, const struct file_name *before, struct file_name *n)
+static void name_file_of(struct sink_file *s, const struct block *b, const struct block_record *r, const struct file_name *before,
+                         struct file_name *n)
 {
     uint64_t left_out = 0;
     if (file_name_make(s->path, b, r, n) && (strcmp(n->text, before->text) == 0 || has_room(s, n->text))) return;
     CHECK(file_name_make_other(s->path, n));   /* check() has seen that it fits */
     if (log_passes(&s->other_limit, OTHER_LIMIT_MS, &left_out))
-        log_line(LOG_WARNING, s->base.name, "records of one batch are for more than %d files, or for one whose name is too long: they are in '%s'",
+        log_line(LOG_WARNING, s->base.name,
+                 "records of one batch are for more than %d files, or for one whose name is too long: they are in '%s'",
                  OPEN_MAX_FILES - 1, n->text);
 }
 
@@ -288,7 +291,8 @@ static bool collect(struct sink_file *s, struct block *b, struct error *err)
             f->pending.len = 0;
         }
         f->used = ++s->uses;
-        if (!metadata_append(&s->base, b, i, &f->pending)) return error_set(err, ERROR_MEMORY, "no memory to write '%s'", f->path);
+        if (!metadata_append(&s->base, b, i, &f->pending))
+            return error_set(err, ERROR_MEMORY, "no memory to write '%s'", f->path);
     }
     return true;
 }
@@ -312,7 +316,8 @@ static bool write_pending(struct sink_file *s, struct open_file *f, struct error
     struct slice bytes = slice_of(f->pending.data, f->pending.len);
     if (s->gzip) {
         s->packed.len = 0;
-        if (!gzip_members_pack(s->packer, bytes, &s->packed)) return error_set(err, ERROR_MEMORY, "no memory to write '%s'", f->path);
+        if (!gzip_members_pack(s->packer, bytes, &s->packed))
+            return error_set(err, ERROR_MEMORY, "no memory to write '%s'", f->path);
         bytes = slice_of(s->packed.data, s->packed.len);
     }
     if (!write_all(f, bytes, err)) return false;
@@ -357,7 +362,7 @@ static enum sink_take take(struct sink *sink, struct block *b)
     return SINK_TOOK;
 }
 
-/* --- Finishing and removing ------------------------------------------------------------------------------------------------------- */
+/* --- Finishing and removing ------------------------------------------------------------------------------------------- */
 
 static bool is_open(const struct sink_file *s, const char *path)
 {
@@ -385,7 +390,8 @@ static void prune(struct sink_file *s)
         if (!is_finished(s, file)) continue;
         bool old = s->keep_age_ms > 0 && now - file->modified_ms >= (int64_t)s->keep_age_ms;
         if (!old && (s->keep_files == 0 || ++kept <= s->keep_files)) continue;
-        if (unlink(file->path) != 0 && errno != ENOENT) sink_trouble(&s->base, "cannot remove '%s': %s", file->path, strerror(errno));
+        if (unlink(file->path) != 0 && errno != ENOENT)
+            sink_trouble(&s->base, "cannot remove '%s': %s", file->path, strerror(errno));
         else log_line(LOG_INFO, s->base.name, "removed '%s': it was %s", file->path, old ? "old enough" : "one too many");
     }
     file_names_release(&found);
@@ -419,7 +425,7 @@ static bool poll_file(struct sink *sink, int wait_ms, struct error *err)
     return true;
 }
 
-/* --- Life ------------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 static bool check(struct sink *sink, struct error *err)
 {
@@ -432,7 +438,8 @@ static bool check(struct sink *sink, struct error *err)
     for (int i = 0; i < 3; i++, digits /= 10)
         if (digits % 10 > 7) return error_set(err, ERROR_USAGE, "mode is written in octal digits, as in 640");
     if (len >= FILE_NAME_BYTES / 2 || !file_name_make(s->path, &nothing, &none, &n) || !file_name_make_other(s->path, &n))
-        return error_set(err, ERROR_USAGE, "'%s': a path may have {kind}, {category}, {level}, {result}, {date} and {hour}", s->path);
+        return error_set(err, ERROR_USAGE, "'%s': a path may have {kind}, {category}, {level}, {result}, {date} and {hour}",
+                         s->path);
     if (s->gzip != (len > 3 && strcmp(s->path + len - 3, ".gz") == 0))
         return error_set(err, ERROR_USAGE, "'%s': `gzip: true` and a path that ends in .gz go together", s->path);
     if (s->atomic && s->rotate_size == 0 && s->rotate_age_ms == 0)

@@ -39,7 +39,8 @@ static const char *const bodies[] = {"lines", "array", NULL};
 struct sink_http {
     struct delivery_sink start;
     int                 kind, body;
-    const char         *url, *token, *username, *password, *index, *source, *source_type, *channel, *rule, *stream, *scope, *ca_file, *proxy;
+    const char         *url, *token, *username, *password, *index, *source, *source_type, *channel, *rule, *stream, *scope,
+                        *ca_file, *proxy;
     struct text_list    headers;
     bool                gzip, ack;
     uint64_t            timeout_ms, ack_interval_ms, ack_timeout_ms;
@@ -76,7 +77,7 @@ static const struct setting settings[] = {
     {.name = NULL},
 };
 
-/* --- Items ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Items ------------------------------------------------------------------------------------------------------------ */
 
 static bool put_record(struct sink *sink, const struct block *b, size_t i, struct encoded *out)
 {
@@ -92,10 +93,12 @@ static bool put_event(struct sink *sink, const struct block *b, size_t i, struct
     const struct block_record *r = &b->records[i];
     char                       id[EVENT_ID_TEXT], head[200], time[48] = "";
     event_id_text(r, id);
-    if (r->time_ms >= 0) snprintf(time, sizeof time, "\"time\":%lld.%03lld,", (long long)(r->time_ms / 1000), (long long)(r->time_ms % 1000));
-    int len = snprintf(head, sizeof head, "{%s\"fields\":{\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\"},", time, id, kind_text((enum kind)r->kind));
-    return encoded_append(out, slice_of(head, (size_t)len)) && encoded_append(out, slice_of(s->members.data, s->members.len)) && encoded_append(out, SLICE("\"event\":")) &&
-           put_record(sink, b, i, out) && encoded_append(out, SLICE("}"));
+    if (r->time_ms >= 0)
+        snprintf(time, sizeof time, "\"time\":%lld.%03lld,", (long long)(r->time_ms / 1000), (long long)(r->time_ms % 1000));
+    int len = snprintf(head, sizeof head, "{%s\"fields\":{\"lethe_event_id\":\"%s\",\"lethe_kind\":\"%s\"},", time, id,
+                       kind_text((enum kind)r->kind));
+    return encoded_append(out, slice_of(head, (size_t)len)) && encoded_append(out, slice_of(s->members.data, s->members.len)) &&
+           encoded_append(out, SLICE("\"event\":")) && put_record(sink, b, i, out) && encoded_append(out, SLICE("}"));
 }
 
 static bool put_bulk(struct sink *sink, const struct block *b, size_t i, struct encoded *out)
@@ -140,14 +143,16 @@ static bool address(struct sink *sink, struct delivery_head *head, struct error 
     head->url = s->target;
     put_header(head, "Content-Type", content_type(s));
     for (size_t i = 0; i < s->headers.count; i++) put_header(head, s->header_names[i], header_value(s->headers.items[i]));
-    if (s->channel != NULL || s->ack) put_header(head, "X-Splunk-Request-Channel", s->channel != NULL ? s->channel : s->own_channel);
+    if (s->channel != NULL || s->ack)
+        put_header(head, "X-Splunk-Request-Channel", s->channel != NULL ? s->channel : s->own_channel);
     return put_authorization(s, head, err);
 }
 
-/* --- Acknowledgements of Splunk's indexers -------------------------------------------------------------------------------------- */
+/* --- Acknowledgements of Splunk's indexers ---------------------------------------------------------------------------- */
 
 /* {"acks":[17,18]} */
-static bool ask(struct sink *sink, const uint64_t *tickets, size_t count, struct delivery_head *head, struct encoded *body, struct error *err)
+static bool ask(struct sink *sink, const uint64_t *tickets, size_t count, struct delivery_head *head, struct encoded *body,
+                struct error *err)
 {
     struct sink_http *s = (struct sink_http *)sink;
     bool              made = encoded_append(body, SLICE("{\"acks\":["));
@@ -178,7 +183,7 @@ static bool read_confirmed(struct sink *sink, const struct http_result *r, const
     return told;
 }
 
-/* --- Answers -------------------------------------------------------------------------------------------------------------------- */
+/* --- Answers ---------------------------------------------------------------------------------------------------------- */
 
 static void read_bulk_item(const cJSON *item, struct item_outcome *outcome)
 {
@@ -186,7 +191,8 @@ static void read_bulk_item(const cJSON *item, struct item_outcome *outcome)
     int          code = cJSON_IsNumber(status) ? status->valueint : 0;
     if (code / 100 == 2 || code == 409) return;
     bool refused = code / 100 == 4 && code != 429 && code != 401 && code != 403 && code != 404 && code != 408;
-    *outcome = refused ? (struct item_outcome){ITEM_REJECTED, "refused by the receiver"} : (struct item_outcome){.fate = ITEM_LATER};
+    *outcome = refused ? (struct item_outcome){ITEM_REJECTED, "refused by the receiver"}
+                       : (struct item_outcome){.fate = ITEM_LATER};
 }
 
 /* Without as many items as were sent it is no answer. */
@@ -250,25 +256,29 @@ static void read_answer(struct sink *sink, const struct http_result *r, struct d
     cJSON_Delete(root);
 }
 
-/* --- Life ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 static bool is_name(const char *text)
 {
-    return text != NULL && text[0] != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")] == '\0';
+    return text != NULL && text[0] != '\0' &&
+           text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")] == '\0';
 }
 
 /* Those that the sink itself sends would contradict them. */
 static bool check_headers(const struct sink_http *s, struct error *err)
 {
-    static const char *const taken[] = {"host", "content-type", "content-length", "content-encoding", "transfer-encoding", "connection"};
+    static const char *const taken[] = {"host", "content-type", "content-length", "content-encoding", "transfer-encoding",
+                                        "connection"};
     if (s->headers.count > HEADERS_MOST) return error_set(err, ERROR_USAGE, "headers: there are more than %d", HEADERS_MOST);
     for (size_t i = 0; i < s->headers.count; i++) {
         const char  *text = s->headers.items[i];
         struct slice name = slice_of(text, strcspn(text, ":"));
         bool         sound = name.len > 0 && text[name.len] == ':' && strcspn(text, "\r\n") == strlen(text);
-        for (size_t c = 0; c < name.len; c++) sound = sound && (ascii_is_alnum(name.data[c]) || name.data[c] == '-' || name.data[c] == '_');
+        for (size_t c = 0; c < name.len; c++)
+            sound = sound && (ascii_is_alnum(name.data[c]) || name.data[c] == '-' || name.data[c] == '_');
         if (!sound) return error_set(err, ERROR_USAGE, "headers: number %zu is not of the form \"Name: value\"", i + 1);
-        bool ours = slice_equal_nocase(name, SLICE("authorization")) && (s->token != NULL || s->username != NULL || s->kind == LOGS_INGESTION);
+        bool ours = slice_equal_nocase(name, SLICE("authorization")) &&
+                    (s->token != NULL || s->username != NULL || s->kind == LOGS_INGESTION);
         for (size_t t = 0; t < sizeof taken / sizeof taken[0]; t++) ours = ours || slice_equal_nocase(name, slice_from(taken[t]));
         if (ours) return error_set(err, ERROR_USAGE, "headers: '%.*s' is set by the sink itself", (int)name.len, name.data);
     }
@@ -281,9 +291,11 @@ static bool check_credentials(const struct sink_http *s, struct error *err)
     if ((s->username == NULL) != (s->password == NULL)) return error_set(err, ERROR_USAGE, "username and password go together");
     if (s->username == NULL) return true;
     if (s->token != NULL) return error_set(err, ERROR_USAGE, "a token, or username and password, not both");
-    if (s->kind == SPLUNK_HEC || s->kind == LOGS_INGESTION) return error_set(err, ERROR_USAGE, "%s knows no username", kinds[s->kind]);
+    if (s->kind == SPLUNK_HEC || s->kind == LOGS_INGESTION)
+        return error_set(err, ERROR_USAGE, "%s knows no username", kinds[s->kind]);
     if (strchr(s->username, ':') != NULL) return error_set(err, ERROR_USAGE, "username: it has a colon");
-    return (strlen(s->username) <= USER_BYTES && strlen(s->password) <= USER_BYTES) || error_set(err, ERROR_USAGE, "username or password is too long");
+    return (strlen(s->username) <= USER_BYTES && strlen(s->password) <= USER_BYTES) ||
+           error_set(err, ERROR_USAGE, "username or password is too long");
 }
 
 static bool is_guid(const char *text)
@@ -295,7 +307,8 @@ static bool check(struct sink *sink, struct error *err)
 {
     const struct sink_http *s = (const struct sink_http *)sink;
     if (!check_headers(s, err) || !check_credentials(s, err)) return false;
-    if ((s->ack || s->channel != NULL) && s->kind != SPLUNK_HEC) return error_set(err, ERROR_USAGE, "ack and channel are for splunk_hec");
+    if ((s->ack || s->channel != NULL) && s->kind != SPLUNK_HEC)
+        return error_set(err, ERROR_USAGE, "ack and channel are for splunk_hec");
     if (s->channel != NULL && !is_guid(s->channel)) return error_set(err, ERROR_USAGE, "channel is not a GUID");
     if (strlen(s->url) > URL_BYTES / 2) return error_set(err, ERROR_USAGE, "url: it is too long");
     if (!http_client_may_ask(s->url, err)) return false;
@@ -306,23 +319,28 @@ static bool check(struct sink *sink, struct error *err)
         return error_set(err, ERROR_USAGE, "logs_ingestion needs a rule and a stream");
     const char *texts[] = {s->index, s->source, s->source_type};
     for (size_t i = 0; i < 3; i++)
-        if (texts[i] != NULL && !is_name(texts[i])) return error_set(err, ERROR_USAGE, "index, source and source_type have letters, digits and -_.: only");
-    if (s->kind != WEBHOOK && s->start.base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "the format cef goes to a webhook only");
+        if (texts[i] != NULL && !is_name(texts[i]))
+            return error_set(err, ERROR_USAGE, "index, source and source_type have letters, digits and -_.: only");
+    if (s->kind != WEBHOOK && s->start.base.format == FORMAT_CEF)
+        return error_set(err, ERROR_USAGE, "the format cef goes to a webhook only");
     if (s->body == BODY_ARRAY && s->start.base.format == FORMAT_CEF) return error_set(err, ERROR_USAGE, "cef makes no array");
     return tls_files_check(NULL, NULL, s->ca_file, err);
 }
 
 static bool put_member(struct encoded *out, const char *name, const char *value)
 {
-    return value == NULL || (encoded_append(out, SLICE("\"")) && encoded_append(out, slice_from(name)) && encoded_append(out, SLICE("\":\"")) &&
-                             encoded_append(out, slice_from(value)) && encoded_append(out, SLICE("\",")));
+    return value == NULL || (encoded_append(out, SLICE("\"")) && encoded_append(out, slice_from(name)) &&
+                             encoded_append(out, SLICE("\":\"")) && encoded_append(out, slice_from(value)) &&
+                             encoded_append(out, SLICE("\",")));
 }
 
 static struct delivery_rules make_rules(const struct sink_http *s)
 {
-    static const char *const look[] = {"url, format and body", "url, token and index", "url, index and its mapping", "rule, stream and the columns of its table"};
+    static const char *const look[] = {"url, format and body", "url, token and index", "url, index and its mapping",
+                                       "rule, stream and the columns of its table"};
     struct delivery_rules rules = {.body_bytes = BODY_BYTES, .body_items = BODY_ITEMS, .item_bytes = BODY_BYTES, .gzip = s->gzip,
-                                   .timeout_ms = s->timeout_ms, .look = look[s->kind], .put_item = put_record, .address = address, .read = read_answer};
+                                   .timeout_ms = s->timeout_ms, .look = look[s->kind], .put_item = put_record, .address = address,
+                                   .read = read_answer};
     if (s->kind == LOGS_INGESTION || (s->kind == WEBHOOK && s->body == BODY_ARRAY)) {
         rules.open = SLICE("[");
         rules.between = SLICE(",");
@@ -354,9 +372,12 @@ static void make_target(struct sink_http *s)
         snprintf(s->target, URL_BYTES, "%.*s/services/collector/event", base, s->url);
         snprintf(s->acks, URL_BYTES, "%.*s/services/collector/ack", base, s->url);
         break;
-    case ELASTICSEARCH: snprintf(s->target, URL_BYTES, "%.*s/%s/_bulk?filter_path=errors,items.*.status", base, s->url, s->index); break;
+    case ELASTICSEARCH:
+        snprintf(s->target, URL_BYTES, "%.*s/%s/_bulk?filter_path=errors,items.*.status", base, s->url, s->index);
+        break;
     case LOGS_INGESTION:
-        snprintf(s->target, URL_BYTES, "%.*s/dataCollectionRules/%s/streams/%s?api-version=2023-01-01", base, s->url, s->rule, s->stream);
+        snprintf(s->target, URL_BYTES, "%.*s/dataCollectionRules/%s/streams/%s?api-version=2023-01-01", base, s->url, s->rule,
+                 s->stream);
         break;
     }
 }
@@ -369,8 +390,8 @@ static bool make_channel(struct sink_http *s, struct error *err)
     if (getrandom(r, sizeof r, 0) != sizeof r) return error_set_errno(err, ERROR_MEMORY, "cannot make a channel");
     r[6] = (uint8_t)(0x40 | (r[6] & 0x0f));
     r[8] = (uint8_t)(0x80 | (r[8] & 0x3f));
-    snprintf(s->own_channel, sizeof s->own_channel, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3],
-             r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    snprintf(s->own_channel, sizeof s->own_channel, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0],
+             r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
     return true;
 }
 
@@ -414,7 +435,8 @@ static bool open_parts(struct sink_http *s, struct error *err)
     s->client = http_client_new(&(struct http_client_options){.ca_file = s->ca_file, .proxy = s->proxy}, err);
     if (s->client == NULL) return false;
     entra_options_from_environment(&options);
-    if (s->kind == LOGS_INGESTION && s->token == NULL && (s->identity = entra_new(&options, s->client, err)) == NULL) return false;
+    if (s->kind == LOGS_INGESTION && s->token == NULL && (s->identity = entra_new(&options, s->client, err)) == NULL)
+        return false;
     if (put_member(&s->members, "index", s->index) && put_member(&s->members, "source", s->source) &&
         put_member(&s->members, "sourcetype", s->source_type))
         s->start.delivery = delivery_new(&s->start.base, &rules, s->client);

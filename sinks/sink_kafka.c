@@ -49,14 +49,18 @@ static bool check(struct sink *s, struct error *err)
     return true;
 }
 
-static bool pair(struct sink *s, const struct sink_company *company, struct error *err) { return transactions_pair(of(s), company, err); }
+static bool pair(struct sink *s, const struct sink_company *company, struct error *err)
+{
+    return transactions_pair(of(s), company, err);
+}
 
 static bool open_parts(struct sink_kafka *k, struct error *err)
 {
     const char *name = k->sink.name;
     if (!kafka_topics_init(&k->topics, k->topic, k->max_topics)) return error_set(err, ERROR_MEMORY, "'%s': out of memory", name);
     if (!kafka_client_init(&k->client, &k->connection, name, k, err)) return false;
-    return k->exactly_once || line_open(k, IN_COMPANY, err);   /* transactions have a name, which the source gives when it is open */
+    /* transactions have a name, which the source gives when it is open */
+    return k->exactly_once || line_open(k, IN_COMPANY, err);
 }
 
 static void close_kafka(struct sink *s)
@@ -145,7 +149,8 @@ static const struct setting settings[] = {
      .most = KAFKA_TOPICS_MOST, .help = "different topics; further categories share one, 'other'"},
     {.name = "key", .type = SETTING_CHOICE, .offset = AT(key), .standard = "resource", .choices = key_choices,
      .help = "of messages: those with the same key keep their order"},
-    {.name = "compression", .type = SETTING_CHOICE, .offset = AT(compression), .standard = "auto", .choices = kafka_compression_choices,
+    {.name = "compression", .type = SETTING_CHOICE, .offset = AT(compression), .standard = "auto",
+     .choices = kafka_compression_choices,
      .help = "auto is lz4, and none for event hubs"},
     {.name = "linger", .type = SETTING_DURATION, .offset = AT(linger_ms), .standard = "5ms", .most = 10000,
      .help = "how long a batch waits for more"},
@@ -155,9 +160,11 @@ static const struct setting settings[] = {
      .help = "bytes handed to kafka and not yet acknowledged"},
     {.name = "exactly_once", .type = SETTING_BOOL, .offset = AT(exactly_once), .standard = "false",
      .help = "from a kafka source on the same cluster: in transactions, with its offsets"},
-    {.name = "transaction", .type = SETTING_DURATION, .offset = AT(transaction_ms), .standard = "100ms", .least = 1, .most = 10000,
+    {.name = "transaction", .type = SETTING_DURATION, .offset = AT(transaction_ms), .standard = "100ms", .least = 1,
+     .most = 10000,
      .help = "with exactly_once: how long a transaction is open at most, and so how late records can be read"},
-    {.name = "transaction_bytes", .type = SETTING_BYTES, .offset = AT(transaction_bytes), .standard = "8M", .least = 1, .most = 1 << 30,
+    {.name = "transaction_bytes", .type = SETTING_BYTES, .offset = AT(transaction_bytes), .standard = "8M", .least = 1,
+     .most = 1 << 30,
      .help = "with exactly_once: a transaction with so much is committed at once"},
     {0}};
 

@@ -201,7 +201,8 @@ static void tell_refused_batch(struct sink_kafka *k, const char *topic, rd_kafka
     uint64_t left_out = 0;
     if (!log_passes(&k->refused_limit, HELD_BACK_LIMIT_MS, &left_out)) return;
     log_line(LOG_WARNING, k->sink.name, "topic '%.100s' refused a batch, its records are sent one by one (%s)%s", topic,
-             rd_kafka_err2str(error), error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ": the setting batch may be too large" : "");
+             rd_kafka_err2str(error),
+             error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ": the setting batch may be too large" : "");
 }
 
 static void on_failure(struct sink_kafka *k, struct mark *m, const char *topic, rd_kafka_resp_err_t error)

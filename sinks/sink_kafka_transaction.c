@@ -40,8 +40,10 @@ bool transactions_pair(struct sink_kafka *k, const struct sink_company *company,
 {
     const char *name = k->sink.name;
     if (!k->exactly_once) return true;
-    if (k->connection.event_hubs) return error_set(err, ERROR_USAGE, "'%s': exactly_once needs a cluster with transactions, not event hubs", name);
-    if (company->feed == NULL) return error_set(err, ERROR_USAGE, "'%s': exactly_once needs a run with one source, of type kafka", name);
+    if (k->connection.event_hubs)
+        return error_set(err, ERROR_USAGE, "'%s': exactly_once needs a cluster with transactions, not event hubs", name);
+    if (company->feed == NULL)
+        return error_set(err, ERROR_USAGE, "'%s': exactly_once needs a run with one source, of type kafka", name);
     if (!k->sink.required || company->others_required)
         return error_set(err, ERROR_USAGE, "'%s': exactly_once needs this sink to be the only one that is required", name);
     if (!shares_broker(&k->connection, company->feed->connection))
@@ -87,7 +89,8 @@ bool transactions_take(struct sink_kafka *k, struct block *b)
         sink_withdraw(&k->sink, b);
         return true;
     }
-    if (k->transaction > TRANSACTION_OPEN || k->must_abort || k->careful || k->waiting > 0 || k->bytes >= k->transaction_bytes) return false;
+    if (k->transaction > TRANSACTION_OPEN || k->must_abort || k->careful || k->waiting > 0 || k->bytes >= k->transaction_bytes)
+        return false;
     if (!flight_add(k, b)) return false;
     k->bytes += block_size(b);
     return true;
@@ -125,7 +128,8 @@ static void lose_producer(struct sink_kafka *k, rd_kafka_resp_err_t error)
 static bool take_error(struct sink_kafka *k, const char *what, rd_kafka_error_t *error)
 {
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    bool                abort = rd_kafka_error_txn_requires_abort(error) != 0, again = !abort && rd_kafka_error_is_retriable(error) != 0;
+    bool                abort = rd_kafka_error_txn_requires_abort(error) != 0,
+                        again = !abort && rd_kafka_error_is_retriable(error) != 0;
     rd_kafka_error_destroy(error);
     if (again) {
         if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) tell(k, what, code);
@@ -254,9 +258,11 @@ static bool is_due(const struct sink_kafka *k, uint64_t now)
 /* Until the transaction is due, or may be tried again. */
 static int shorter_wait(const struct sink_kafka *k, int wait_ms)
 {
-    uint64_t now = clock_monotonic_ms(), until = k->transaction == TRANSACTION_OPEN ? k->begun_ms + k->transaction_ms : k->retry_at_ms;
+    uint64_t now = clock_monotonic_ms(),
+             until = k->transaction == TRANSACTION_OPEN ? k->begun_ms + k->transaction_ms : k->retry_at_ms;
     if (k->careful && wait_ms > 20) wait_ms = 20;   /* nobody wakes this producer */
-    bool     idle = k->first == NULL && k->transaction == TRANSACTION_NONE, full = k->waiting > 0 && k->transaction == TRANSACTION_OPEN;
+    bool     idle = k->first == NULL && k->transaction == TRANSACTION_NONE,
+             full = k->waiting > 0 && k->transaction == TRANSACTION_OPEN;
     if (idle || full) return wait_ms;   /* reports end the wait */
     if (k->transaction > TRANSACTION_OPEN) return 0;
     if (until <= now) return 0;

@@ -26,7 +26,8 @@ static enum sink_take take(struct sink *sink, struct block *b)
     for (size_t i = 0; gathered && i < b->count; i++)
         if (sink_wants(sink, b, i)) gathered = metadata_append(sink, b, i, &s->bytes);
     if (!gathered) error_set(&s->failure, ERROR_MEMORY, "no memory to write to standard output");
-    else if (!write_all(STDOUT_FILENO, slice_of(s->bytes.data, s->bytes.len))) error_set_errno(&s->failure, ERROR_OUTPUT, "cannot write to standard output");
+    else if (!write_all(STDOUT_FILENO, slice_of(s->bytes.data, s->bytes.len)))
+        error_set_errno(&s->failure, ERROR_OUTPUT, "cannot write to standard output");
     if (s->failure.code != ERROR_NONE) return SINK_FULL;
     sink_done(sink, b, NULL, 0);
     return SINK_TOOK;

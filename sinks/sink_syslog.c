@@ -2,9 +2,9 @@
  *
  * Syslog acknowledges nothing. Over TLS and TCP the sink makes up for it: it writes blocks to a connection for a short while,
  * ends it, and takes the receiver's own end without a reset for the word that all was read (net/stream_client.h); meanwhile the
- * next connection is open already. What was on a connection that broke is sent again, with the same event ids. With `confirm: tcp`
- * a connection stays, and a block counts as delivered when the receiver's kernel has it, which its program may never read.
- * Over UDP it counts as delivered when it left.
+ * next connection is open already. What was on a connection that broke is sent again, with the same event ids. With
+ * `confirm: tcp` a connection stays, and a block counts as delivered when the receiver's kernel has it, which its program may
+ * never read. Over UDP it counts as delivered when it left.
  *
  * (1) A job is a block in hand: waiting (no channel), or on one channel until that confirms or breaks.
  * (2) At most one channel is being written to, `current`; the others are ending.
@@ -40,9 +40,10 @@ static const char *const transports[] = {"tls", "tcp", "udp", NULL};
 enum { CONFIRM_READ, CONFIRM_TCP };
 static const char *const confirmations[] = {"read", "tcp", NULL};
 static const char *const framings[] = {"counted", "line", NULL};   /* as enum syslog_framing */
-static const char *const facilities[] = {"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
-                                         "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5",
-                                         "local6", "local7", NULL};   /* in the order of their numbers */
+static const char *const facilities[] = {"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
+                                         "authpriv", "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2",
+                                         "local3", "local4", "local5", "local6", "local7",
+                                         NULL};   /* in the order of their numbers */
 
 struct job {
     struct job      *next;
@@ -108,7 +109,7 @@ static const struct setting settings[] = {
     {.name = NULL},
 };
 
-/* --- Jobs ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Jobs ------------------------------------------------------------------------------------------------------------- */
 
 static void free_job(struct job *job)
 {
@@ -153,7 +154,7 @@ static enum sink_take take(struct sink *sink, struct block *b)
     return SINK_TOOK;
 }
 
-/* --- Channels ------------------------------------------------------------------------------------------------------------------- */
+/* --- Channels --------------------------------------------------------------------------------------------------------- */
 
 static void close_channel(struct sink_syslog *s, struct channel *c)
 {
@@ -209,7 +210,8 @@ static void channel_left(struct sink_syslog *s, struct channel *c)
     bool         idle = take_back(s, c) == 0 && c->begun_ms > 0;
     close_channel(s, c);
     if (idle) return;
-    error_set(&err, ERROR_NETWORK, "'%s:%u' ended the connection; what it may not have read is sent again", s->host, s->target.port);
+    error_set(&err, ERROR_NETWORK, "'%s:%u' ended the connection; what it may not have read is sent again", s->host,
+              s->target.port);
     trouble(s, &err);
 }
 
@@ -246,7 +248,7 @@ static void open_channel(struct sink_syslog *s)
     s->current = c;
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
 static void make_frames(struct sink_syslog *s, struct channel *c, struct job *job)
 {
@@ -307,7 +309,7 @@ static void write_current(struct sink_syslog *s)
     s->current = NULL;
 }
 
-/* --- UDP ------------------------------------------------------------------------------------------------------------------------ */
+/* --- UDP -------------------------------------------------------------------------------------------------------------- */
 
 /* Sends the record that stands at next_record. False: not now. */
 static bool send_record(struct sink_syslog *s, struct job *job)
@@ -345,7 +347,7 @@ static void send_datagrams(struct sink_syslog *s)
     }
 }
 
-/* --- Waiting -------------------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------------------------------------------- */
 
 static int sooner(int a, int b)
 {
@@ -391,11 +393,12 @@ static bool poll_sink(struct sink *sink, int wait_ms, struct error *err)
     return true;
 }
 
-/* --- Life ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 static bool check_tls(const struct sink_syslog *s, struct error *err)
 {
-    if (s->transport != TRANSPORT_TLS && (s->ca_file != NULL || s->server_name != NULL || s->certificate != NULL || s->key != NULL))
+    if (s->transport != TRANSPORT_TLS &&
+        (s->ca_file != NULL || s->server_name != NULL || s->certificate != NULL || s->key != NULL))
         return error_set(err, ERROR_USAGE, "ca_file, server_name, certificate and key are for the transport tls");
     if ((s->certificate == NULL) != (s->key == NULL)) return error_set(err, ERROR_USAGE, "certificate and key belong together");
     if (s->server_name != NULL && !syslog_is_field(s->server_name, SYSLOG_HOST_MAX))
@@ -424,8 +427,8 @@ static void make_shape(struct sink_syslog *s)
     char   name[SYSLOG_HOST_MAX + 1] = "";
     if (gethostname(name, sizeof name - 1) != 0) name[0] = '\0';
     syslog_make_field(name, SYSLOG_HOST_MAX, s->own_name);
-    s->shape = (struct syslog_shape){.facility = (unsigned)s->facility, .host = s->hostname != NULL ? s->hostname : s->own_name, .app = s->app_name,
-                                     .process = (unsigned)getpid(), .sd_id = s->sd_id, .bom = s->bom,
+    s->shape = (struct syslog_shape){.facility = (unsigned)s->facility, .host = s->hostname != NULL ? s->hostname : s->own_name,
+                                     .app = s->app_name, .process = (unsigned)getpid(), .sd_id = s->sd_id, .bom = s->bom,
                                      .framing = s->transport == TRANSPORT_UDP ? FRAME_NONE : (enum syslog_framing)s->framing,
                                      .max_message = s->max_message > 0 ? (size_t)s->max_message : most};
 }
@@ -436,8 +439,8 @@ static bool open_sink(struct sink *sink, struct error *err)
     unsigned            port = s->transport == TRANSPORT_TLS ? TLS_PORT : PLAIN_PORT;
     make_shape(s);
     retry_init(&s->retry, &(struct retry_options){.base_ms = RETRY_BASE, .cap_ms = RETRY_CAP}, retry_seed());
-    s->target = (struct stream_options){.host = s->host, .port = s->port > 0 ? (unsigned)s->port : port, .server_name = s->server_name,
-                                        .timeout_ms = (unsigned)s->timeout_ms};
+    s->target = (struct stream_options){.host = s->host, .port = s->port > 0 ? (unsigned)s->port : port,
+                                        .server_name = s->server_name, .timeout_ms = (unsigned)s->timeout_ms};
     if (s->transport == TRANSPORT_TLS) {
         s->target.tls = stream_tls_new(&(struct stream_tls_options){s->ca_file, s->certificate, s->key}, err);
         if (s->target.tls == NULL) return false;

@@ -64,14 +64,16 @@ static bool append_param(struct encoded *out, const char *name, struct slice val
            append_escaped(out, value) && encoded_append(out, SLICE("\""));
 }
 
-static bool append_header(const struct syslog_shape *shape, const struct block *b, const struct block_record *r, struct encoded *out)
+static bool append_header(const struct syslog_shape *shape, const struct block *b, const struct block_record *r,
+                          struct encoded *out)
 {
     char         head[HEADER_ROOM], time[TIMESTAMP_TEXT] = "-", id[EVENT_ID_TEXT];
     struct slice category = block_label(b, r->category);
     if (r->time_ms >= 0 && r->time_ms <= LAST_MS) timestamp_text(r->time_ms, time);
     event_id_text(r, id);
-    int len = snprintf(head, sizeof head, "<%u>1 %s %s %s %u %s [%s event_id=\"%s\" redactions=\"%u\"", shape->facility * 8 + severity_number(b, r), time,
-                       shape->host, shape->app, shape->process, kind_text((enum kind)r->kind), shape->sd_id, id, (unsigned)r->redactions);
+    int len = snprintf(head, sizeof head, "<%u>1 %s %s %s %u %s [%s event_id=\"%s\" redactions=\"%u\"",
+                       shape->facility * 8 + severity_number(b, r), time, shape->host, shape->app, shape->process,
+                       kind_text((enum kind)r->kind), shape->sd_id, id, (unsigned)r->redactions);
     return encoded_append(out, slice_of(head, (size_t)len)) && append_param(out, "policy", block_label(b, r->policy)) &&
            (category.len == 0 || append_param(out, "category", category)) && encoded_append(out, SLICE("] ")) &&
            (!shape->bom || encoded_append(out, SLICE("\xEF\xBB\xBF")));
@@ -96,7 +98,8 @@ static void put_count(struct encoded *out, size_t start)
     out->len = start + digits + len;
 }
 
-enum syslog_made syslog_append(const struct syslog_shape *shape, const struct sink *sink, const struct block *b, size_t i, struct encoded *out)
+enum syslog_made syslog_append(const struct syslog_shape *shape, const struct sink *sink, const struct block *b, size_t i,
+                               struct encoded *out)
 {
     size_t start = out->len, room = shape->framing == FRAME_COUNTED ? COUNT_ROOM : 0, message = start + room;
     bool   made = encoded_reserve(out, room + 1);

@@ -37,7 +37,8 @@ struct syslog_shape {
 enum syslog_made { SYSLOG_MADE, SYSLOG_TOO_LARGE, SYSLOG_NO_MEMORY };
 
 /* Appends record i as a frame; nothing unless SYSLOG_MADE. */
-enum syslog_made syslog_append(const struct syslog_shape *, const struct sink *, const struct block *, size_t i, struct encoded *out);
+enum syslog_made syslog_append(const struct syslog_shape *, const struct sink *, const struct block *, size_t i,
+                               struct encoded *out);
 
 /* Printable ASCII without spaces, 1 to `most` bytes. */
 bool syslog_is_field(const char *text, size_t most);
