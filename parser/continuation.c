@@ -11,21 +11,26 @@ static const char *const stamp_shapes[] = {
     "aaa _9 99:99:99", "aaa aaa _9 99:99:99", "aaa, 99 aaa 9999", "a9999 99:99:99", "9999999999",
 };
 
+static bool fits(char c, char shape)
+{
+    switch (shape) {
+    case '9': return ascii_is_digit(c);
+    case 'a': return ascii_is_alpha(c);
+    case '_': return ascii_is_digit(c) || c == ' ';
+    default: return c == shape;
+    }
+}
+
 static bool has_shape(struct slice text, const char *shape)
 {
-    size_t i = 0;
-    for (; shape[i] != '\0'; i++) {
-        if (i == text.len) return false;
-        char c = text.data[i];
-        bool fits = shape[i] == '9' ? ascii_is_digit(c) : shape[i] == 'a' ? ascii_is_alpha(c) : shape[i] == '_' ? ascii_is_digit(c) || c == ' ' : c == shape[i];
-        if (!fits) return false;
-    }
+    for (size_t i = 0; shape[i] != '\0'; i++)
+        if (i == text.len || !fits(text.data[i], shape[i])) return false;
     return true;
 }
 
 static const char *const levels[] = {
-    "TRACE", "DEBUG", "INFO", "INFORMATION", "NOTICE", "WARN", "WARNING", "ERR", "ERROR", "CRIT", "CRITICAL", "FATAL", "SEVERE", "ALERT",
-    "EMERG", "EMERGENCY", "PANIC", "VERBOSE", "FAIL", "TRCE", "DBUG",
+    "TRACE", "DEBUG", "INFO", "INFORMATION", "NOTICE", "WARN", "WARNING", "ERR", "ERROR", "CRIT", "CRITICAL", "FATAL", "SEVERE",
+    "ALERT", "EMERG", "EMERGENCY", "PANIC", "VERBOSE", "FAIL", "TRCE", "DBUG",
 };
 
 /* The length of a word that is a level; 0: it is none. */
@@ -99,7 +104,8 @@ static bool ends_with(struct slice word, struct slice what)
 static bool names_exception(struct slice line)
 {
     size_t len = 0;
-    while (len < line.len && (ascii_is_alnum(line.data[len]) || strchr("._$", line.data[len]) != NULL) && line.data[len] != '\0') len++;
+    while (len < line.len && (ascii_is_alnum(line.data[len]) || strchr("._$", line.data[len]) != NULL) && line.data[len] != '\0')
+        len++;
     struct slice word = slice_of(line.data, len);
     if (len < line.len && line.data[len] != ':') return false;
     return ends_with(word, SLICE("Exception")) || ends_with(word, SLICE("Error"));
@@ -108,7 +114,8 @@ static bool names_exception(struct slice line)
 static bool is_part_of_trace(struct slice line)
 {
     static const struct slice beginnings[] = {
-        {"Traceback (", 11}, {"Caused by", 9}, {"Suppressed: ", 12}, {"at ", 3}, {"... ", 4}, {"--- End of ", 11}, {"stack backtrace:", 16},
+        {"Traceback (", 11}, {"Caused by", 9}, {"Suppressed: ", 12}, {"at ", 3}, {"... ", 4}, {"--- End of ", 11},
+        {"stack backtrace:", 16},
         {"During handling of the above exception", 38}, {"The above exception was the direct cause", 40},
     };
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
@@ -136,7 +143,9 @@ bool continuation_take(struct continuation *c, enum multiline kind, struct slice
     bool belongs = false;
     switch (kind) {
     case MULTILINE_OFF: break;
-    case MULTILINE_TRACES: belongs = !begins_stamped(line) && (is_indented(line) || c->in_traceback || is_part_of_trace(line)); break;
+    case MULTILINE_TRACES:
+        belongs = !begins_stamped(line) && (is_indented(line) || c->in_traceback || is_part_of_trace(line));
+        break;
     case MULTILINE_STAMPED: belongs = !begins_stamped(line); break;
     }
     if (belongs) note(c, line);

@@ -386,7 +386,8 @@ static void open_form(struct opening *o)
 static void refuse_for_memory(const struct document *d, struct record *only, struct opened_document *out)
 {
     *out = (struct opened_document){.records = only, .count = 1};
-    *only = (struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset, .len = d->len};
+    *only = (struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset,
+                            .len = d->len};
 }
 
 void document_open(struct parser *p, const struct batch *b, const struct document *d, struct arena *a,

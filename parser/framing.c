@@ -9,8 +9,9 @@
 static uint64_t hold(const struct framer *f)
 {
     if (f->step == framing_in_container) return container_hold(&f->container);
-    bool holds = f->step == framing_in_document || f->step == framing_after_document || f->step == framing_garbage || f->step == framing_text_line || f->step == framing_more_lines
-        || f->step == framing_after_container || (f->step == framing_between && f->line_begun);
+    bool holds = f->step == framing_in_document || f->step == framing_after_document || f->step == framing_garbage ||
+                 f->step == framing_text_line || f->step == framing_more_lines || f->step == framing_after_container ||
+                 (f->step == framing_between && f->line_begun);
     return holds ? f->start : f->extent.at;
 }
 
@@ -152,7 +153,8 @@ struct framer_place framer_place(const struct framer *f)
 {
     if (f->key_lines > 0) return f->key;
     if (f->step == framing_rest_of_line || (f->step == framing_between && (f->blank_cut || !f->line_begun))) return f->rest;
-    if (f->step == framing_in_container || f->step == framing_in_long_document) return (struct framer_place){f->start, f->start_line};
+    if (f->step == framing_in_container || f->step == framing_in_long_document)
+        return (struct framer_place){f->start, f->start_line};
     return (struct framer_place){hold(f), f->line};
 }
 

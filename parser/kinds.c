@@ -30,7 +30,8 @@ const char *kind_text(enum kind kind)
 
 bool name_is_resource(name_id name)
 {
-    return name == NAME_RESOURCE_ID || name == NAME_UNDERSCORE_RESOURCE_ID || name == NAME_RESOURCE_URI || name == NAME_REGISTRY_RESOURCE_ID;
+    return name == NAME_RESOURCE_ID || name == NAME_UNDERSCORE_RESOURCE_ID || name == NAME_RESOURCE_URI ||
+           name == NAME_REGISTRY_RESOURCE_ID;
 }
 
 /* --- Members ----------------------------------------------------------------------------------------------------------- */
@@ -199,7 +200,8 @@ static const struct path places[SHAPE_COUNT][FIELD_ALL][PATHS_MAX] = {
 };
 
 /* The node that the rest of a path leads to, or 0. */
-static uint32_t path_follow(const struct tape *tape, uint32_t node, struct key_cache *cache, const name_id *step, const name_id *end)
+static uint32_t path_follow(const struct tape *tape, uint32_t node, struct key_cache *cache, const name_id *step,
+                            const name_id *end)
 {
     const struct node *nodes = tape->nodes;
     if (step == end || *step == NAME_NONE) return node;

@@ -228,7 +228,8 @@ static enum parse_status walk(struct walk *w, struct index *ix, struct slice tex
     return status == PARSE_GRAMMAR && w->fault_at == text.len && depth > 0 ? PARSE_UNCLOSED : status;
 }
 
-static enum parse_status build(struct index *ix, struct slice text, unsigned max_depth, struct arena *arena, struct tape *tape, size_t *at)
+static enum parse_status build(struct index *ix, struct slice text, unsigned max_depth, struct arena *arena, struct tape *tape,
+                               size_t *at)
 {
     size_t room = ((size_t)ix->count + (max_depth < ix->count ? max_depth : ix->count)) / 2 + 2;
     struct node *nodes = arena_take(arena, room * sizeof *nodes);
