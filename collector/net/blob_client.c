@@ -66,7 +66,8 @@ static bool fill(struct blob_client *b, const struct blob_client_options *o, str
     if (o->key != NULL && (o->account == NULL || !base64_read(slice_from(o->key), b->key, sizeof b->key, &b->key_len)))
         return error_set(err, ERROR_USAGE, "the account key is not base64, as the portal shows it");
     for (const char *c = o->signature; c != NULL && *c != '\0'; c++)
-        if (*c <= ' ' || *c > '~' || *c == '#') return error_set(err, ERROR_USAGE, "the shared access signature has characters that it cannot have");
+        if (*c <= ' ' || *c > '~' || *c == '#')
+            return error_set(err, ERROR_USAGE, "the shared access signature has characters that it cannot have");
     return true;
 }
 
@@ -122,8 +123,8 @@ static void build_query(const struct blob_client *b, const struct question *q, s
 }
 
 /* Writes the value of Authorization, for a key. */
-static void sign(const struct blob_client *b, const struct question *q, const char *path, const struct http_header *headers, size_t count,
-                 struct text_buffer *authorization)
+static void sign(const struct blob_client *b, const struct question *q, const char *path, const struct http_header *headers,
+                 size_t count, struct text_buffer *authorization)
 {
     const struct blob_signed what = {.verb = verb(q->method), .account = b->account, .path = path, .parameters = q->parameters,
                                      .parameter_count = q->parameter_count, .headers = headers, .header_count = count};
@@ -142,8 +143,9 @@ static void sign(const struct blob_client *b, const struct question *q, const ch
 }
 
 /* Fills in Authorization where one is needed. `url` holds the path only. */
-static bool authorize(struct blob_client *b, const struct question *q, const struct text_buffer *url, const struct http_header *headers,
-                      size_t count, struct text_buffer *authorization, bool *transient, struct error *err)
+static bool authorize(struct blob_client *b, const struct question *q, const struct text_buffer *url,
+                      const struct http_header *headers, size_t count, struct text_buffer *authorization, bool *transient,
+                      struct error *err)
 {
     if (b->entra != NULL) {
         const char *token = entra_token(b->entra, BLOB_SCOPE, transient, err);
@@ -152,11 +154,13 @@ static bool authorize(struct blob_client *b, const struct question *q, const str
         text_buffer_add_text(authorization, token);
     }
     if (b->key_len > 0) sign(b, q, url->data + b->path_at, headers, count, authorization);
-    return (b->signature != NULL || text_buffer_ok(authorization)) || error_set(err, ERROR_NETWORK, "the name of the blob is too long");
+    return (b->signature != NULL || text_buffer_ok(authorization)) ||
+           error_set(err, ERROR_NETWORK, "the name of the blob is too long");
 }
 
 /* Asks once. False: nothing was asked; the error says why, and *transient whether that may pass. */
-static bool ask_once(struct blob_client *b, const struct question *q, struct http_result *result, bool *transient, struct error *err)
+static bool ask_once(struct blob_client *b, const struct question *q, struct http_result *result, bool *transient,
+                     struct error *err)
 {
     char               date[HTTP_DATE_BYTES];
     struct http_header headers[MOST_HEADERS] = {{"x-ms-date", date}, {"x-ms-version", BLOB_VERSION}};
@@ -275,11 +279,13 @@ static bool take_page(void *context, struct slice piece)
     return blob_list_reader_add(l->reader, piece);
 }
 
-enum blob_outcome blob_list(struct blob_client *b, const char *container, struct slice prefix, struct blob_page *page, struct error *err)
+enum blob_outcome blob_list(struct blob_client *b, const char *container, struct slice prefix, struct blob_page *page,
+                            struct error *err)
 {
     struct listing     listing = {.page = page};
     struct text_buffer marker = page->next_marker;   /* reading the page replaces it */
-    struct question    q = {.method = HTTP_GET, .container = container, .max_body = BLOB_PAGE_BYTES, .take_body = take_page, .begin = begin_page, .context = &listing};
+    struct question    q = {.method = HTTP_GET, .container = container, .max_body = BLOB_PAGE_BYTES, .take_body = take_page,
+                            .begin = begin_page, .context = &listing};
     struct http_result result;
     text_buffer_init(&page->next_marker, BLOB_MARKER_BYTES);
     q.parameters[q.parameter_count++] = (struct blob_parameter){"comp", SLICE("list")};
@@ -316,7 +322,8 @@ static bool size_of(const struct http_result *r, uint64_t *size)
     return *end == '\0' && *size <= INT64_MAX;
 }
 
-enum blob_outcome blob_properties(struct blob_client *b, const char *container, struct slice name, struct blob_item *item, struct error *err)
+enum blob_outcome blob_properties(struct blob_client *b, const char *container, struct slice name, struct blob_item *item,
+                                  struct error *err)
 {
     const struct question q = {.method = HTTP_HEAD, .container = container, .blob = name};
     struct http_result    result;
@@ -327,7 +334,7 @@ enum blob_outcome blob_properties(struct blob_client *b, const char *container, 
         (void)http_date_read(http_result_header_slice(&result, "last-modified"), &item->modified);
         (void)http_date_read(http_result_header_slice(&result, "x-ms-creation-time"), &item->created);
         blob_etag_take(item->etag, http_result_header_slice(&result, "etag"));
-        item->type = slice_equal(type, SLICE("AppendBlob")) ? BLOB_APPEND : slice_equal(type, SLICE("PageBlob")) ? BLOB_PAGED : BLOB_BLOCK;
+        item->type = blob_type_of(type);
         if (!size_of(&result, &item->size)) {
             error_set(err, ERROR_NETWORK, "what was answered is no blob");
             outcome = BLOB_FAILED;
@@ -358,13 +365,13 @@ static bool take_piece(void *context, struct slice s)
 }
 
 /* A service that does not know ranges sends all of it: right for a blob that fits, wrong for anything behind its begin. */
-enum blob_outcome blob_read(struct blob_client *b, const char *container, struct slice name, const char *etag, uint64_t offset, char *buffer,
-                            size_t capacity, size_t *got, struct error *err)
+enum blob_outcome blob_read(struct blob_client *b, const char *container, struct slice name, const char *etag, uint64_t offset,
+                            char *buffer, size_t capacity, size_t *got, struct error *err)
 {
     char            range[64];
     struct piece    piece = {.buffer = buffer, .capacity = capacity};
-    struct question q = {.method = HTTP_GET, .container = container, .blob = name, .if_match = etag, .range = range, .max_body = capacity,
-                         .take_body = take_piece, .begin = begin_piece, .context = &piece};
+    struct question q = {.method = HTTP_GET, .container = container, .blob = name, .if_match = etag, .range = range,
+                         .max_body = capacity, .take_body = take_piece, .begin = begin_piece, .context = &piece};
     struct http_result result;
     snprintf(range, sizeof range, "bytes=%llu-%llu", (unsigned long long)offset, (unsigned long long)(offset + capacity - 1));
     *got = 0;

@@ -17,7 +17,8 @@
 #define BLOB_PAGE_BYTES (64u << 20)                       /* longest listing taken, of BLOB_PAGE_ITEMS */
 
 struct blob_client_options {
-    const char   *endpoint;   /* "https://ACCOUNT.blob.core.windows.net", or with a path that names the account; no "/" at the end */
+    /* "https://ACCOUNT.blob.core.windows.net", or with a path that names the account; no "/" at the end */
+    const char   *endpoint;
     const char   *account;    /* with a key */
     const char   *key;        /* base64 */
     const char   *signature;  /* a SAS: the query, without "?" */
@@ -51,14 +52,16 @@ const struct blob_answer *blob_client_last(const struct blob_client *);
 /* One page of the blobs of a container whose names begin with `prefix`, in the order of the service. The page's next_marker
  * says where to go on: it is used and, when the page is there, replaced; blob_page_init() begins at the first. An empty container
  * stands for the account: the items are the names of its containers. */
-MUST_USE enum blob_outcome blob_list(struct blob_client *, const char *container, struct slice prefix, struct blob_page *, struct error *);
+MUST_USE enum blob_outcome blob_list(struct blob_client *, const char *container, struct slice prefix, struct blob_page *,
+                                     struct error *);
 
 /* Size, version and times of one blob; the name is not filled in. */
-MUST_USE enum blob_outcome blob_properties(struct blob_client *, const char *container, struct slice name, struct blob_item *, struct error *);
+MUST_USE enum blob_outcome blob_properties(struct blob_client *, const char *container, struct slice name, struct blob_item *,
+                                           struct error *);
 
 /* Up to `capacity` bytes from `offset`. `etag`: the version wanted, or NULL for any. *got is 0 unless BLOB_DONE. */
-MUST_USE enum blob_outcome blob_read(struct blob_client *, const char *container, struct slice name, const char *etag, uint64_t offset,
-                                     char *buffer, size_t capacity, size_t *got, struct error *);
+MUST_USE enum blob_outcome blob_read(struct blob_client *, const char *container, struct slice name, const char *etag,
+                                     uint64_t offset, char *buffer, size_t capacity, size_t *got, struct error *);
 
 /* --- A blob as a stream ----------------------------------------------------------------------------------------------- */
 
@@ -67,8 +70,8 @@ MUST_USE enum blob_outcome blob_read(struct blob_client *, const char *container
 struct blob_stream;
 
 /* `item` says version, size and type; container, name and item are copied. `shown` is for messages and is borrowed. */
-MUST_USE struct blob_stream *blob_stream_open(struct blob_client *, const char *container, struct slice name, const struct blob_item *item,
-                                              const char *shown, struct error *);
+MUST_USE struct blob_stream *blob_stream_open(struct blob_client *, const char *container, struct slice name,
+                                              const struct blob_item *item, const char *shown, struct error *);
 void blob_stream_close(struct blob_stream *);
 
 /* Puts up to `capacity` bytes into buffer; 0 at the end, -1 and an error (ERROR_INPUT) otherwise. */

@@ -15,8 +15,8 @@
 enum { DEPTH_ROOT = 1, DEPTH_PART = 2, DEPTH_BLOB = 3, DEPTH_MEMBER = 4, DEPTH_PROPERTY = 5 };
 
 enum element {
-    ELEMENT_OTHER, ELEMENT_BLOB, ELEMENT_NAME, ELEMENT_PROPERTIES, ELEMENT_MODIFIED, ELEMENT_CREATED, ELEMENT_ETAG, ELEMENT_LENGTH,
-    ELEMENT_TYPE, ELEMENT_RESOURCE, ELEMENT_MARKER,
+    ELEMENT_OTHER, ELEMENT_BLOB, ELEMENT_NAME, ELEMENT_PROPERTIES, ELEMENT_MODIFIED, ELEMENT_CREATED, ELEMENT_ETAG,
+    ELEMENT_LENGTH, ELEMENT_TYPE, ELEMENT_RESOURCE, ELEMENT_MARKER,
 };
 
 struct blob_list_reader {
@@ -39,6 +39,12 @@ struct blob_list_reader {
 };
 
 /* --- The page --------------------------------------------------------------------------------------------------------- */
+
+enum blob_type blob_type_of(struct slice text)
+{
+    if (slice_equal(text, SLICE("AppendBlob"))) return BLOB_APPEND;
+    return slice_equal(text, SLICE("PageBlob")) ? BLOB_PAGED : BLOB_BLOCK;
+}
 
 void blob_page_init(struct blob_page *p)
 {
@@ -144,7 +150,7 @@ static bool take_value(struct blob_list_reader *r, enum element element)
     case ELEMENT_ETAG: blob_etag_take(r->item.etag, s); return true;
     case ELEMENT_LENGTH: return take_size(s, &r->item.size);
     case ELEMENT_TYPE:
-        r->item.type = slice_equal(s, SLICE("AppendBlob")) ? BLOB_APPEND : slice_equal(s, SLICE("PageBlob")) ? BLOB_PAGED : BLOB_BLOCK;
+        r->item.type = blob_type_of(s);
         return true;
     case ELEMENT_RESOURCE: r->item.directory = slice_equal(s, SLICE("directory")); return true;
     case ELEMENT_MARKER: text_buffer_add(&r->page->next_marker, s); return !r->page->next_marker.failed;

@@ -18,6 +18,9 @@
 
 enum blob_type { BLOB_BLOCK, BLOB_APPEND, BLOB_PAGED };
 
+/* Of "AppendBlob" and the like, in a listing and in a header. */
+enum blob_type blob_type_of(struct slice);
+
 struct blob_item {
     size_t         name_at, name_len;        /* in the page; see blob_page_name() */
     uint64_t       size;

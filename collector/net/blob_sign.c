@@ -19,8 +19,8 @@ static void add_line(struct text_buffer *t, const char *value)
 /* The date is empty: x-ms-date is always sent instead. */
 static void add_standard_headers(const struct blob_signed *s, struct text_buffer *t)
 {
-    static const char *const after_length[] = {"content-md5", "content-type", "date", "if-modified-since", "if-match", "if-none-match",
-                                               "if-unmodified-since", "range"};
+    static const char *const after_length[] = {"content-md5", "content-type", "date", "if-modified-since", "if-match",
+                                               "if-none-match", "if-unmodified-since", "range"};
     char length[24] = "";
     if (s->content_length > 0) snprintf(length, sizeof length, "%zu", s->content_length);
     add_line(t, s->verb);

@@ -13,13 +13,13 @@ struct blob_stream {
     size_t              len, used;
 };
 
-struct blob_stream *blob_stream_open(struct blob_client *client, const char *container, struct slice name, const struct blob_item *item,
-                                     const char *shown, struct error *err)
+struct blob_stream *blob_stream_open(struct blob_client *client, const char *container, struct slice name,
+                                     const struct blob_item *item, const char *shown, struct error *err)
 {
     struct blob_stream *s = calloc(1, sizeof *s);
     if (s != NULL) {
-        *s = (struct blob_stream){.client = client, .container = strdup(container), .name = strndup(name.data, name.len), .shown = shown,
-                                  .item = *item, .buffer = malloc(BLOB_RANGE_BYTES)};
+        *s = (struct blob_stream){.client = client, .container = strdup(container), .name = strndup(name.data, name.len),
+                                  .shown = shown, .item = *item, .buffer = malloc(BLOB_RANGE_BYTES)};
         if (s->container != NULL && s->name != NULL && s->buffer != NULL) return s;
     }
     blob_stream_close(s);
@@ -48,7 +48,8 @@ static bool follow(struct blob_stream *s, struct error *err)
     struct error      why = {0};
     enum blob_outcome outcome = blob_properties(s->client, s->container, slice_from(s->name), &now, &why);
     if (outcome != BLOB_DONE) return fail(s, why.text, err);
-    bool grew = now.type == BLOB_APPEND && s->item.type == BLOB_APPEND && now.created == s->item.created && now.size >= s->item.size;
+    bool grew = now.type == BLOB_APPEND && s->item.type == BLOB_APPEND && now.created == s->item.created &&
+                now.size >= s->item.size;
     if (!grew && s->offset > 0) return fail(s, "it was replaced while it was read", err);
     if (grew) now.size = s->item.size;
     s->item = now;
@@ -62,7 +63,8 @@ static bool read_range(struct blob_stream *s, struct error *err)
         size_t            wanted = left < BLOB_RANGE_BYTES ? (size_t)left : BLOB_RANGE_BYTES;
         const char       *etag = s->item.etag[0] != '\0' ? s->item.etag : NULL;
         struct error      why = {0};
-        enum blob_outcome outcome = blob_read(s->client, s->container, slice_from(s->name), etag, s->offset, s->buffer, wanted, &s->len, &why);
+        enum blob_outcome outcome = blob_read(s->client, s->container, slice_from(s->name), etag, s->offset, s->buffer, wanted,
+                                              &s->len, &why);
         s->used = 0;
         s->offset += s->len;
         if (outcome == BLOB_DONE) return true;

@@ -24,16 +24,20 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
-static bool take_part(struct slice part, size_t number, const char *what, const struct known_key *keys, size_t count, struct error *err)
+static bool take_part(struct slice part, size_t number, const char *what, const struct known_key *keys, size_t count,
+                      struct error *err)
 {
     const char *equals = memchr(part.data, '=', part.len);
-    if (equals == NULL) return error_set(err, ERROR_USAGE, "the connection string of %s is wrong: part %zu is not KEY=VALUE", what, number);
+    if (equals == NULL)
+        return error_set(err, ERROR_USAGE, "the connection string of %s is wrong: part %zu is not KEY=VALUE", what, number);
     size_t       at = (size_t)(equals - part.data);
     struct slice name = trimmed(slice_sub(part, 0, at)), value = trimmed(slice_sub(part, at + 1, part.len));
     for (size_t i = 0; i < count; i++) {
         if (!slice_equal_nocase(name, slice_from(keys[i].name))) continue;
-        if (keys[i].value->data != NULL) return error_set(err, ERROR_USAGE, "the connection string of %s has %s twice", what, keys[i].name);
-        if (value.len == 0) return error_set(err, ERROR_USAGE, "the connection string of %s has no value for %s", what, keys[i].name);
+        if (keys[i].value->data != NULL)
+            return error_set(err, ERROR_USAGE, "the connection string of %s has %s twice", what, keys[i].name);
+        if (value.len == 0)
+            return error_set(err, ERROR_USAGE, "the connection string of %s has no value for %s", what, keys[i].name);
         *keys[i].value = value;
     }
     return true;
@@ -53,7 +57,8 @@ static bool take_parts(struct slice text, const char *what, const struct known_k
     if (text.len == 0) return error_set(err, ERROR_USAGE, "the connection string of %s is empty", what);
     if (text.len > CONNECTION_STRING_MAX)
         return error_set(err, ERROR_USAGE, "the connection string of %s is longer than %d bytes", what, CONNECTION_STRING_MAX);
-    if (!is_text(text)) return error_set(err, ERROR_USAGE, "the connection string of %s has bytes that are not printable ASCII", what);
+    if (!is_text(text))
+        return error_set(err, ERROR_USAGE, "the connection string of %s has bytes that are not printable ASCII", what);
     for (size_t number = 1, at = 0; at <= text.len; number++) {
         const char  *end = memchr(text.data + at, ';', text.len - at);
         size_t       to = end ? (size_t)(end - text.data) : text.len;
@@ -100,7 +105,8 @@ static bool is_host(struct slice s)
 static bool is_endpoint(struct slice s)
 {
     bool web = starts_with(s, "https://") || starts_with(s, "http://");
-    return web && !memchr(s.data, '?', s.len) && !memchr(s.data, '@', s.len) && !memchr(s.data, '#', s.len) && !memchr(s.data, ' ', s.len);
+    return web && !memchr(s.data, '?', s.len) && !memchr(s.data, '@', s.len) && !memchr(s.data, '#', s.len) &&
+           !memchr(s.data, ' ', s.len);
 }
 
 static bool is_guid(struct slice s)
@@ -145,7 +151,8 @@ bool event_hubs_string_parse(struct slice text, struct event_hubs_string *out, s
     if (key_name.data == NULL) return missing(what, "SharedAccessKeyName", err);
     if (key.data == NULL) return missing(what, "SharedAccessKey", err);
     if (!take_host(endpoint, &host)) return wrong(what, "Endpoint", "sb://NAME.servicebus.windows.net/", err);
-    if (copy(&out->host, host, err) && copy(&out->key_name, key_name, err) && copy(&out->key, key, err) && copy(&out->entity_path, entity, err))
+    if (copy(&out->host, host, err) && copy(&out->key_name, key_name, err) && copy(&out->key, key, err) &&
+        copy(&out->entity_path, entity, err))
         return true;
     event_hubs_string_release(out);
     return false;
@@ -178,14 +185,16 @@ static bool check_storage(const struct storage_parts *p, struct error *err)
 {
     static const char what[] = "storage";
     if (p->account.data == NULL && p->blob_endpoint.data == NULL) return missing(what, "AccountName", err);
-    if (p->account.data != NULL && !is_account(p->account)) return wrong(what, "AccountName", "3 to 24 lower case letters and digits", err);
+    if (p->account.data != NULL && !is_account(p->account))
+        return wrong(what, "AccountName", "3 to 24 lower case letters and digits", err);
     if (p->key.data == NULL && p->signature.data == NULL) return missing(what, "AccountKey and no SharedAccessSignature", err);
     if (p->key.data != NULL && p->account.data == NULL) return missing(what, "AccountName", err);
     if (p->key.data != NULL && !base64_is(p->key)) return wrong(what, "AccountKey", "base64", err);
     if (p->blob_endpoint.data != NULL && !is_endpoint(p->blob_endpoint)) return wrong(what, "BlobEndpoint", "https://HOST", err);
     if (p->protocol.data != NULL && !slice_equal_nocase(p->protocol, SLICE("https")) && p->blob_endpoint.data == NULL)
         return wrong(what, "DefaultEndpointsProtocol", "https", err);
-    if (p->suffix.data != NULL && !is_host(p->suffix)) return wrong(what, "EndpointSuffix", "a name such as " STORAGE_SUFFIX, err);
+    if (p->suffix.data != NULL && !is_host(p->suffix))
+        return wrong(what, "EndpointSuffix", "a name such as " STORAGE_SUFFIX, err);
     return true;
 }
 
@@ -208,14 +217,16 @@ static void use_emulator(struct storage_parts *p)
 bool storage_string_parse(struct slice text, struct storage_string *out, struct error *err)
 {
     struct storage_parts   p = {0};
-    const struct known_key keys[] = {{"DefaultEndpointsProtocol", &p.protocol}, {"AccountName", &p.account}, {"AccountKey", &p.key},
-                                     {"BlobEndpoint", &p.blob_endpoint}, {"SharedAccessSignature", &p.signature},
+    const struct known_key keys[] = {{"DefaultEndpointsProtocol", &p.protocol}, {"AccountName", &p.account},
+                                     {"AccountKey", &p.key}, {"BlobEndpoint", &p.blob_endpoint},
+                                     {"SharedAccessSignature", &p.signature},
                                      {"EndpointSuffix", &p.suffix}, {"UseDevelopmentStorage", &p.development}};
     *out = (struct storage_string){0};
     if (!take_parts(text, "storage", keys, sizeof keys / sizeof *keys, err)) return false;
     if (p.development.data != NULL && slice_equal_nocase(p.development, SLICE("true"))) use_emulator(&p);
     if (!check_storage(&p, err)) return false;
-    if (p.signature.data != NULL && p.signature.len > 1 && p.signature.data[0] == '?') p.signature = slice_sub(p.signature, 1, p.signature.len);
+    if (p.signature.data != NULL && p.signature.len > 1 && p.signature.data[0] == '?')
+        p.signature = slice_sub(p.signature, 1, p.signature.len);
     if (copy(&out->account, p.account, err) && copy(&out->key, p.key, err) && copy(&out->signature, p.signature, err) &&
         blob_endpoint(&p, &out->blob_endpoint, err))
         return true;
@@ -250,7 +261,8 @@ static bool check_app_insights(const struct app_insights_parts *p, struct error 
     static const char what[] = "Application Insights";
     if (p->key.data == NULL) return missing(what, "InstrumentationKey", err);
     if (!is_guid(p->key)) return wrong(what, "InstrumentationKey", "a GUID", err);
-    if (p->authorization.data != NULL && !slice_equal_nocase(p->authorization, SLICE("ikey"))) return wrong(what, "Authorization", "ikey", err);
+    if (p->authorization.data != NULL && !slice_equal_nocase(p->authorization, SLICE("ikey")))
+        return wrong(what, "Authorization", "ikey", err);
     if (p->endpoint.data != NULL && !is_endpoint(p->endpoint)) return wrong(what, "IngestionEndpoint", "https://HOST", err);
     if (p->suffix.data != NULL && !is_host(p->suffix)) return wrong(what, "EndpointSuffix", "the name of a host", err);
     if (p->location.data != NULL && !is_location(p->location)) return wrong(what, "Location", "letters and digits", err);
@@ -271,10 +283,12 @@ static bool ingestion_endpoint(const struct app_insights_parts *p, char **endpoi
 bool app_insights_string_parse(struct slice text, struct app_insights_string *out, struct error *err)
 {
     struct app_insights_parts p = {0};
-    const struct known_key    keys[] = {{"InstrumentationKey", &p.key}, {"IngestionEndpoint", &p.endpoint}, {"EndpointSuffix", &p.suffix},
-                                        {"Location", &p.location}, {"AADAudience", &p.audience}, {"Authorization", &p.authorization}};
+    const struct known_key    keys[] = {{"InstrumentationKey", &p.key}, {"IngestionEndpoint", &p.endpoint},
+                                        {"EndpointSuffix", &p.suffix}, {"Location", &p.location},
+                                        {"AADAudience", &p.audience}, {"Authorization", &p.authorization}};
     *out = (struct app_insights_string){0};
-    if (!take_parts(text, "Application Insights", keys, sizeof keys / sizeof *keys, err) || !check_app_insights(&p, err)) return false;
+    if (!take_parts(text, "Application Insights", keys, sizeof keys / sizeof *keys, err) || !check_app_insights(&p, err))
+        return false;
     if (copy(&out->instrumentation_key, p.key, err) && copy(&out->audience, p.audience, err) &&
         ingestion_endpoint(&p, &out->ingestion_endpoint, err))
         return true;

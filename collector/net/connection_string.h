@@ -11,7 +11,8 @@
 
 #define CONNECTION_STRING_MAX 4096   /* bytes; the limit of Application Insights, and none of the others comes near */
 
-/* Event Hubs, Service Bus: Endpoint=sb://NAME.servicebus.windows.net/;SharedAccessKeyName=...;SharedAccessKey=...;EntityPath=... */
+/* Event Hubs, Service Bus:
+ * Endpoint=sb://NAME.servicebus.windows.net/;SharedAccessKeyName=...;SharedAccessKey=...;EntityPath=... */
 struct event_hubs_string {
     char *host;          /* without scheme, port and "/" */
     char *key_name, *key;

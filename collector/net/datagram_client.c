@@ -52,7 +52,8 @@ static bool leads_to(int fd, const struct addrinfo *a)
 {
     struct sockaddr_storage peer = {0};
     socklen_t               len = sizeof peer;
-    return fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && len == a->ai_addrlen && memcmp(&peer, a->ai_addr, len) == 0;
+    return fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && len == a->ai_addrlen &&
+           memcmp(&peer, a->ai_addr, len) == 0;
 }
 
 /* With a fixed other end the kernel hands its complaints to the socket. The one that there is stays if there is no better one. */
@@ -88,5 +89,6 @@ enum datagram_sent datagram_client_send(struct datagram_client *c, struct slice 
 
 struct pollfd datagram_client_poll(const struct datagram_client *c)
 {
-    return c->asking ? (struct pollfd){.fd = lookup_fd(c->lookup), .events = POLLIN} : (struct pollfd){.fd = c->fd, .events = POLLOUT};
+    return c->asking ? (struct pollfd){.fd = lookup_fd(c->lookup), .events = POLLIN}
+                     : (struct pollfd){.fd = c->fd, .events = POLLOUT};
 }

@@ -76,8 +76,10 @@ static bool is_id(const char *text)
 static bool check(const struct entra_options *o, struct error *err)
 {
     bool application = o->kind != ENTRA_MANAGED_IDENTITY;
-    if (application && !is_id(o->tenant_id)) return error_set(err, ERROR_USAGE, "an identity of Entra ID needs a tenant id (AZURE_TENANT_ID)");
-    if (application && !is_id(o->client_id)) return error_set(err, ERROR_USAGE, "an identity of Entra ID needs a client id (AZURE_CLIENT_ID)");
+    if (application && !is_id(o->tenant_id))
+        return error_set(err, ERROR_USAGE, "an identity of Entra ID needs a tenant id (AZURE_TENANT_ID)");
+    if (application && !is_id(o->client_id))
+        return error_set(err, ERROR_USAGE, "an identity of Entra ID needs a client id (AZURE_CLIENT_ID)");
     if (o->client_id != NULL && !is_id(o->client_id)) return error_set(err, ERROR_USAGE, "a client id of Entra ID is a GUID");
     if (o->kind == ENTRA_CLIENT_SECRET && o->client_secret == NULL && o->client_secret_file == NULL)
         return error_set(err, ERROR_USAGE, "an identity of Entra ID needs a client secret or its file");
@@ -134,7 +136,8 @@ void entra_free(struct entra *e)
         free(e->tokens[i].scope);
         secret_free(e->tokens[i].token);
     }
-    char *texts[] = {e->authority, e->tenant_id, e->client_id, e->client_secret_file, e->federated_token_file, e->identity_endpoint, e->imds};
+    char *texts[] = {e->authority, e->tenant_id, e->client_id, e->client_secret_file, e->federated_token_file,
+                     e->identity_endpoint, e->imds};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
     secret_free(e->client_secret);
     secret_free(e->identity_header);
@@ -178,7 +181,8 @@ static bool ask_authority(struct entra *e, const char *scope, struct http_result
     add_parameter(&form, "client_id", e->client_id);
     add_parameter(&form, "scope", scope);
     bool asked = add_proof(e, &form, err);
-    if (asked && !(text_buffer_ok(&url) && text_buffer_ok(&form))) asked = error_set(err, ERROR_USAGE, "the address of the authority or the secret is too long");
+    if (asked && !(text_buffer_ok(&url) && text_buffer_ok(&form)))
+        asked = error_set(err, ERROR_USAGE, "the address of the authority or the secret is too long");
     if (asked) {
         const struct http_request request = {.method = HTTP_POST, .url = url.data, .headers = &header, .header_count = 1,
                                              .body = slice_of(form.data, form.len), .max_body = ANSWER_BYTES};
@@ -216,8 +220,8 @@ static bool ask_machine(struct entra *e, const char *scope, struct http_result *
     if (e->client_id != NULL) add_parameter(&url, legacy ? "clientid" : "client_id", e->client_id);
     bool asked = text_buffer_ok(&url) || error_set(err, ERROR_USAGE, "the address of the managed identity is too long");
     if (asked) {
-        const struct http_request request = {.url = url.data, .headers = &header, .header_count = 1, .max_body = ANSWER_BYTES, .connect_ms = MACHINE_CONNECT_MS,
-                                             .link_local = true};
+        const struct http_request request = {.url = url.data, .headers = &header, .header_count = 1, .max_body = ANSWER_BYTES,
+                                             .connect_ms = MACHINE_CONNECT_MS, .link_local = true};
         http_client_perform(e->client, &request, result);
     }
     text_buffer_release(&url);
@@ -264,7 +268,8 @@ static void renew(struct entra *e, struct cached_token *t)
     struct error       err = {0};
     t->transient = false;
     t->renewing = true;
-    bool asked = e->kind == ENTRA_MANAGED_IDENTITY ? ask_machine(e, t->scope, &result, &err) : ask_authority(e, t->scope, &result, &err);
+    bool asked = e->kind == ENTRA_MANAGED_IDENTITY ? ask_machine(e, t->scope, &result, &err)
+                                                   : ask_authority(e, t->scope, &result, &err);
     bool renewed = asked && take_answer(e, t, &result, &err);
     if (renewed)
         retry_succeeded(&t->retry);

@@ -10,8 +10,9 @@ static bool starts_with_nocase(struct slice s, struct slice prefix)
 
 static bool wanted(struct slice name)
 {
-    static const struct slice names[] = {SLICE("retry-after"), SLICE("etag"), SLICE("last-modified"), SLICE("date"), SLICE("location"),
-                                         SLICE("content-type"), SLICE("content-length"), SLICE("content-range")};
+    static const struct slice names[] = {SLICE("retry-after"), SLICE("etag"), SLICE("last-modified"), SLICE("date"),
+                                         SLICE("location"), SLICE("content-type"), SLICE("content-length"),
+                                         SLICE("content-range")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_equal_nocase(name, names[i])) return true;
     return starts_with_nocase(name, SLICE("x-ms-"));
@@ -43,7 +44,8 @@ static void begin_head(struct http_answer *a, struct slice line)
     const char *space = memchr(line.data, ' ', line.len);
     size_t      at = space ? (size_t)(space + 1 - line.data) : line.len;
     forget_head(a);
-    for (size_t i = at; i < line.len && i < at + 3 && ascii_is_digit(line.data[i]); i++) a->status = 10 * a->status + (line.data[i] - '0');
+    for (size_t i = at; i < line.len && i < at + 3 && ascii_is_digit(line.data[i]); i++)
+        a->status = 10 * a->status + (line.data[i] - '0');
 }
 
 static bool keep_header(struct http_answer *a, struct slice name, struct slice value)

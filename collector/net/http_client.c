@@ -75,7 +75,8 @@ static bool set_up(struct http_client *c, const struct http_client_options *o, s
         return error_set(err, ERROR_MEMORY, "out of memory");
     curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, connections);
-    return o->ca_file == NULL || access(o->ca_file, R_OK) == 0 || error_set_errno(err, ERROR_USAGE, "cannot read the CA file '%s'", o->ca_file);
+    return o->ca_file == NULL || access(o->ca_file, R_OK) == 0 ||
+           error_set_errno(err, ERROR_USAGE, "cannot read the CA file '%s'", o->ca_file);
 }
 
 bool http_client_may_ask(const char *url, struct error *err)
@@ -123,7 +124,8 @@ static size_t take_body(char *data, size_t one, size_t len, void *transfer)
     struct transfer *t = transfer;
     bool             kept = t->take_body == NULL || t->answer.status / 100 != 2;
     bool             taken = http_answer_count_body(&t->answer, len);
-    if (taken) taken = kept ? http_answer_add_body(&t->answer, slice_of(data, len)) : t->take_body(t->take_context, slice_of(data, len));
+    if (taken)
+        taken = kept ? http_answer_add_body(&t->answer, slice_of(data, len)) : t->take_body(t->take_context, slice_of(data, len));
     if (!taken && t->answer.fault == HTTP_ANSWERED) t->answer.fault = HTTP_UNWANTED;
     return taken ? len : 0;
 }
@@ -145,7 +147,8 @@ static bool add_headers(struct transfer *t, const struct http_request *r, struct
     bool typed = false, added = add_line(t, "Expect:") && add_line(t, "Accept:");
     for (size_t i = 0; i < r->header_count && added; i++) {
         const struct http_header *h = &r->headers[i];
-        if (!http_header_allowed(h)) return error_set(err, ERROR_USAGE, "a header for '%s' is too long or has bytes that a header cannot hold", t->host);
+        if (!http_header_allowed(h))
+            return error_set(err, ERROR_USAGE, "a header for '%s' is too long or has bytes that a header cannot hold", t->host);
         int len = snprintf(line, sizeof line, *h->value != '\0' ? "%s: %s" : "%s;", h->name, h->value);
         CHECK(len > 0 && (size_t)len < sizeof line);
         added = add_line(t, line);
@@ -251,12 +254,14 @@ static bool prepare(struct transfer *t, const struct http_request *r, struct err
     return true;
 }
 
-bool http_client_start(struct http_client *c, const struct http_request *request, http_finished *finished, void *context, struct error *err)
+bool http_client_start(struct http_client *c, const struct http_request *request, http_finished *finished, void *context,
+                       struct error *err)
 {
     if (http_client_stopped(c)) return error_set(err, ERROR_NETWORK, "stopped");
     struct transfer *t = take_idle(c);
     if (t == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
-    if (!prepare(t, request, err) || (curl_multi_add_handle(c->multi, t->easy) != CURLM_OK && !error_set(err, ERROR_MEMORY, "out of memory"))) {
+    if (!prepare(t, request, err) ||
+        (curl_multi_add_handle(c->multi, t->easy) != CURLM_OK && !error_set(err, ERROR_MEMORY, "out of memory"))) {
         make_idle(t);
         return false;
     }
@@ -304,7 +309,8 @@ static enum http_failure failure_of(const struct transfer *t, CURLcode code)
 
 static void describe(const struct transfer *t, CURLcode code, struct http_result *result)
 {
-    struct http_trouble trouble = {.host = t->host, .code = (int)code, .total_ms = t->total_ms, .refused_by_proxy = refused_by_proxy(t)};
+    struct http_trouble trouble = {.host = t->host, .code = (int)code, .total_ms = t->total_ms,
+                                   .refused_by_proxy = refused_by_proxy(t)};
     curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &trouble.verify_result);
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &trouble.os_errno);
     http_result_describe(result, &trouble);

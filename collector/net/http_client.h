@@ -100,7 +100,8 @@ void http_result_release(struct http_result *);
 typedef void http_finished(void *context, struct http_result *);
 
 /* Begins a request. False: it never will (see HTTP_NOT_SENT), and `finished` is not called. */
-MUST_USE bool http_client_start(struct http_client *, const struct http_request *, http_finished *finished, void *context, struct error *);
+MUST_USE bool http_client_start(struct http_client *, const struct http_request *, http_finished *finished, void *context,
+                                struct error *);
 
 /* Lets requests progress, waits up to wait_ms for something to happen (also when nothing is under way: for a wake), and
  * calls back for those that are finished. Returns how many are still under way. */

@@ -69,9 +69,12 @@ static bool read_form(const char *text, const struct form *f, time_t *seconds)
 {
     int       year = digits(text + f->year, f->year_digits);
     int       day = text[f->day] == ' ' ? digits(text + f->day + 1, 1) : digits(text + f->day, 2);
-    struct tm parts = {.tm_mday = day, .tm_mon = month_number(text + f->month), .tm_year = (f->year_digits == 2 ? full_year(year) : year) - 1900,
-                       .tm_hour = digits(text + f->time, 2), .tm_min = digits(text + f->time + 3, 2), .tm_sec = digits(text + f->time + 6, 2)};
-    if (parts.tm_mon < 0 || parts.tm_mday < 1 || parts.tm_mday > 31 || parts.tm_hour > 23 || parts.tm_min > 59 || parts.tm_sec > 60) return false;
+    struct tm parts = {.tm_mday = day, .tm_mon = month_number(text + f->month),
+                       .tm_year = (f->year_digits == 2 ? full_year(year) : year) - 1900, .tm_hour = digits(text + f->time, 2),
+                       .tm_min = digits(text + f->time + 3, 2), .tm_sec = digits(text + f->time + 6, 2)};
+    if (parts.tm_mon < 0 || parts.tm_mday < 1 || parts.tm_mday > 31 || parts.tm_hour > 23 || parts.tm_min > 59 ||
+        parts.tm_sec > 60)
+        return false;
     *seconds = timegm(&parts);
     return true;
 }
@@ -90,7 +93,8 @@ bool http_date_read(struct slice text, time_t *seconds)
     struct slice behind_name = slice_sub(text, name, text.len);
     for (const struct form *f = forms; f < forms + FORMS; f++) {
         struct slice s = f->shape[0] == ',' ? behind_name : text;
-        if (fits(s, f->shape) && (f->shape[0] != ',' || is_name_of_day(slice_sub(text, 0, name)))) return read_form(s.data, f, seconds);
+        if (fits(s, f->shape) && (f->shape[0] != ',' || is_name_of_day(slice_sub(text, 0, name))))
+            return read_form(s.data, f, seconds);
     }
     return false;
 }
@@ -99,7 +103,7 @@ void http_date_write(time_t seconds, char text[HTTP_DATE_BYTES])
 {
     struct tm parts;
     gmtime_r(&seconds, &parts);
-    snprintf(text, HTTP_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * parts.tm_wday, (unsigned)parts.tm_mday % 100,
-             months + 3 * parts.tm_mon, (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)parts.tm_hour % 100, (unsigned)parts.tm_min % 100,
-             (unsigned)parts.tm_sec % 100);
+    snprintf(text, HTTP_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * parts.tm_wday,
+             (unsigned)parts.tm_mday % 100, months + 3 * parts.tm_mon, (unsigned)(parts.tm_year + 1900) % 10000,
+             (unsigned)parts.tm_hour % 100, (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100);
 }

@@ -1,5 +1,5 @@
-/* Dates as HTTP writes them (RFC 9110 section 5.6.7): "Sun, 22 Nov 2026 04:00:00 GMT", and the two obsolete forms, which are read:
- * "Sunday, 22-Nov-26 04:00:00 GMT" and "Sun Nov 22 04:00:00 2026". Thread: any. */
+/* Dates as HTTP writes them (RFC 9110 section 5.6.7): "Sun, 22 Nov 2026 04:00:00 GMT", and the two obsolete forms, which are
+ * read: "Sunday, 22-Nov-26 04:00:00 GMT" and "Sun Nov 22 04:00:00 2026". Thread: any. */
 #ifndef LETHE_NET_HTTP_DATE_H
 #define LETHE_NET_HTTP_DATE_H
 

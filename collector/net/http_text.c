@@ -90,7 +90,8 @@ static void describe_certificate(struct http_result *r, const struct http_troubl
     else if (t->code == CURLE_PEER_FAILED_VERIFICATION && is_other_name(t->verify_result))
         snprintf(r->text, sizeof r->text, "the certificate of '%s' is for another name; nothing was sent", t->host);
     else if (t->code == CURLE_PEER_FAILED_VERIFICATION)
-        snprintf(r->text, sizeof r->text, "the certificate of '%s' is not trusted: %s; nothing was sent (a CA of your own: give its file)", t->host,
+        snprintf(r->text, sizeof r->text,
+                 "the certificate of '%s' is not trusted: %s; nothing was sent (a CA of your own: give its file)", t->host,
                  X509_verify_cert_error_string(t->verify_result));
     else
         snprintf(r->text, sizeof r->text, "no TLS with '%s': is it https, with TLS 1.2 or newer? Nothing was sent", t->host);
@@ -106,7 +107,8 @@ static void describe_connection(struct http_result *r, const struct http_trouble
     else if (t->refused_by_proxy)
         snprintf(r->text, sizeof r->text, "the proxy does not connect to '%s'", t->host);
     else if (t->os_errno != 0)
-        snprintf(r->text, sizeof r->text, "cannot connect to %s'%s': %s", through, t->host, strerror_r((int)t->os_errno, reason, sizeof reason));
+        snprintf(r->text, sizeof r->text, "cannot connect to %s'%s': %s", through, t->host,
+                 strerror_r((int)t->os_errno, reason, sizeof reason));
     else
         snprintf(r->text, sizeof r->text, "cannot connect to %s'%s'", through, t->host);
 }
@@ -145,7 +147,8 @@ static void describe_status(struct http_result *r, const struct http_trouble *t)
 {
     const char *code = error_code(r);
     if (r->status / 100 == 2) return;
-    snprintf(r->text, sizeof r->text, "'%s' answered %d%s%s: %s", t->host, r->status, code ? " " : "", code ? code : "", hint(r->status));
+    snprintf(r->text, sizeof r->text, "'%s' answered %d%s%s: %s", t->host, r->status, code ? " " : "", code ? code : "",
+             hint(r->status));
 }
 
 void http_result_describe(struct http_result *r, const struct http_trouble *t)
@@ -155,7 +158,9 @@ void http_result_describe(struct http_result *r, const struct http_trouble *t)
     case HTTP_NOT_SENT: snprintf(r->text, sizeof r->text, "cannot talk to '%s': out of memory", t->host); break;
     case HTTP_NO_CONNECTION: describe_connection(r, t); break;
     case HTTP_NOT_TRUSTED: describe_certificate(r, t); break;
-    case HTTP_TIMED_OUT: snprintf(r->text, sizeof r->text, "no answer from '%s' in time (%u s)", t->host, (t->total_ms + 999) / 1000); break;
+    case HTTP_TIMED_OUT:
+        snprintf(r->text, sizeof r->text, "no answer from '%s' in time (%u s)", t->host, (t->total_ms + 999) / 1000);
+        break;
     case HTTP_CUT: snprintf(r->text, sizeof r->text, "'%s' broke the connection off, or does not speak HTTP", t->host); break;
     case HTTP_TOO_LONG: snprintf(r->text, sizeof r->text, "the answer of '%s' is longer than the limit", t->host); break;
     case HTTP_UNWANTED: snprintf(r->text, sizeof r->text, "the answer of '%s' is not what was asked for", t->host); break;
@@ -173,6 +178,7 @@ enum http_verdict http_result_verdict(const struct http_result *r)
     default: return HTTP_FATAL;
     }
     if (r->status / 100 == 2) return HTTP_DONE;
-    if (r->status == 408 || r->status == 425 || r->status == 429 || r->status == 439) return HTTP_TRANSIENT;   /* 439: daily cap of Application Insights */
+    /* 439: daily cap of Application Insights */
+    if (r->status == 408 || r->status == 425 || r->status == 429 || r->status == 439) return HTTP_TRANSIENT;
     return r->status / 100 == 5 && r->status != 501 && r->status != 505 ? HTTP_TRANSIENT : HTTP_FATAL;
 }

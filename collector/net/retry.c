@@ -95,7 +95,8 @@ static bool read_span(struct slice text, uint64_t *seconds)
         days = hours;
         if (!take_number(text, &at, &hours)) return false;
     }
-    if (!take_char(text, &at, ':') || !take_number(text, &at, &minutes) || !take_char(text, &at, ':') || !take_number(text, &at, &rest))
+    if (!take_char(text, &at, ':') || !take_number(text, &at, &minutes) || !take_char(text, &at, ':') ||
+        !take_number(text, &at, &rest))
         return false;
     if (take_char(text, &at, '.') && !take_number(text, &at, &fraction)) return false;
     *seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest + (fraction > 0);

@@ -90,7 +90,7 @@ static void enter(struct stream_client *c, enum phase phase)
     c->progress_ms = clock_monotonic_ms();
 }
 
-/* --- Connecting ----------------------------------------------------------------------------------------------------------------- */
+/* --- Connecting ------------------------------------------------------------------------------------------------------- */
 
 static void start_connecting(struct stream_client *c, const struct addrinfo *address);
 
@@ -154,13 +154,14 @@ static void step_connecting(struct stream_client *c)
     } else if (c->options.tls == NULL) {
         enter(c, OPEN);
     } else {
-        c->ssl = stream_tls_open(c->options.tls, c->fd, c->options.server_name != NULL ? c->options.server_name : c->options.host);
+        c->ssl = stream_tls_open(c->options.tls, c->fd,
+                                 c->options.server_name != NULL ? c->options.server_name : c->options.host);
         if (c->ssl == NULL) fail(c, "cannot speak TLS with", ENOMEM);
         else enter(c, SHAKING);
     }
 }
 
-/* --- TLS ------------------------------------------------------------------------------------------------------------------------ */
+/* --- TLS -------------------------------------------------------------------------------------------------------------- */
 
 /* Whether a call that returned `n` only has to wait. If not, the connection has failed, or its TLS has ended. The queue of
  * errors belongs to the thread: it is cleared before every call. */
@@ -196,7 +197,7 @@ static void step_shaking(struct stream_client *c)
     }
 }
 
-/* --- Reading, to see the end ---------------------------------------------------------------------------------------------------- */
+/* --- Reading, to see the end ------------------------------------------------------------------------------------------ */
 
 /* False: nothing more to read now. */
 static bool read_tls(struct stream_client *c)
@@ -232,7 +233,7 @@ static void step_open(struct stream_client *c)
     if (c->phase == OPEN && (c->peer_ended || c->tls_ended)) enter(c, LEFT);
 }
 
-/* --- The end -------------------------------------------------------------------------------------------------------------------- */
+/* --- The end ---------------------------------------------------------------------------------------------------------- */
 
 void stream_client_end(struct stream_client *c)
 {
@@ -280,7 +281,7 @@ static void step_waiting(struct stream_client *c)
     else enter(c, ENDED);
 }
 
-/* --- Going on ------------------------------------------------------------------------------------------------------------------- */
+/* --- Going on --------------------------------------------------------------------------------------------------------- */
 
 /* Something is under way that the other side has to answer. */
 static bool is_waiting(const struct stream_client *c)
@@ -298,9 +299,12 @@ static void look_at_time(struct stream_client *c)
         try_next(c, ETIMEDOUT);
         return;
     }
-    error_set(&c->failure, ERROR_NETWORK, c->phase < OPEN ? "no answer from %s for %u ms"
-              : c->phase == WAITING_FOR_END && outstanding(c) == 0 ? "%s did not end the connection within %u ms after its end"
-                                                                   : "%s took nothing for %u ms", c->place, c->options.timeout_ms);
+    bool all_taken = c->phase == WAITING_FOR_END && outstanding(c) == 0;
+    error_set(&c->failure, ERROR_NETWORK,
+              c->phase < OPEN ? "no answer from %s for %u ms"
+              : all_taken     ? "%s did not end the connection within %u ms after its end"
+                              : "%s took nothing for %u ms",
+              c->place, c->options.timeout_ms);
     c->phase = FAILED;
 }
 
@@ -333,7 +337,7 @@ enum stream_state stream_client_step(struct stream_client *c, struct error *err)
     return state_of(c);
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------------------------------- */
 
 static size_t write_tls(struct stream_client *c, const char *data, size_t len)
 {

@@ -5,8 +5,8 @@
  * unread, its kernel would have sent a reset instead. So stream_client_end() is how a sender learns that what it wrote was read.
  * Before TLS has been agreed on, with the certificate verified, not one byte of the owner's is sent.
  *
- * (1) STREAM_ENDED is reached only after the other side's end, said in TLS where there is TLS, with every byte of ours acknowledged
- *     and no reset.
+ * (1) STREAM_ENDED is reached only after the other side's end, said in TLS where there is TLS, with every byte of ours
+ *     acknowledged and no reset.
  * (2) What the other side sends is read, so that its end is seen, and thrown away.
  * (3) Without progress for timeout_ms it fails, whatever it is doing; with nothing under way it may be idle for ever, as long as
  *     the other machine answers when TCP asks after it: two minutes after it vanished the connection has failed.

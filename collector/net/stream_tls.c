@@ -58,7 +58,8 @@ void stream_tls_failed(const SSL *ssl, const char *place, struct error *err)
     const char *reason = ERR_reason_error_string(ERR_peek_error());
     const char *hint = SSL_is_init_finished(ssl) ? "" : "; is it TLS 1.2 or newer? Nothing was sent";
     if (verdict != X509_V_OK)
-        error_set(err, ERROR_NETWORK, "the certificate of %s is not trusted: %s; nothing was sent (look at ca_file and server_name)", place,
+        error_set(err, ERROR_NETWORK,
+                  "the certificate of %s is not trusted: %s; nothing was sent (look at ca_file and server_name)", place,
                   X509_verify_cert_error_string(verdict));
     else if (reason != NULL)
         error_set(err, ERROR_NETWORK, "TLS with %s failed: %s%s", place, reason, hint);

@@ -1,8 +1,9 @@
 /* What TLS never goes below, whatever OpenSSL's own configuration says.
  *
  * The environment can name another configuration (OPENSSL_CONF) and other authorities (SSL_CERT_FILE, SSL_CERT_DIR), and asks for
- * keys to be written down (SSLKEYLOGFILE). Whoever sets variables could thus read along. So the authorities are the system's or those
- * that our configuration names, and a connection has at least what follows; a stricter configuration of OpenSSL stays in force. */
+ * keys to be written down (SSLKEYLOGFILE). Whoever sets variables could thus read along. So the authorities are the system's or
+ * those that our configuration names, and a connection has at least what follows; a stricter configuration of OpenSSL stays in
+ * force. */
 #ifndef LETHE_NET_TLS_FLOOR_H
 #define LETHE_NET_TLS_FLOOR_H
 
