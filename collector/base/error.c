@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void __attribute__((format(printf, 4, 0))) set(struct error *err, enum error_code code, int number, const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0))) set(struct error *err, enum error_code code, int number, const char *format,
+                                                      va_list args)
 {
     if (err == NULL || err->code != ERROR_NONE) return;
     err->code = code;

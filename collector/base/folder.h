@@ -1,4 +1,5 @@
-/* Making what happened to names in a folder last through a loss of power: made, renamed, removed. Syncing a file alone does not. */
+/* Making what happened to names in a folder last through a loss of power: made, renamed, removed. Syncing a file alone does
+ * not. */
 #ifndef LETHE_BASE_FOLDER_H
 #define LETHE_BASE_FOLDER_H
 

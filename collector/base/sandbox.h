@@ -45,7 +45,8 @@ MUST_USE struct sandbox_files *sandbox_files_new(bool reads);
 void sandbox_may_read(struct sandbox_files *, const char *path);         /* a file, or all below a folder */
 void sandbox_may_write_below(struct sandbox_files *, const char *folder);   /* read, write, make and remove */
 
-/* Where this file will appear: the folder that it is in (behind a link, where that leads), or itself if it is a device or pipe. */
+/* Where this file will appear: the folder that it is in (behind a link, where that leads), or itself if it is a device or
+ * pipe. */
 void sandbox_may_write(struct sandbox_files *, const char *file);
 
 /* Frees it. False: the kernel refused; the error says so. NULL is allowed, and true. */

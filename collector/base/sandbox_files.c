@@ -17,9 +17,10 @@
 #define ACCESS_REFER    (1ull << 13)   /* version 2 */
 #define ACCESS_TRUNCATE (1ull << 14)   /* version 3 */
 
-#define MAKING  (LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR)
-#define NEVER   (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | \
-                 LANDLOCK_ACCESS_FS_MAKE_SYM)
+#define MAKING  (LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
+                 LANDLOCK_ACCESS_FS_MAKE_DIR)
+#define NEVER   (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | \
+                 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM)
 #define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITING (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
 #define OF_FILES (LANDLOCK_ACCESS_FS_READ_FILE | WRITING)   /* the rights that a rule for something else than a folder may have */
@@ -75,7 +76,10 @@ struct sandbox_files *sandbox_files_new(bool reads)
 
 void sandbox_may_read(struct sandbox_files *f, const char *path) { allow(f, path, READING); }
 
-void sandbox_may_write_below(struct sandbox_files *f, const char *folder) { allow(f, folder, READING | WRITING | MAKING | ACCESS_REFER); }
+void sandbox_may_write_below(struct sandbox_files *f, const char *folder)
+{
+    allow(f, folder, READING | WRITING | MAKING | ACCESS_REFER);
+}
 
 void sandbox_may_write(struct sandbox_files *f, const char *file)
 {
@@ -94,7 +98,8 @@ void sandbox_may_write(struct sandbox_files *f, const char *file)
 bool sandbox_confine(struct sandbox_files *f, struct error *err)
 {
     if (f == NULL) return true;
-    bool confined = syscall(SYS_landlock_restrict_self, f->ruleset, 0) == 0 || error_set_errno(err, ERROR_USAGE, "files cannot be confined here");
+    bool confined = syscall(SYS_landlock_restrict_self, f->ruleset, 0) == 0 ||
+                    error_set_errno(err, ERROR_USAGE, "files cannot be confined here");
     if (confined) confined_by = f->version;
     close(f->ruleset);
     free(f);

@@ -13,7 +13,8 @@ bool sandbox_become(const char *user, struct error *err)
     if (entry == NULL) return error_set(err, ERROR_USAGE, "there is no user '%s'", user);
     if (geteuid() == entry->pw_uid && getuid() == entry->pw_uid) return true;
     if (geteuid() != 0)
-        return error_set(err, ERROR_USAGE, "only root can become the user '%s': start as root, or as that user without --user", user);
+        return error_set(err, ERROR_USAGE, "only root can become the user '%s': start as root, or as that user without --user",
+                         user);
     uid_t uid = entry->pw_uid;
     gid_t gid = entry->pw_gid;
     if (initgroups(user, gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)

@@ -56,13 +56,14 @@ static bool parse_iso(struct slice text, int64_t *ms)
     struct tm     t = {0};
     int           milliseconds = 0, zone;
     if (!take_digits(&c, 4, &t.tm_year) || !take(&c, '-') || !take_digits(&c, 2, &t.tm_mon) || !take(&c, '-') ||
-        !take_digits(&c, 2, &t.tm_mday) || !(take(&c, 'T') || take(&c, 't') || take(&c, ' ')) || !take_digits(&c, 2, &t.tm_hour) ||
-        !take(&c, ':') || !take_digits(&c, 2, &t.tm_min))
+        !take_digits(&c, 2, &t.tm_mday) || !(take(&c, 'T') || take(&c, 't') || take(&c, ' ')) ||
+        !take_digits(&c, 2, &t.tm_hour) || !take(&c, ':') || !take_digits(&c, 2, &t.tm_min))
         return false;
     if (take(&c, ':') && !take_digits(&c, 2, &t.tm_sec)) return false;
     if (take(&c, '.') || take(&c, ',')) milliseconds = take_milliseconds(&c);
     if (!take_zone(&c, &zone) || c.at != c.end) return false;
-    if (t.tm_mon < 1 || t.tm_mon > 12 || t.tm_mday < 1 || t.tm_mday > 31 || t.tm_hour > 24 || t.tm_min > 59 || t.tm_sec > 60) return false;
+    if (t.tm_mon < 1 || t.tm_mon > 12 || t.tm_mday < 1 || t.tm_mday > 31 || t.tm_hour > 24 || t.tm_min > 59 || t.tm_sec > 60)
+        return false;
     t.tm_year -= 1900;
     t.tm_mon--;
     *ms = ((int64_t)timegm(&t) - 60 * zone) * 1000 + milliseconds;
