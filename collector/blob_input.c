@@ -77,8 +77,8 @@ static struct slice take_part(struct slice *path)
     return part;
 }
 
-static bool fill_address(struct blob_address *a, struct slice endpoint, struct slice account, struct slice container, struct slice prefix,
-                         struct error *err)
+static bool fill_address(struct blob_address *a, struct slice endpoint, struct slice account, struct slice container,
+                         struct slice prefix, struct error *err)
 {
     a->endpoint = strndup(endpoint.data, endpoint.len);
     a->account = strndup(account.data, account.len);
@@ -95,9 +95,11 @@ bool blob_address_parse(const char *text, struct blob_address *a, struct error *
     size_t       host_at = (size_t)(strstr(text, "://") + 3 - text);
     *a = (struct blob_address){0};
     if (strchr(text, '?') != NULL)
-        return error_set(err, ERROR_USAGE, "an address must not hold a signature, since others see arguments: leave out '?' and what follows, "
+        return error_set(err, ERROR_USAGE,
+                         "an address must not hold a signature, since others see arguments: leave out '?' and what follows, "
                                            "put the signature into a file, and give --sas-file FILE");
-    if (strchr(text, '@') != NULL || strchr(text, '#') != NULL) return error_set(err, ERROR_USAGE, "an address has no '@' or '#' but as %%40 or %%23");
+    if (strchr(text, '@') != NULL || strchr(text, '#') != NULL)
+        return error_set(err, ERROR_USAGE, "an address has no '@' or '#' but as %%40 or %%23");
     struct slice path = slice_sub(whole, host_at, whole.len), host = take_part(&path), account = host;
     size_t       endpoint_len = host_at + host.len;
     if (has_account_in_path(host_name(host))) {
@@ -106,7 +108,8 @@ bool blob_address_parse(const char *text, struct blob_address *a, struct error *
     } else
         while (account.len > 0 && memchr(account.data, '.', account.len) != NULL) account.len--;
     struct slice container = take_part(&path);
-    if (!is_name(account, "-") || !is_name(container, "-$")) return error_set(err, ERROR_USAGE, "an address names an account and a container: " EXAMPLE);
+    if (!is_name(account, "-") || !is_name(container, "-$"))
+        return error_set(err, ERROR_USAGE, "an address names an account and a container: " EXAMPLE);
     return fill_address(a, slice_sub(whole, 0, endpoint_len), account, container, path, err);
 }
 
@@ -124,7 +127,8 @@ void blob_address_release(struct blob_address *a)
 /* Where a token for storage may go: to the clouds' storage, and to this machine. */
 static bool is_storage_host(const char *endpoint)
 {
-    static const char *const suffixes[] = {".core.windows.net", ".core.usgovcloudapi.net", ".core.chinacloudapi.cn", ".storage.azure.net"};
+    static const char *const suffixes[] = {".core.windows.net", ".core.usgovcloudapi.net", ".core.chinacloudapi.cn",
+                                           ".storage.azure.net"};
     struct slice             host = host_name(slice_from(strstr(endpoint, "://") + 3));
     bool                     here = slice_equal_nocase(host, SLICE("localhost")) || slice_equal(host, SLICE("[::1]")) ||
                 (has_account_in_path(host) && strncmp(host.data, "127.", 4) == 0);
@@ -140,7 +144,8 @@ static struct blob_client *client_of_identity(struct blob_inputs *b, struct blob
 {
     struct entra_options who;
     if (!is_storage_host(o->endpoint)) {
-        error_set(err, ERROR_USAGE, "a token of Entra ID is not sent to a host that is not of Azure Storage; give a key or signature by its file");
+        error_set(err, ERROR_USAGE,
+                  "a token of Entra ID is not sent to a host that is not of Azure Storage; give a key or signature by its file");
         return NULL;
     }
     if (b->entra == NULL) {
@@ -153,7 +158,8 @@ static struct blob_client *client_of_identity(struct blob_inputs *b, struct blob
     return blob_client_new(o, b->http, err);
 }
 
-static struct blob_client *client_of_key(struct blob_inputs *b, struct blob_client_options *o, const struct blob_address *a, struct error *err)
+static struct blob_client *client_of_key(struct blob_inputs *b, struct blob_client_options *o, const struct blob_address *a,
+                                         struct error *err)
 {
     char *key = secret_file_read(b->access.account_key_file, "the account key", err);
     if (key == NULL) return NULL;
@@ -274,7 +280,8 @@ void blob_inputs_stop(struct blob_inputs *b) { http_client_stop(b->http); }
 
 /* --- Listing ---------------------------------------------------------------------------------------------------------- */
 
-static bool hand_out(struct blob_place *place, const struct blob_page *page, const struct blob_address *a, blob_listed *listed, void *context)
+static bool hand_out(struct blob_place *place, const struct blob_page *page, const struct blob_address *a, blob_listed *listed,
+                     void *context)
 {
     for (size_t i = 0; i < page->count; i++) {
         const struct blob_item *item = &page->items[i];
@@ -301,7 +308,8 @@ static bool list(struct blob_inputs *b, const struct blob_address *a, blob_liste
     do {
         sound = blob_list(place->client, a->container, slice_from(a->prefix), &page, &why) == BLOB_DONE;
         if (!sound)
-            error_set(err, ERROR_NETWORK, "cannot list '%s/%s': %s%s", a->endpoint, a->container, why.code != ERROR_NONE ? why.text : "not understood",
+            error_set(err, ERROR_NETWORK, "cannot list '%s/%s': %s%s", a->endpoint, a->container,
+                      why.code != ERROR_NONE ? why.text : "not understood",
                       b->managed ? " (no credentials were given, so the managed identity of this machine was asked for)" : "");
         else if (!hand_out(place, &page, a, listed, context))
             sound = error_set(err, ERROR_MEMORY, "out of memory");

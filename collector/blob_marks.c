@@ -12,7 +12,8 @@ static size_t slot_of(const struct blob_marks *t, const uint8_t *key)
     uint64_t hash;
     memcpy(&hash, key, sizeof hash);
     size_t slot = (size_t)hash & (t->slot_count - 1);
-    while (t->slots[slot] != 0 && memcmp(t->items[t->slots[slot] - 1].key, key, BLOB_HASH_BYTES) != 0) slot = (slot + 1) & (t->slot_count - 1);
+    while (t->slots[slot] != 0 && memcmp(t->items[t->slots[slot] - 1].key, key, BLOB_HASH_BYTES) != 0)
+        slot = (slot + 1) & (t->slot_count - 1);
     return slot;
 }
 

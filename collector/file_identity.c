@@ -11,7 +11,8 @@ static bool identify(int folder, const char *path, int flags, struct file_id *id
     struct statx status;
     if (statx(folder, path, flags, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) return false;
     *id = (struct file_id){(uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor, status.stx_ino, 0};
-    if ((status.stx_mask & STATX_BTIME) != 0) id->born_ns = (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec;
+    if ((status.stx_mask & STATX_BTIME) != 0)
+        id->born_ns = (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec;
     *mode = status.stx_mode;
     *size = status.stx_size;
     return true;
@@ -49,8 +50,8 @@ bool file_id_equal(const struct file_id *a, const struct file_id *b)
 void file_key(const struct source *s, const struct file_id *id, char key[POSITION_KEY_MAX], uint16_t *len)
 {
     (void)s;
-    *len = (uint16_t)snprintf(key, POSITION_KEY_MAX, "file %llx %llx %llx", (unsigned long long)id->device, (unsigned long long)id->inode,
-                              (unsigned long long)id->born_ns);
+    *len = (uint16_t)snprintf(key, POSITION_KEY_MAX, "file %llx %llx %llx", (unsigned long long)id->device,
+                              (unsigned long long)id->inode, (unsigned long long)id->born_ns);
 }
 
 struct file_mark file_mark_new(const struct source *s, const struct file_id *id)
@@ -63,8 +64,8 @@ struct file_mark file_mark_new(const struct source *s, const struct file_id *id)
 void file_begin_stream(const struct source *s, const struct file_id *id, uint32_t epoch, struct file_mark *mark)
 {
     char   text[POSITION_KEY_MAX];
-    size_t len = (size_t)snprintf(text, sizeof text, "%llx %llx %llx %u ", (unsigned long long)id->device, (unsigned long long)id->inode,
-                                  (unsigned long long)id->born_ns, epoch);
+    size_t len = (size_t)snprintf(text, sizeof text, "%llx %llx %llx %u ", (unsigned long long)id->device,
+                                  (unsigned long long)id->inode, (unsigned long long)id->born_ns, epoch);
     mark->epoch = epoch;
     mark->named = 0;
     source_stream_id(s, slice_of(text, len), mark->stream);
@@ -139,7 +140,10 @@ static bool sample_at(const struct source *s, int fd, uint64_t from, size_t len,
 
 static size_t sample_len(uint64_t bytes) { return bytes < SAMPLE_BYTES ? (size_t)bytes : SAMPLE_BYTES; }
 
-bool file_head(const struct source *s, int fd, uint64_t size, struct sample *head) { return sample_at(s, fd, 0, sample_len(size), head); }
+bool file_head(const struct source *s, int fd, uint64_t size, struct sample *head)
+{
+    return sample_at(s, fd, 0, sample_len(size), head);
+}
 
 bool file_samples(const struct source *s, int fd, uint64_t place, struct sample *head, struct sample *tail)
 {
@@ -151,5 +155,6 @@ bool file_samples(const struct source *s, int fd, uint64_t place, struct sample 
 bool sample_fits(const struct source *s, int fd, const struct sample *sample)
 {
     struct sample now;
-    return sample->len <= SAMPLE_BYTES && sample_at(s, fd, sample->from, sample->len, &now) && memcmp(now.hash, sample->hash, sizeof now.hash) == 0;
+    return sample->len <= SAMPLE_BYTES && sample_at(s, fd, sample->from, sample->len, &now) &&
+           memcmp(now.hash, sample->hash, sizeof now.hash) == 0;
 }

@@ -33,8 +33,9 @@ struct file_mark {
     struct framer_place place;
     struct sample       head, tail;    /* of the content: unpacked, if it is packed. Nothing was read yet: there may be a head */
     uint64_t            packed_size;   /* of a packed file that was read to its end, as it was then; 0: it was not */
-    uint64_t            named;         /* STREAM_NAMED: the first document was handed out, which is part of the stream's name. From
-                                          STREAM_TORN on: it was, but torn, and began at byte `named` - STREAM_TORN of the content */
+    uint64_t            named;         /* STREAM_NAMED: the first document was handed out, which is part of the stream's name.
+                                          From STREAM_TORN on: it was, but torn, and began at byte `named` - STREAM_TORN of the
+                                          content */
     uint8_t             stream[16];    /* for event ids; before it is named: of the file in which the content was met first */
     char                path[SAVED_PATH];
 };
@@ -62,8 +63,8 @@ void file_begin_stream(const struct source *, const struct file_id *, uint32_t e
 /* With the first document of the content the name is whole. */
 void file_name_stream(const struct source *, struct slice first, struct file_mark *);
 
-/* The line that begins at `from` of a file that is not packed, as far as it can be part of a name, without what framing leaves out at
- * its end. False: it has no end yet, or cannot be read. */
+/* The line that begins at `from` of a file that is not packed, as far as it can be part of a name, without what framing leaves
+ * out at its end. False: it has no end yet, or cannot be read. */
 bool file_line(int fd, uint64_t from, char line[SAMPLE_BYTES], size_t *len);
 
 struct sample sample_of(const struct source *, uint64_t from, struct slice bytes);

@@ -366,7 +366,8 @@ bool http_connection_open(struct http_server *s, int fd, struct http_peer peer)
 void http_connection_close(struct http_connection *c)
 {
     struct http_server *s = c->server;
-    if (c->state == HTTP_STATE_HANDLER && c->request != NULL) c->request->connection = NULL;   /* NULL: no memory for its answer */
+    /* NULL: no memory for its answer */
+    if (c->state == HTTP_STATE_HANDLER && c->request != NULL) c->request->connection = NULL;
     else free_request(c);
     if (c->tls != NULL) http_tls_close(c->tls);
     close(c->fd);

@@ -39,7 +39,8 @@ static bool configure(SSL_CTX *context, const char *certificate, const char *key
     if (client_ca == NULL) return true;
     if (!tls_files_trust(context, client_ca, "the CA of clients", err)) return false;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca);
-    if (names == NULL) return error_set(err, ERROR_USAGE, "cannot use '%s' as the CA of clients: there is no certificate in it", client_ca);
+    if (names == NULL)
+        return error_set(err, ERROR_USAGE, "cannot use '%s' as the CA of clients: there is no certificate in it", client_ca);
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(context, CLIENT_CHAIN_DEPTH);

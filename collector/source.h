@@ -40,7 +40,8 @@ struct source {
     const struct keyring     *keys;          /* for keyed hashes, see source_stream_id() */
     struct store             *store;         /* positions of earlier runs; NULL: none are kept */
     uint64_t                  store_born_ns; /* when its folder was made, since 1970: before the first run with it */
-    struct kafka_feed        *feed;          /* for a sink that is exactly once with it, set by check(); NULL: there is no such thing */
+    /* for a sink that is exactly once with it, set by check(); NULL: there is no such thing */
+    struct kafka_feed        *feed;
     atomic_bool               stopping;      /* fill() should come back soon, with FILL_IDLE if it has nothing */
     atomic_bool               ending;        /* set before `stopping`: the process is to end, nobody takes over what was read */
     struct source_counters    counters;
@@ -59,7 +60,8 @@ struct source_type {
     size_t                bytes;             /* of the instance */
     const struct setting *settings;
     bool                  replayable;        /* what was not settled can be read again after a crash */
-    bool                  finishes;          /* when the process is to end, fill() is called until SOURCE_END, as long as a stop may take */
+    /* when the process is to end, fill() is called until SOURCE_END, as long as a stop may take */
+    bool                  finishes;
     bool                  wants_verdicts;
     bool                  puts_off;          /* its senders keep what is not settled: see receipt.put_off */
     unsigned              cargoes;           /* how many batches may be under way */
@@ -67,9 +69,11 @@ struct source_type {
     bool (*open)(struct source *, struct error *);
     enum source_fill (*fill)(struct source *, struct cargo *, int wait_ms, struct error *);
     void (*settled)(struct source *, struct receipt *);                /* frees the receipt; see cargo.h */
-    void (*abandoned)(struct source *, struct receipt *);              /* in place of settled(), when the run ends before; frees it */
+    /* in place of settled(), when the run ends before; frees it */
+    void (*abandoned)(struct source *, struct receipt *);
     void (*wake)(struct source *);                                     /* ends a wait in fill(); may be NULL */
-    void (*idle)(struct source *);                                     /* called now and then while no cargo is free; may be NULL */
+    /* called now and then while no cargo is free; may be NULL */
+    void (*idle)(struct source *);
     void (*close)(struct source *);
     uint64_t (*files)(const struct source *);   /* open at a time at most; NULL: few, or as many as it may have */
     bool (*holds)(void);   /* whether something is half read that outlives a flow and is lost with the process; may be NULL */
@@ -77,8 +81,8 @@ struct source_type {
 
 extern const struct source_type *const source_types[];   /* ended by NULL */
 
-/* The receipt for a batch: so many bytes of zeros, a struct receipt first. Had before anything is read for it, so that what was read
- * never lacks one. NULL and an error: no memory. */
+/* The receipt for a batch: so many bytes of zeros, a struct receipt first. Had before anything is read for it, so that what was
+ * read never lacks one. NULL and an error: no memory. */
 MUST_USE void *receipt_new(size_t bytes, struct error *);
 
 /* The name of a stream, keyed, so that it tells nothing: of the source's name and any bytes. */

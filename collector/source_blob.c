@@ -1,7 +1,7 @@
 /* The `blob` source: blobs of Azure storage, as diagnostic settings export them, listed again and again and read as they grow.
  *
- * (1) A pass lists every address page by page. What a page shows to be new is read before the next page is asked for: so a page is
- *     all that is held of a listing, and each blob is read as far as the page said.
+ * (1) A pass lists every address page by page. What a page shows to be new is read before the next page is asked for: so a page
+ *     is all that is held of a listing, and each blob is read as far as the page said.
  * (2) A blob is known again by a keyed hash of its name; the mark says to which version and place it was read. It is read on
  *     from there if it was created at the same second, is not shorter, and still has the end of the last document; else from the
  *     beginning, as a new epoch. Doubt means reading again, never skipping.
@@ -25,7 +25,7 @@
 #define MOST_OLD         200000
 #define MOST_TRIES       4         /* of one page or blob, in one pass */
 #define REFUSED_AGAIN_S  600
-#define PACE_MS          50        /* after BLOB_POSITIONS positions without documents: the ledger holds them until they are committed */
+#define PACE_MS          50        /* after BLOB_POSITIONS positions without documents: the ledger holds them until committed */
 #define GATHER_MS        100       /* a batch with something in it waits no longer for more */
 
 enum { START_BEGINNING, START_END };
@@ -54,7 +54,7 @@ static const struct setting settings[] = {
     {.name = NULL},
 };
 
-/* --- Receipts ------------------------------------------------------------------------------------------------------------------ */
+/* --- Receipts --------------------------------------------------------------------------------------------------------- */
 
 struct position *blob_add_position(struct cargo *c)
 {
@@ -92,11 +92,12 @@ void blob_show(const struct blob_root *root, struct slice name, char *text, size
 const char *blob_more(uint64_t left_out, char text[BLOB_MORE_BYTES])
 {
     text[0] = '\0';
-    if (left_out > 0) snprintf(text, BLOB_MORE_BYTES, " (and %llu more since the last line like this)", (unsigned long long)left_out);
+    if (left_out > 0)
+        snprintf(text, BLOB_MORE_BYTES, " (and %llu more since the last line like this)", (unsigned long long)left_out);
     return text;
 }
 
-/* --- Failures --------------------------------------------------------------------------------------------------------------------- */
+/* --- Failures --------------------------------------------------------------------------------------------------------- */
 
 static enum source_fill tell(struct source_blob *s, struct error *err)
 {
@@ -128,7 +129,7 @@ bool blob_pause_after(struct source_blob *s, struct blob_root *root, const char 
     return true;
 }
 
-/* --- Reading ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------------------------------- */
 
 static void open_next(struct source_blob *s)
 {
@@ -138,7 +139,8 @@ static void open_next(struct source_blob *s)
     uint8_t                 key[BLOB_HASH_BYTES];
     blob_key(s, root, name, key);
     size_t at = blob_marks_find(&s->marks, key);
-    bool   unmarked = at == BLOB_UNKNOWN && s->marks.count >= s->most_old && !root->crowded && blob_is_old(s, root, item->modified);
+    bool   unmarked = at == BLOB_UNKNOWN && s->marks.count >= s->most_old && !root->crowded &&
+                      blob_is_old(s, root, item->modified);
     if (at == BLOB_UNKNOWN) at = blob_marks_add(&s->marks, key);
     s->marks.items[at].seen = s->pass;
     s->marks.items[at].place = (uint16_t)s->root;
@@ -196,8 +198,8 @@ static void note_refused(struct source_blob *s, const char *shown)
     s->marks.items[s->session.entry].again_s = (uint32_t)(clock_monotonic_ms() / 1000 + REFUSED_AGAIN_S);
     atomic_fetch_add(&s->base.counters.errors, 1);
     if (log_passes(&s->refused_limit, BLOB_TELL_MS, &left_out))
-        log_line(LOG_WARNING, s->base.name, "cannot read '%s': %s; it will be tried again later%s", shown, s->session.failure.text,
-                 blob_more(left_out, more));
+        log_line(LOG_WARNING, s->base.name, "cannot read '%s': %s; it will be tried again later%s", shown,
+                 s->session.failure.text, blob_more(left_out, more));
 }
 
 static void cannot_read(struct source_blob *s, struct cargo *c)
@@ -228,14 +230,15 @@ static enum blob_work read_on(struct source_blob *s, struct cargo *c)
     }
     blob_succeeded(s);
     if (step == BLOB_STEP_OVER) {
-        s->session.unmarked = s->session.unmarked && blob_is_old(s, s->session.root, s->session.item.modified);   /* it may have grown */
+        /* it may have grown */
+        s->session.unmarked = s->session.unmarked && blob_is_old(s, s->session.root, s->session.item.modified);
         put_mark(s, c);
         close_session(s);
     }
     return BLOB_WORK_DONE;
 }
 
-/* --- Filling ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Filling ---------------------------------------------------------------------------------------------------------- */
 
 static bool is_skipping(const struct source_blob *s) { return s->root < s->root_count && s->roots[s->root].skipping; }
 
@@ -298,7 +301,8 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
     c->origin_count = 0;
     c->receipt = NULL;
     c->place[0] = '\0';
-    while (work == BLOB_WORK_DONE && !atomic_load(&source->stopping) && has_room(s, c) && (is_empty(c) || clock_monotonic_ms() - begun < GATHER_MS))
+    while (work == BLOB_WORK_DONE && !atomic_load(&source->stopping) && has_room(s, c) &&
+           (is_empty(c) || clock_monotonic_ms() - begun < GATHER_MS))
         work = advance(s, c);
     if (c->batch.count > 0 && s->session.open) put_mark(s, c);
     if (c->batch.count > 0 && c->receipt == NULL) CHECK((c->receipt = calloc(1, sizeof(struct blob_receipt))) != NULL);
@@ -310,7 +314,7 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
     return SOURCE_IDLE;
 }
 
-/* --- Life --------------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 /* Of an address such as https://.../insights-logs-*, without the '*'. NULL: it has none, behind the container's name. */
 static char *family_of(const char *address)
@@ -343,7 +347,9 @@ static bool check_address(const struct source_blob *s, const char *text, struct 
     bool                family;
     if (!blob_is_address(text)) return error_set(err, ERROR_USAGE, "'%s': an address begins with https://", s->base.name);
     if (strchr(text, '?') != NULL)
-        return error_set(err, ERROR_USAGE, "'%s': an address must not hold a signature: put what follows the '?' into a file and name it as sas_file", s->base.name);
+        return error_set(err, ERROR_USAGE,
+                         "'%s': an address must not hold a signature: put what follows the '?' into a file and name it as "
+                         "sas_file", s->base.name);
     if (!parse_address(text, &a, &family, &why)) return error_set(err, ERROR_USAGE, "'%s': %s", s->base.name, why.text);
     blob_address_release(&a);
     return true;
@@ -367,7 +373,8 @@ static bool check(struct source *source, struct error *err)
     const struct source_blob *s = of(source);
     unsigned credentials = (s->account_key_file != NULL) + (s->sas_file != NULL) + (s->connection_string_file != NULL);
     if (credentials > 1)
-        return error_set(err, ERROR_USAGE, "'%s': one of account_key_file, sas_file and connection_string_file is enough", source->name);
+        return error_set(err, ERROR_USAGE, "'%s': one of account_key_file, sas_file and connection_string_file is enough",
+                         source->name);
     return check_addresses(s, err) && tls_files_check(NULL, NULL, s->ca_file, err);
 }
 
@@ -383,14 +390,16 @@ static void horizon_key(const struct source_blob *s, const struct blob_address *
     }
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < lists[l]->count; i++) {
-            source_fingerprint(&s->base, l == 0 ? "blob-names" : "blob-exclude", slice_from(lists[l]->items[i]), both + BLOB_HASH_BYTES);
+            source_fingerprint(&s->base, l == 0 ? "blob-names" : "blob-exclude", slice_from(lists[l]->items[i]),
+                               both + BLOB_HASH_BYTES);
             source_fingerprint(&s->base, "blob-horizon", slice_of((const char *)both, sizeof both), both);
         }
     memcpy(key, both, BLOB_HASH_BYTES);
 }
 
 /* The address is the root's then. */
-static bool add_root(struct source_blob *s, struct blob_root *roots, size_t *count, struct blob_address *address, struct error *err)
+static bool add_root(struct source_blob *s, struct blob_root *roots, size_t *count, struct blob_address *address,
+                     struct error *err)
 {
     struct blob_root *root = &roots[*count];
     struct error      why = {0};
@@ -450,7 +459,8 @@ static bool open_parts(struct source_blob *s, struct error *err)
     s->wanted = calloc(BLOB_PAGE_ITEMS, sizeof *s->wanted);
     s->roots = calloc(BLOB_ROOTS, sizeof *s->roots);
     s->families = calloc(BLOB_ROOTS, sizeof *s->families);
-    if (s->inputs == NULL || s->framer == NULL || s->buffer == NULL || s->wanted == NULL || s->roots == NULL || s->families == NULL)
+    if (s->inputs == NULL || s->framer == NULL || s->buffer == NULL || s->wanted == NULL || s->roots == NULL ||
+        s->families == NULL)
         return error_set(err, ERROR_MEMORY, "'%s': out of memory", s->base.name);
     for (size_t i = 0; i < s->addresses.count; i++)
         if (!open_address(s, s->addresses.items[i], err)) return false;

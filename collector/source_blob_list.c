@@ -8,7 +8,7 @@
 
 #define FORGET_PASSES 3
 
-/* --- What is wanted of a page ---------------------------------------------------------------------------------------------------- */
+/* --- What is wanted of a page ----------------------------------------------------------------------------------------- */
 
 static bool matches(const struct text_list *patterns, const char *name)
 {
@@ -26,7 +26,8 @@ static bool is_ours(const struct source_blob *s, const struct blob_item *item, s
 void blob_key(const struct source_blob *s, const struct blob_root *root, struct slice name, uint8_t key[BLOB_HASH_BYTES])
 {
     char   text[BLOB_NAME_BYTES + 512];
-    size_t len = (size_t)snprintf(text, sizeof text, "%.255s\n%.127s\n%.*s", root->address.endpoint, root->address.container, (int)name.len, name.data);
+    size_t len = (size_t)snprintf(text, sizeof text, "%.255s\n%.127s\n%.*s", root->address.endpoint, root->address.container,
+                                  (int)name.len, name.data);
     source_fingerprint(&s->base, "blob", slice_of(text, len < sizeof text ? len : sizeof text - 1), key);
 }
 
@@ -99,7 +100,7 @@ static void look_through(struct source_blob *s)
     atomic_store(&s->base.counters.lag_bytes, s->roots[s->root].skipping ? 0 : lag);
 }
 
-/* --- Listing ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Listing ---------------------------------------------------------------------------------------------------------- */
 
 void blob_begin_pass(struct source_blob *s)
 {
@@ -120,8 +121,8 @@ static bool is_forgettable(const struct source_blob *s, const struct blob_entry 
     return blob_is_old(s, root, m->modified) && m->modified < root->horizon;
 }
 
-/* After a pass in which all of it was listed, and so read or marked, the horizon moves to where it can be. True: it must be kept, since
- * blobs were read that have no mark. */
+/* After a pass in which all of it was listed, and so read or marked, the horizon moves to where it can be. True: it must be
+ * kept, since blobs were read that have no mark. */
 static bool close_root(const struct source_blob *s, struct blob_root *root)
 {
     uint64_t remember = s->remember_ms / 1000;
@@ -141,7 +142,8 @@ static void end_pass(struct source_blob *s, struct cargo *c)
     for (size_t i = 0; i < s->root_count; i++) any = close_root(s, &s->roots[i]) || any;
     for (size_t i = 0; !any && i < s->marks.count; i++) any = is_forgettable(s, &s->marks.items[i]);
     s->forgetting = any;
-    for (size_t i = 0; any && i < s->root_count; i++) blob_horizon_write(s->roots[i].key, s->roots[i].horizon, blob_add_position(c));
+    for (size_t i = 0; any && i < s->root_count; i++)
+        blob_horizon_write(s->roots[i].key, s->roots[i].horizon, blob_add_position(c));
 }
 
 struct sweep {
@@ -165,13 +167,14 @@ enum blob_work blob_forget_some(struct source_blob *s, struct cargo *c)
     return BLOB_WORK_SEND;
 }
 
-/* --- Containers ------------------------------------------------------------------------------------------------------------------- */
+/* --- Containers ------------------------------------------------------------------------------------------------------- */
 
 static bool is_met(const struct source_blob *s, const struct blob_root *family, const char *container)
 {
     for (size_t i = 0; i < s->root_count; i++) {
         const struct blob_address *a = &s->roots[i].address;
-        if (strcmp(a->container, container) == 0 && strcmp(a->endpoint, family->address.endpoint) == 0 && strcmp(a->prefix, family->address.prefix) == 0)
+        if (strcmp(a->container, container) == 0 && strcmp(a->endpoint, family->address.endpoint) == 0 &&
+            strcmp(a->prefix, family->address.prefix) == 0)
             return true;
     }
     return false;
@@ -191,7 +194,8 @@ static void meet(struct source_blob *s, const struct blob_root *family, const ch
     if (!is_container(container) || is_met(s, family, container) || blob_open_found(s, family, container, &why)) return;
     s->whole = false;
     atomic_fetch_add(&s->base.counters.errors, 1);
-    if (log_passes(&s->crowded_limit, BLOB_TELL_MS, &left_out)) log_line(LOG_WARNING, s->base.name, "'%.64s' cannot be read: %s", container, why.text);
+    if (log_passes(&s->crowded_limit, BLOB_TELL_MS, &left_out))
+        log_line(LOG_WARNING, s->base.name, "'%.64s' cannot be read: %s", container, why.text);
 }
 
 enum blob_work blob_meet_containers(struct source_blob *s, struct cargo *c)
@@ -199,7 +203,8 @@ enum blob_work blob_meet_containers(struct source_blob *s, struct cargo *c)
     struct blob_root *family = &s->families[s->family];
     struct error      why = {0};
     char              shown[300];
-    enum blob_outcome outcome = blob_list(blob_place_client(family->place), "", slice_from(family->address.container), &s->page, &why);
+    enum blob_outcome outcome = blob_list(blob_place_client(family->place), "", slice_from(family->address.container), &s->page,
+                                          &why);
     if (atomic_load(&s->base.stopping)) return BLOB_WORK_SEND;
     if (outcome != BLOB_DONE) {
         snprintf(shown, sizeof shown, "%.200s/%.64s*", family->address.endpoint, family->address.container);
@@ -217,7 +222,7 @@ enum blob_work blob_meet_containers(struct source_blob *s, struct cargo *c)
     return outcome == BLOB_DONE ? BLOB_WORK_DONE : BLOB_WORK_SEND;
 }
 
-/* --- Blobs ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Blobs ------------------------------------------------------------------------------------------------------------ */
 
 /* `whole`: everything of this one was listed. */
 static void next_root(struct source_blob *s, struct cargo *c, bool whole)
@@ -241,7 +246,8 @@ static void begin_root(struct source_blob *s, struct cargo *c, struct blob_root 
 }
 
 /* A container that is not there yet, or not any more, holds nobody up; of one that was found by its name it is no news. */
-static enum blob_work cannot_list(struct source_blob *s, struct cargo *c, struct blob_root *root, enum blob_outcome outcome, const struct error *why)
+static enum blob_work cannot_list(struct source_blob *s, struct cargo *c, struct blob_root *root, enum blob_outcome outcome,
+                                  const struct error *why)
 {
     char shown[300];
     bool missing = outcome == BLOB_MISSING;
@@ -260,7 +266,8 @@ enum blob_work blob_list_on(struct source_blob *s, struct cargo *c)
         next_root(s, c, true);
         return BLOB_WORK_DONE;
     }
-    enum blob_outcome outcome = blob_list(blob_place_client(root->place), root->address.container, slice_from(root->address.prefix), &s->page, &why);
+    enum blob_outcome outcome = blob_list(blob_place_client(root->place), root->address.container,
+                                          slice_from(root->address.prefix), &s->page, &why);
     if (atomic_load(&s->base.stopping)) return BLOB_WORK_SEND;
     if (outcome != BLOB_DONE) return cannot_list(s, c, root, outcome, &why);
     blob_succeeded(s);

@@ -1,5 +1,5 @@
-/* source_blob.c fills cargoes, source_blob_list.c lists, source_blob_read.c reads one blob after another; this is what they share.
- * The laws are at the head of source_blob.c. */
+/* source_blob.c fills cargoes, source_blob_list.c lists, source_blob_read.c reads one blob after another; this is what they
+ * share. The laws are at the head of source_blob.c. */
 #ifndef LETHE_COLLECTOR_SOURCE_BLOB_PRIV_H
 #define LETHE_COLLECTOR_SOURCE_BLOB_PRIV_H
 
@@ -150,7 +150,8 @@ enum blob_step {
 };
 
 /* Begins to read what is new in a version of a blob. Asks for nothing yet. */
-void blob_session_open(struct source_blob *, struct blob_root *, const struct blob_item *, struct slice name, size_t entry, bool ends);
+void blob_session_open(struct source_blob *, struct blob_root *, const struct blob_item *, struct slice name, size_t entry,
+                       bool ends);
 void blob_session_close(struct source_blob *);
 
 /* Adds documents to the cargo, which has room for one of the longest, and keeps the mark up to date. */

@@ -10,7 +10,7 @@
 
 static struct blob_mark *mark_of(struct source_blob *s) { return &s->marks.items[s->session.entry].mark; }
 
-/* --- Ranges ------------------------------------------------------------------------------------------------------------------- */
+/* --- Ranges ----------------------------------------------------------------------------------------------------------- */
 
 static bool fail(struct blob_session *b, enum blob_outcome outcome, const struct error *why)
 {
@@ -27,7 +27,8 @@ static bool follow(struct source_blob *s, struct blob_client *client)
     struct error         why = {0};
     enum blob_outcome    outcome = blob_properties(client, b->root->address.container, b->name, &now, &why);
     if (outcome != BLOB_DONE) return fail(b, outcome, &why);
-    bool grew = now.type == BLOB_APPEND && b->item.type == BLOB_APPEND && now.created == b->item.created && now.size >= b->item.size;
+    bool grew = now.type == BLOB_APPEND && b->item.type == BLOB_APPEND && now.created == b->item.created &&
+                now.size >= b->item.size;
     if (!grew || ++b->changes > MOST_CHANGES) return fail(b, BLOB_CHANGED, &why);
     now.name_at = b->item.name_at;
     now.name_len = b->item.name_len;
@@ -54,7 +55,10 @@ static bool load(struct source_blob *s, uint64_t from)
     }
 }
 
-static bool holds(const struct blob_session *b, uint64_t from, uint64_t to) { return from >= b->buffer_from && to <= b->buffer_from + b->buffer_len; }
+static bool holds(const struct blob_session *b, uint64_t from, uint64_t to)
+{
+    return from >= b->buffer_from && to <= b->buffer_from + b->buffer_len;
+}
 
 /* Bytes of the blob as it is stored. 0: its end; BYTES_LATER: reading failed. */
 static ptrdiff_t read_stored(struct source_blob *s, uint64_t from, char *buffer, size_t capacity)
@@ -68,7 +72,7 @@ static ptrdiff_t read_stored(struct source_blob *s, uint64_t from, char *buffer,
     return (ptrdiff_t)len;
 }
 
-/* --- The content, as the framer reads it -------------------------------------------------------------------------------------- */
+/* --- The content, as the framer reads it ------------------------------------------------------------------------------ */
 
 static ptrdiff_t read_plain(void *context, char *buffer, size_t capacity, struct error *err)
 {
@@ -123,7 +127,7 @@ static bool unpack_to_place(struct source_blob *s, struct error *err)
     return true;
 }
 
-/* --- Whether it is the blob that was read before -------------------------------------------------------------------------------- */
+/* --- Whether it is the blob that was read before ---------------------------------------------------------------------- */
 
 /* Events of contents that were created at different times have different ids anyhow: counting begins anew. */
 static void begin_epoch(struct source_blob *s, bool reborn)
@@ -134,9 +138,11 @@ static void begin_epoch(struct source_blob *s, bool reborn)
     uint64_t             left_out;
     blob_show(b->root, b->name, shown, sizeof shown);
     if (log_passes(&s->replaced_limit, BLOB_TELL_MS, &left_out))
-        log_line(LOG_WARNING, s->base.name, "'%s' was replaced; reading it from its beginning%s", shown, blob_more(left_out, more));
+        log_line(LOG_WARNING, s->base.name, "'%s' was replaced; reading it from its beginning%s", shown,
+                 blob_more(left_out, more));
     atomic_fetch_add(&s->base.counters.errors, 1);
-    if (!m->packed && m->size > m->place.offset && m->unfinished) atomic_fetch_add(&s->base.counters.lost_bytes, m->size - m->place.offset);
+    if (!m->packed && m->size > m->place.offset && m->unfinished)
+        atomic_fetch_add(&s->base.counters.lost_bytes, m->size - m->place.offset);
     *m = (struct blob_mark){.version = BLOB_MARK_VERSION, .epoch = reborn ? 0 : m->epoch + 1, .place = {.line = 1}};
 }
 
@@ -152,7 +158,8 @@ static bool compare_sample(struct source_blob *s, bool *differs)
 {
     struct blob_session *b = &s->session;
     struct blob_mark    *m = mark_of(s);
-    uint64_t             from = m->sample_from, to = from + m->sample_len, begin = from < m->place.offset ? from : m->place.offset;
+    uint64_t             from = m->sample_from, to = from + m->sample_len,
+                         begin = from < m->place.offset ? from : m->place.offset;
     uint8_t              now[8];
     *differs = to > b->item.size;
     if (*differs) return true;
@@ -201,10 +208,10 @@ static bool begin_reading(struct source_blob *s, struct error *err)
     return true;
 }
 
-/* --- Documents ------------------------------------------------------------------------------------------------------------------ */
+/* --- Documents -------------------------------------------------------------------------------------------------------- */
 
-/* The stream's name. What an append blob holds at a place is settled by its time of creation; only where that is not told its first
- * document stands for it. Of other blobs the version is part of the name: one event must never be two texts. */
+/* The stream's name. What an append blob holds at a place is settled by its time of creation; only where that is not told its
+ * first document stands for it. Of other blobs the version is part of the name: one event must never be two texts. */
 static void name_stream(struct source_blob *s, struct slice first)
 {
     const struct blob_session *b = &s->session;
@@ -214,10 +221,12 @@ static void name_stream(struct source_blob *s, struct slice first)
         uint64_t version;
         uint32_t epoch, created;
         char     first[BLOB_SAMPLE_BYTES];
-    } name = {.version = b->item.type != BLOB_APPEND ? blob_etag_hash(b->item.etag) : 0, .epoch = m->epoch, .created = m->created};
+    } name = {.version = b->item.type != BLOB_APPEND ? blob_etag_hash(b->item.etag) : 0, .epoch = m->epoch,
+              .created = m->created};
     if (m->named) return;
     memcpy(name.key, s->marks.items[b->entry].key, sizeof name.key);
-    if (m->created == 0 && first.len > 0) memcpy(name.first, first.data, first.len < sizeof name.first ? first.len : sizeof name.first);
+    if (m->created == 0 && first.len > 0)
+        memcpy(name.first, first.data, first.len < sizeof name.first ? first.len : sizeof name.first);
     source_stream_id(&s->base, slice_of((const char *)&name, sizeof name), m->stream);
     m->named = 1;
 }
@@ -329,9 +338,10 @@ enum blob_step blob_session_fill(struct source_blob *s, struct cargo *c)
     return BLOB_STEP_ON;
 }
 
-/* --- Life ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
-void blob_session_open(struct source_blob *s, struct blob_root *root, const struct blob_item *item, struct slice name, size_t entry, bool ends)
+void blob_session_open(struct source_blob *s, struct blob_root *root, const struct blob_item *item, struct slice name,
+                       size_t entry, bool ends)
 {
     CHECK(!s->session.open);
     s->session = (struct blob_session){.open = true, .entry = entry, .name = name, .root = root, .item = *item, .ends = ends};

@@ -10,13 +10,12 @@
  * (3) A batch holds documents of one file. Its receipt has the mark behind it, so the mark is kept when the batch is settled.
  * (4) Files take turns, one batch each.
  * (5) A file that is renamed before anybody looked at it is followed all the same, if its old name fits: the kernel tells of
- *     renames; and every file that has a rotated name of one that fits (x.log.1, x.log-2026), that is younger than the last look, or at the
- *     start than the store, and of which nothing is known, is read. So marks are kept as long as their files.
+ *     renames; and every file that has a rotated name of one that fits (x.log.1, x.log-2026), that is younger than the last
+ *     look, or at the start than the store, and of which nothing is known, is read. So marks are kept as long as their files.
  * (6) A packed file (gzip) is read when it has not changed for REST_MS. If it begins as a file that is gone did, it is that
  *     file, packed meanwhile, and is read from where that was left.
- * (7) When a file was cut, the copies beside it have what was not read: see source_file_copies.c. A new file that bears a followed
- *     one's name with an ending is held while it has what the other has, too.
- * Thread: the source's own. */
+ * (7) When a file was cut, the copies beside it have what was not read: see source_file_copies.c. A new file that bears a
+ *     followed one's name with an ending is held while it has what the other has, too. Thread: the source's own. */
 #include "source_file_priv.h"
 
 #include <poll.h>
@@ -26,7 +25,7 @@
 #include <unistd.h>
 
 #define MOST_OPEN      512                     /* and a quarter of what the process may open */
-#define REST_MS        1000                    /* packed files and what may be a copy are looked into when they did not grow for so long */
+#define REST_MS        1000                    /* packed files and possible copies are read when they did not grow for so long */
 #define FORGET_MS      60000                   /* a file that ended may turn up again, renamed or packed */
 #define MOST_HELD      ((uint64_t)16 << 20)    /* bytes of unfinished documents, of all files together */
 
@@ -95,7 +94,8 @@ static bool any_unsaved(const struct source_file *s)
     return false;
 }
 
-/* Not before the marks of all that was met then: a later start takes a packed file without a mark that is older for one that was read. */
+/* Not before the marks of all that was met then: a later start takes a packed file without a mark that is older for one that
+ * was read. */
 static void put_listed(struct source_file *s, struct file_receipt *r)
 {
     if (s->kept_at_ms == s->listed_at_ms || any_unsaved(s)) return;
@@ -107,7 +107,8 @@ static void put_listed(struct source_file *s, struct file_receipt *r)
     s->kept_at_ms = s->listed_at_ms;
 }
 
-/* There is a spare one: a fill() needs one at most. `replaced`: another position that is to be forgotten with it; NULL or inode 0: none. */
+/* There is a spare one: a fill() needs one at most. `replaced`: another position that is to be forgotten with it; NULL or
+ * inode 0: none. */
 static struct receipt *make_receipt(struct source_file *s, const struct file_mark *mark, bool forget, struct file_id *replaced)
 {
     struct file_receipt *r = s->spare;
@@ -128,9 +129,10 @@ static void settled(struct source *s, struct receipt *r)
     free(r);
 }
 
-/* --- Filling ------------------------------------------------------------------------------------------------------------------- */
+/* --- Filling ---------------------------------------------------------------------------------------------------------- */
 
-/* What follows the last record handed out is unfinished, and nothing came to it for long: a record of several lines ends there. */
+/* What follows the last record handed out is unfinished, and nothing came to it for long: a record of several lines ends
+ * there. */
 static bool has_waited(const struct source_file *s, const struct followed *f, uint64_t now)
 {
     bool unfinished = !f->packed && f->size > f->mark.place.offset && f->ended_to != f->size;
@@ -165,7 +167,8 @@ static bool update_mark(struct source_file *s, struct followed *f)
     if (moved && f->mark.tail.len > 0 && !f->packed)
         f->earlier[f->earlier_count++ % EARLIER] = (struct earlier){f->mark.place, f->mark.tail};
     f->mark.place = place;
-    if (moved && f->packed) f->mark.head = f->mark.tail = (struct sample){0};   /* the content only passes by; a packed file does not change */
+    /* the content only passes by; a packed file does not change */
+    if (moved && f->packed) f->mark.head = f->mark.tail = (struct sample){0};
     if (moved && !f->packed && !file_samples(&s->base, f->fd, place.offset, &f->mark.head, &f->mark.tail))
         f->mark.tail = (struct sample){0};
     return moved;
@@ -205,7 +208,10 @@ static bool give_up(struct source_file *s, struct followed *f, uint64_t now)
 }
 
 /* It ended with the file and not with its line, so the writer may still have the rest. */
-static bool is_torn(const struct followed *f, const struct document *d) { return f->finishing && d->offset + d->len == f->read_to; }
+static bool is_torn(const struct followed *f, const struct document *d)
+{
+    return f->finishing && d->offset + d->len == f->read_to;
+}
 
 /* The stream's name is made of the first document, too: an epoch's number alone may be given twice, to different contents, when
  * a file is cut and the run ends before that is settled. A first document that is torn names nothing but itself: when more comes,
@@ -218,7 +224,8 @@ static struct file_mark name_stream(struct source_file *s, struct followed *f, c
     struct file_mark named = f->mark;
     bool             late = f->mark.named >= STREAM_TORN && !f->packed;
     bool             torn = late ? !file_line(f->fd, f->mark.named - STREAM_TORN, line, &len) : is_torn(f, first);
-    file_name_stream(&s->base, late ? slice_of(line, len) : slice_of(c->batch.data + first->start, first->len < SAMPLE_BYTES ? first->len : SAMPLE_BYTES), &named);
+    struct slice head = slice_of(c->batch.data + first->start, first->len < SAMPLE_BYTES ? first->len : SAMPLE_BYTES);
+    file_name_stream(&s->base, late ? slice_of(line, len) : head, &named);
     if (!torn) f->mark = named;
     else if (!late) f->mark.named = STREAM_TORN + first->offset;
     return named;
@@ -241,8 +248,8 @@ static void count_held(struct source_file *s, struct followed *f)
     f->held = framer_held(f->framer);
 }
 
-/* A packed file that is cut off may still be being written: its last document is handed out as it is, and read again when there is
- * more of the file. */
+/* A packed file that is cut off may still be being written: its last document is handed out as it is, and read again when there
+ * is more of the file. */
 static void take_back_last(struct followed *f, const struct batch *b)
 {
     const struct document *last = b->count > 0 ? &b->documents[b->count - 1] : NULL;
@@ -284,11 +291,13 @@ static void read_documents(struct source_file *s, struct followed *f, struct car
     if (filled == FILL_LATER) f->tried_size = f->read_to;
     if (filled == FILL_LATER && waited) f->ended_to = f->size;
     bool idle = filled == FILL_LATER && f->read_to == f->mark.place.offset;
-    bool all_held = f->read_to - f->mark.place.offset == f->held && f->handed_to <= f->mark.place.offset;   /* so that no work is done twice */
+    /* so that no work is done twice */
+    bool all_held = f->read_to - f->mark.place.offset == f->held && f->handed_to <= f->mark.place.offset;
     bool crowded = s->held > MOST_HELD && all_held;
     s->unpacking = f->packed && !ended ? f : NULL;
     if (moved || c->batch.count > 0 || (ended && f->packed)) c->receipt = make_receipt(s, &f->mark, false, &f->replaces);
-    if (c->receipt != NULL) c->receipt->soon = (f->mark.named == STREAM_NAMED) != named;   /* so that it has the same name after a kill, wherever it is then */
+    /* so that it has the same name after a kill, wherever it is then */
+    if (c->receipt != NULL) c->receipt->soon = (f->mark.named == STREAM_NAMED) != named;
     if (ended) end_file(s, f);
     else if (idle || (crowded && !f->packed)) followed_drop_framer(s, f);
 }
@@ -400,7 +409,7 @@ static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms
     return SOURCE_IDLE;
 }
 
-/* --- Life ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 static bool open_source(struct source *source, struct error *err)
 {

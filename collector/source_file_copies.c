@@ -21,7 +21,8 @@ struct followed *files_original(const struct source_file *s, const char *path)
     return f;
 }
 
-/* Its first and last bytes are those that the other has at the same places. If that was cut, the suspect may be what was cut away. */
+/* Its first and last bytes are those that the other has at the same places. If that was cut, the suspect may be what was cut
+ * away. */
 static bool original_has_it(struct source_file *s, struct followed *f)
 {
     struct followed *original = files_original(s, f->path);
@@ -33,11 +34,13 @@ static bool original_has_it(struct source_file *s, struct followed *f)
     if (!followed_open(s, original) || fstat(original->fd, &status) != 0) return false;
     followed_verify(s, original);
     if (!f->suspect || f->packed) return false;
-    if (f->size > (uint64_t)status.st_size || !followed_open(s, f) || !file_samples(&s->base, f->fd, f->size, &head, &tail)) return false;
+    if (f->size > (uint64_t)status.st_size || !followed_open(s, f) || !file_samples(&s->base, f->fd, f->size, &head, &tail))
+        return false;
     return sample_fits(&s->base, original->fd, &head) && sample_fits(&s->base, original->fd, &tail);
 }
 
-/* Whether another of the family, which was renamed, has it all, and it was read there: then it is nothing new, whatever becomes of the other. */
+/* Whether another of the family, which was renamed, has it all, and it was read there: then it is nothing new, whatever
+ * becomes of the other. */
 static void take_as_read(struct source_file *s, struct followed *f)
 {
     struct sample head = {0}, tail = {0};
@@ -66,10 +69,10 @@ bool files_is_copy(struct source_file *s, struct followed *f)
     return false;
 }
 
-/* --- The copy of what was being read -------------------------------------------------------------------------------------------- */
+/* --- The copy of what was being read ---------------------------------------------------------------------------------- */
 
-/* Where to go on in a copy of f's content, of which it has `size` bytes. It may have less than was read: then at an earlier place,
- * at worst at the beginning. What is read again so has the same event ids. */
+/* Where to go on in a copy of f's content, of which it has `size` bytes. It may have less than was read: then at an earlier
+ * place, at worst at the beginning. What is read again so has the same event ids. */
 static bool common_place(struct source_file *s, const struct followed *f, int fd, uint64_t size, struct file_mark *mark)
 {
     *mark = f->mark;
@@ -93,7 +96,8 @@ static bool try_copy(struct source_file *s, const struct followed *f, struct fol
 {
     struct file_mark mark = f->mark;
     if (!followed_open(s, copy)) return false;
-    bool fits = copy->packed ? files_packed_fits(s, copy->path, copy->fd, &f->mark) : common_place(s, f, copy->fd, copy->size, &mark);
+    bool fits = copy->packed ? files_packed_fits(s, copy->path, copy->fd, &f->mark)
+                             : common_place(s, f, copy->fd, copy->size, &mark);
     if (!fits) return false;
     log_line(LOG_INFO, s->base.name, "'%s' is a copy of '%s': going on at byte %" PRIu64, copy->path, f->path, mark.place.offset);
     followed_drop_framer(s, copy);
@@ -196,11 +200,12 @@ static bool find_old_packed(struct source_file *s, struct followed *f, struct ca
     snprintf(folder, sizeof folder, "%.*s", (int)files_folder_len(f->path), f->path);
     files_in_folder(s, folder, try_old_packed, f);
     for (size_t i = 0; i < s->count && f->log.inode != 0; i++)
-        if (s->files[i] != f && file_id_equal(&s->files[i]->log, &f->mark.id)) *copy = (struct candidate){s->files[i], written_ns(s->files[i])};
+        if (s->files[i] != f && file_id_equal(&s->files[i]->log, &f->mark.id))
+            *copy = (struct candidate){s->files[i], written_ns(s->files[i])};
     return copy->f != NULL;
 }
 
-/* --- The line of contents --------------------------------------------------------------------------------------------------------- */
+/* --- The line of contents --------------------------------------------------------------------------------------------- */
 
 static void count_lost(struct source_file *s, const struct followed *f, const struct followed *copy)
 {
@@ -209,9 +214,11 @@ static void count_lost(struct source_file *s, const struct followed *f, const st
     uint64_t lost = f->most_size > have ? f->most_size - have : 0;
     atomic_fetch_add(&s->base.counters.lost_bytes, lost);
     if (copy == NULL)
-        log_line(LOG_WARNING, s->base.name, "'%s': no file beside it has what was cut: what came after byte %" PRIu64 " is lost, %" PRIu64
+        log_line(LOG_WARNING, s->base.name,
+                 "'%s': no file beside it has what was cut: what came after byte %" PRIu64 " is lost, %" PRIu64
                  " bytes as far as it was seen", f->path, f->read_to, lost);
-    else if (lost > 0) log_line(LOG_WARNING, s->base.name, "'%s': %" PRIu64 " bytes were cut that its copy does not have", f->path, lost);
+    else if (lost > 0)
+        log_line(LOG_WARNING, s->base.name, "'%s': %" PRIu64 " bytes were cut that its copy does not have", f->path, lost);
 }
 
 /* f has begun its next epoch. What was written after the copy is of later contents, unless it is a copy of what f has now. */
@@ -221,7 +228,8 @@ static void line_up(struct source_file *s, struct followed *f, const struct cand
     struct candidate *later = find_candidates(s, f, copy->written_ns, &count);
     for (size_t i = 0; i < count; i++) {
         struct followed *next = later[i].f;
-        if (next == copy->f || (next->suspect && original_has_it(s, next)) || (next->packed && files_may_be_another(s, next))) continue;
+        if (next == copy->f || (next->suspect && original_has_it(s, next)) || (next->packed && files_may_be_another(s, next)))
+            continue;
         log_line(LOG_INFO, s->base.name, "'%s' is a copy of what '%s' had later", next->path, f->path);
         file_begin_stream(&s->base, &f->mark.id, f->mark.epoch, &next->mark);
         file_begin_stream(&s->base, &f->mark.id, f->mark.epoch + 1, &f->mark);

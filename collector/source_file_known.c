@@ -10,7 +10,8 @@
 static bool is_younger(int fd, const struct file_id *id)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 && (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec >= id->born_ns;
+    return fstat(fd, &status) == 0 &&
+           (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec >= id->born_ns;
 }
 
 bool files_written_since(int fd, uint64_t ms)
@@ -37,7 +38,8 @@ bool files_packed_fits(struct source_file *s, const char *path, int fd, const st
 /* A file of which nothing was seen is the packed one, as far as the times tell. That is not asked of what is read anyway. */
 static bool may_be_unseen(struct source_file *s, const char *path, int fd, const struct file_mark *mark)
 {
-    if (mark->packed_size > 0 || mark->head.len > 0 || mark->place.offset > 0 || !name_same_family(path, mark->path)) return false;
+    if (mark->packed_size > 0 || mark->head.len > 0 || mark->place.offset > 0 || !name_same_family(path, mark->path))
+        return false;
     return is_younger(fd, &mark->id) && !is_unread_packed(s, fd);
 }
 
@@ -56,7 +58,8 @@ static void take_over(struct source_file *s, const char *path, const struct file
     log_line(LOG_INFO, s->base.name, "'%s' is a file read before, packed: going on at byte %" PRIu64, path, to->place.offset);
 }
 
-static bool adopt_one(struct source_file *s, const char *path, int fd, bool seen, struct file_mark *mark, struct file_id *replaces)
+static bool adopt_one(struct source_file *s, const char *path, int fd, bool seen, struct file_mark *mark,
+                      struct file_id *replaces)
 {
     for (size_t i = 0; i < s->saved_count; i++) {
         if (!may_be(s, path, fd, &s->saved[i], seen)) continue;
@@ -91,7 +94,8 @@ bool files_may_be_another(const struct source_file *s, const struct followed *pa
     return false;
 }
 
-/* Files that were renamed while they were not open are in the same folder, if they are anywhere. One reading of a folder for all. */
+/* Files that were renamed while they were not open are in the same folder, if they are anywhere. One reading of a folder for
+ * all. */
 static void try_lost(struct source_file *s, void *context, const char *path, ino_t inode)
 {
     (void)context;
@@ -143,7 +147,7 @@ static void find_packed(struct source_file *s, struct file_mark mark)
     files_in_folder(s, folder, try_packed, &mark);
 }
 
-/* --- Rotated names ---------------------------------------------------------------------------------------------------------------- */
+/* --- Rotated names ---------------------------------------------------------------------------------------------------- */
 
 static bool has_fitting_name(const struct source_file *s, const char *path)
 {
@@ -154,14 +158,15 @@ static bool has_fitting_name(const struct source_file *s, const char *path)
     return false;
 }
 
-/* At the start: younger than the store. Later: than the looking before the last; so one that is renamed while a folder is looked through is
- * found by the next. */
+/* At the start: younger than the store. Later: than the looking before the last; so one that is renamed while a folder is
+ * looked through is found by the next. */
 static uint64_t met_from_ms(const struct source_file *s)
 {
     return s->first_list ? s->base.store_born_ns / 1000000 : s->rotated_at_ms[1];
 }
 
-/* A plain one may be a copy, and is held; a packed one is read if it was written to since then, which packing shows when it is done. */
+/* A plain one may be a copy, and is held; a packed one is read if it was written to since then, which packing shows when it is
+ * done. */
 static void meet_rotated(struct source_file *s, const char *path, const struct file_id *id, uint64_t size)
 {
     struct file_mark mark = file_mark_new(&s->base, id);
@@ -191,7 +196,8 @@ static void try_rotated(struct source_file *s, void *context, const char *path, 
 static bool is_newer(const char *folder, uint64_t ms)
 {
     struct stat status;
-    return stat(folder, &status) == 0 && (uint64_t)status.st_mtim.tv_sec * 1000 + (uint64_t)status.st_mtim.tv_nsec / 1000000 + 1000 >= ms;
+    return stat(folder, &status) == 0 &&
+           (uint64_t)status.st_mtim.tv_sec * 1000 + (uint64_t)status.st_mtim.tv_nsec / 1000000 + 1000 >= ms;
 }
 
 void files_meet_rotated(struct source_file *s)
@@ -209,9 +215,10 @@ void files_meet_rotated(struct source_file *s)
     s->rotated_at_ms[0] = now;
 }
 
-/* --- At the start --------------------------------------------------------------------------------------------------------------- */
+/* --- At the start ----------------------------------------------------------------------------------------------------- */
 
-/* Files of earlier runs that no pattern shows any more: renamed, or packed, while nobody looked. What is not found stays saved. */
+/* Files of earlier runs that no pattern shows any more: renamed, or packed, while nobody looked. What is not found stays
+ * saved. */
 void files_find_missing(struct source_file *s)
 {
     size_t before = s->count, saved = s->saved_count;

@@ -16,7 +16,7 @@
 #define IDLE_FILE_MS   1           /* both less often where there are many files: a file costs a look in so many ms at most */
 #define LEAST_SWEEP_MS 5           /* whatever inotify says */
 
-/* --- What is followed ---------------------------------------------------------------------------------------------------------- */
+/* --- What is followed ------------------------------------------------------------------------------------------------- */
 
 /* The mark of an earlier run with that identity, taken out of the list. */
 static bool take_saved(struct source_file *s, const struct file_id *id, struct file_mark *mark)
@@ -69,15 +69,18 @@ struct followed *files_follow(struct source_file *s, const char *path, const str
         s->files = reallocarray(s->files, s->capacity, sizeof(struct followed *));
     }
     CHECK(f != NULL && s->files != NULL);
-    *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .most_size = mark->place.offset, .grown_ms = clock_monotonic_ms(),
+    *f = (struct followed){.path = strdup(path), .fd = -1, .mark = *mark, .size = size, .most_size = mark->place.offset,
+                           .grown_ms = clock_monotonic_ms(),
                            .tried_size = mark->packed_size > 0 ? mark->packed_size : UINT64_MAX, .read_to = mark->place.offset,
-                           .packed = followed_is_gzip(path), .fresh = mark->place.offset == 0, .formed = size >= 2, .touch = touch_of(path)};
+                           .packed = followed_is_gzip(path), .fresh = mark->place.offset == 0, .formed = size >= 2,
+                           .touch = touch_of(path)};
     CHECK(f->path != NULL);
     f->next = s->buckets[mark->id.inode % BUCKETS];
     s->buckets[mark->id.inode % BUCKETS] = f;
     snprintf(f->mark.path, sizeof f->mark.path, "%s", path);
     s->files[s->count++] = f;
-    if (s->open_count < s->most_open) (void)followed_open(s, f);   /* so that it can be read to its end, whatever its name by then */
+    /* so that it can be read to its end, whatever its name by then */
+    if (s->open_count < s->most_open) (void)followed_open(s, f);
     followed_sample_head(s, f);
     return f;
 }
@@ -122,7 +125,8 @@ static void new_file(struct source_file *s, const char *path, const struct file_
 {
     struct file_mark mark;
     if (s->count == MOST_FILES) {
-        if (!s->too_many_told) log_line(LOG_ERROR, s->base.name, "there are more than %d files: the others are not read", MOST_FILES);
+        if (!s->too_many_told)
+            log_line(LOG_ERROR, s->base.name, "there are more than %d files: the others are not read", MOST_FILES);
         s->too_many_told = true;
         return;
     }
@@ -193,8 +197,8 @@ bool files_same_folder(const char *a, const char *b)
     return slice_equal(slice_of(a, files_folder_len(a)), slice_of(b, files_folder_len(b)));
 }
 
-void files_in_folder(struct source_file *s, const char *folder, void (*each)(struct source_file *, void *context, const char *path, ino_t inode),
-                     void *context)
+void files_in_folder(struct source_file *s, const char *folder,
+                     void (*each)(struct source_file *, void *context, const char *path, ino_t inode), void *context)
 {
     DIR           *open = opendir(folder[0] == '\0' ? "." : folder);
     struct dirent *entry;
@@ -298,9 +302,11 @@ static void note_event(struct source_file *s, const struct inotify_event *e)
     if ((e->mask & ~(uint32_t)IN_MODIFY) == 0) return;
     s->listed_ms = 0;
     for (size_t i = 0; i < s->folder_count && e->len > 0; i++)
-        if (s->folders[i].watch == e->wd) snprintf(path, sizeof path, "%s/%s", strcmp(s->folders[i].path, "/") == 0 ? "" : s->folders[i].path, e->name);
+        if (s->folders[i].watch == e->wd)
+            snprintf(path, sizeof path, "%s/%s", strcmp(s->folders[i].path, "/") == 0 ? "" : s->folders[i].path, e->name);
     if ((e->mask & IN_MOVED_FROM) != 0) s->moved = files_fit(s, path) ? e->cookie : 0;
-    if ((e->mask & IN_MOVED_TO) != 0 && s->moved != 0 && e->cookie == s->moved && !files_fit(s, path)) files_meet_renamed(s, path);
+    if ((e->mask & IN_MOVED_TO) != 0 && s->moved != 0 && e->cookie == s->moved && !files_fit(s, path))
+        files_meet_renamed(s, path);
 }
 
 static bool drain_events(struct source_file *s)

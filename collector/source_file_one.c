@@ -121,9 +121,11 @@ static void begin_epoch(struct source_file *s, struct followed *f, bool cut)
 void followed_sample_head(struct source_file *s, struct followed *f)
 {
     if (f->packed || f->fd < 0 || f->mark.place.offset > 0) return;
-    if (f->mark.head.len > 0 && !sample_fits(&s->base, f->fd, &f->mark.head)) return;   /* it was cut: that is seen to when it is read */
+    /* it was cut: that is seen to when it is read */
+    if (f->mark.head.len > 0 && !sample_fits(&s->base, f->fd, &f->mark.head)) return;
     if (f->size > f->most_size) f->most_size = f->size;
-    if (f->mark.head.len < SAMPLE_BYTES && f->mark.head.len < f->size && !file_head(&s->base, f->fd, f->size, &f->mark.head)) f->mark.head = (struct sample){0};
+    if (f->mark.head.len < SAMPLE_BYTES && f->mark.head.len < f->size && !file_head(&s->base, f->fd, f->size, &f->mark.head))
+        f->mark.head = (struct sample){0};
 }
 
 /* A writer that did not open for appending leaves zeros where it had written before the file was cut. */
@@ -232,7 +234,8 @@ bool followed_start_framer(struct source_file *s, struct followed *f)
 {
     if (f->packed && !start_packed(s, f)) return false;
     f->read_to = f->mark.place.offset;
-    f->framer = framer_new(&(struct framer_options){.max_document = s->base.max_record, .multiline = (enum multiline)s->multiline});
+    f->framer = framer_new(&(struct framer_options){.max_document = s->base.max_record,
+                                                    .multiline = (enum multiline)s->multiline});
     if (f->framer == NULL) return false;
     framer_resume(f->framer, (struct byte_source){f->packed ? read_packed : read_file, f}, f->mark.place);
     return true;
@@ -240,7 +243,8 @@ bool followed_start_framer(struct source_file *s, struct followed *f)
 
 bool followed_has(struct source_file *s, const struct followed *f, const struct file_mark *mark)
 {
-    return (mark->tail.len == 0 || sample_fits(&s->base, f->fd, &mark->tail)) && (mark->head.len == 0 || sample_fits(&s->base, f->fd, &mark->head));
+    return (mark->tail.len == 0 || sample_fits(&s->base, f->fd, &mark->tail)) &&
+           (mark->head.len == 0 || sample_fits(&s->base, f->fd, &mark->head));
 }
 
 /* Before more is read of a file that was read before. */

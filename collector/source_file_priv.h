@@ -37,9 +37,11 @@ struct followed {
     struct file_id   replaces;       /* its position is to be forgotten with the next one of this; inode 0: none */
     uint64_t         size;           /* as last seen, packed or not */
     uint64_t         most_size;      /* of this content, as far as it was seen: more than `size` when it was cut */
-    struct file_id   log;            /* of contents that are read one after another: the log that had them all; inode 0: no such */
+    /* of contents that are read one after another: the log that had them all; inode 0: no such */
+    struct file_id   log;
     uint64_t         lined_up_ms;    /* when it was seen that others come before it */
-    uint64_t         if_written_ms;  /* a packed one that is new only if it was written to since, see files_meet_rotated(); 0: it is */
+    /* a packed one that is new only if it was written to since, see files_meet_rotated(); 0: it is */
+    uint64_t         if_written_ms;
     uint64_t         read_to;        /* bytes of the content that the framer has */
     uint64_t         packed_to;      /* bytes of the file that gunzip has */
     uint64_t         tried_size;     /* no more came of it than was known */
@@ -82,7 +84,8 @@ struct source_file {
     uint64_t          listed_at_ms;  /* when the patterns were looked up last, since 1970 */
     uint64_t          kept_at_ms;    /* ... and what of that was put into a receipt last */
     uint64_t          earlier_at_ms; /* ... and when the runs before this one did it last; 0: never */
-    uint64_t          rotated_at_ms[2];   /* when folders were looked through for rotated names, since 1970: the last time and the one before */
+    /* when folders were looked through for rotated names, since 1970: the last time and the one before */
+    uint64_t          rotated_at_ms[2];
     uint64_t          opened_ms, listed_ms, swept_ms, held;
     struct file_receipt *spare;      /* for what is filled next */
     struct followed  *unpacking;     /* packed files are read one after another: unpacking takes room */
@@ -155,8 +158,8 @@ bool   files_same_folder(const char *a, const char *b);
 void files_leave_table(struct source_file *, struct followed *);
 
 /* Calls `each` with every name in a folder, which ends in a slash or is empty. */
-void files_in_folder(struct source_file *, const char *folder, void (*each)(struct source_file *, void *context, const char *path, ino_t inode),
-                     void *context);
+void files_in_folder(struct source_file *, const char *folder,
+                     void (*each)(struct source_file *, void *context, const char *path, ino_t inode), void *context);
 
 /* --- source_file_names.c ---------------------------------------------------------------------------------------------------- */
 
@@ -198,11 +201,11 @@ void files_find_missing(struct source_file *);
 
 /* --- source_file_copies.c ----------------------------------------------------------------------------------------------------
  *
- * A log that is copied and cut (copytruncate) had one content after another, and the copies of the earlier ones lie beside it. When it
- * is seen to be cut, whether once or many times since anybody looked, the unread files with rotated names of it are taken in the order
- * in which they were written. The first that has the samples of the mark is the copy of what was being read: it is read on from there,
- * as the same stream. Those after it are copies of contents that nobody saw: each is the next epoch of the log, and what the log has
- * now is the one after them. Each is read when those before it are. */
+ * A log that is copied and cut (copytruncate) had one content after another, and the copies of the earlier ones lie beside it.
+ * When it is seen to be cut, whether once or many times since anybody looked, the unread files with rotated names of it are
+ * taken in the order in which they were written. The first that has the samples of the mark is the copy of what was being read:
+ * it is read on from there, as the same stream. Those after it are copies of contents that nobody saw: each is the next epoch
+ * of the log, and what the log has now is the one after them. Each is read when those before it are. */
 
 /* Its content was cut: its next epoch begins, after those of its copies. */
 void files_cut(struct source_file *, struct followed *, bool foreign);
@@ -213,8 +216,8 @@ bool files_must_wait(const struct source_file *, struct followed *);
 /* Another file that is followed, of whose name this is one that rotation makes; NULL: there is none. */
 struct followed *files_original(const struct source_file *, const char *path);
 
-/* Whether a suspect is a copy of what another file still has: what it holds is read there. If it is one of what a renamed file had, its
- * mark says that it is read. */
+/* Whether a suspect is a copy of what another file still has: what it holds is read there. If it is one of what a renamed file
+ * had, its mark says that it is read. */
 bool files_is_copy(struct source_file *, struct followed *);
 
 #endif

@@ -113,7 +113,8 @@ static void answer_short(struct http_request *request, int status, const char *j
 
 static void answer_later(struct http_request *request)
 {
-    http_respond(request, &(struct http_answer){.status = 503, .content_type = "text/plain", .body = SLICE("nothing was taken, come again\n"),
+    http_respond(request, &(struct http_answer){.status = 503, .content_type = "text/plain",
+                                                .body = SLICE("nothing was taken, come again\n"),
                                                 .fields = {{"Retry-After", RETRY_AFTER}}});
 }
 
@@ -146,8 +147,8 @@ static void answer(struct upload *u)
     }
     fprintf(out, "{\"itemsReceived\":%u,\"itemsAccepted\":%u,\"errors\":[", u->received, u->received - u->refused);
     for (size_t i = 0; i < u->item_count; i++)
-        fprintf(out, "%s{\"index\":%u,\"statusCode\":400,\"message\":\"lethe: withheld, the item %s\"}", i > 0 ? "," : "", u->items[i].index,
-                refusal_explanation(u->items[i].refusal));
+        fprintf(out, "%s{\"index\":%u,\"statusCode\":400,\"message\":\"lethe: withheld, the item %s\"}", i > 0 ? "," : "",
+                u->items[i].index, refusal_explanation(u->items[i].refusal));
     fputs("]}", out);
     fclose(out);
     const struct http_answer all = {.status = status, .content_type = "application/json", .body = slice_of(text, len)};
@@ -204,12 +205,16 @@ static bool refuse(struct http_answer *answer, int status, const char *why)
     return false;
 }
 
-static bool is_track(struct slice path) { return slice_equal(path, SLICE("/v2/track")) || slice_equal(path, SLICE("/v2.1/track")); }
+static bool is_track(struct slice path)
+{
+    return slice_equal(path, SLICE("/v2/track")) || slice_equal(path, SLICE("/v2.1/track"));
+}
 
 /* The media type of a Content-Type, without its parameters, is one of these. */
 static bool type_is_known(struct slice type)
 {
-    static const char *const known[] = {"application/json", "application/x-json-stream", "application/x-ndjson", "application/jsonl", "text/plain"};
+    static const char *const known[] = {"application/json", "application/x-json-stream", "application/x-ndjson",
+                                        "application/jsonl", "text/plain"};
     size_t                   len = 0;
     while (len < type.len && type.data[len] != ';' && type.data[len] != ' ') len++;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
@@ -243,7 +248,8 @@ static struct slice path_of(const struct source_http *s, const struct http_reque
     struct slice path = without_slashes(http_request_path(request));
     size_t       len = s->token != NULL ? strlen(s->token) : 0;
     *authorised = s->token == NULL || has_bearer(s, request);
-    if (s->token == NULL || path.len < len + 2 || path.data[len + 1] != '/' || !token_equal(s, slice_sub(path, 1, len + 1))) return path;
+    if (s->token == NULL || path.len < len + 2 || path.data[len + 1] != '/' || !token_equal(s, slice_sub(path, 1, len + 1)))
+        return path;
     *authorised = true;
     return without_slashes(slice_sub(path, len + 1, path.len));
 }
@@ -259,7 +265,8 @@ static bool head(void *context, const struct http_request *request, struct http_
         answer->fields[0] = (struct http_field){"WWW-Authenticate", "Bearer"};
         return false;
     }
-    if (!track && !slice_equal(path, SLICE("/ingest"))) return refuse(answer, 404, "there are /v2/track, /v2.1/track and /ingest\n");
+    if (!track && !slice_equal(path, SLICE("/ingest")))
+        return refuse(answer, 404, "there are /v2/track, /v2.1/track and /ingest\n");
     if (http_request_method(request) != HTTP_POST) {
         refuse(answer, 405, "POST only\n");
         answer->fields[0] = (struct http_field){"Allow", "POST"};
@@ -357,10 +364,11 @@ static bool begin(struct source_http *s, struct upload *u)
         return false;
     }
     if (status != 0) {
-        answer_short(u->request, status, status == 413 ? "{\"itemsReceived\":0,\"itemsAccepted\":0,\"errors\":[{\"index\":0,\"statusCode\":413,\"message\":"
-                                                         "\"lethe: the body is too large when unpacked\"}]}"
-                                                       : "{\"itemsReceived\":0,\"itemsAccepted\":0,\"errors\":[{\"index\":0,\"statusCode\":400,\"message\":"
-                                                         "\"lethe: the body is not sound gzip\"}]}");
+        answer_short(u->request, status,
+                     status == 413 ? "{\"itemsReceived\":0,\"itemsAccepted\":0,\"errors\":[{\"index\":0,\"statusCode\":413,"
+                                     "\"message\":\"lethe: the body is too large when unpacked\"}]}"
+                                   : "{\"itemsReceived\":0,\"itemsAccepted\":0,\"errors\":[{\"index\":0,\"statusCode\":400,"
+                                     "\"message\":\"lethe: the body is not sound gzip\"}]}");
         upload_free(u);
         return false;
     }
@@ -417,7 +425,8 @@ static void frame(struct source_http *s, struct cargo *c, struct http_receipt *r
 
 static bool has_room(const struct source_http *s, const struct cargo *c, const struct http_receipt *r)
 {
-    return r->count < MOST_PARTS && c->batch.used < ENOUGH_BYTES && c->batch.capacity - c->batch.used >= FRAMER_ROOM(s->base.max_record);
+    return r->count < MOST_PARTS && c->batch.used < ENOUGH_BYTES &&
+           c->batch.capacity - c->batch.used >= FRAMER_ROOM(s->base.max_record);
 }
 
 static enum source_fill fill(struct source *source, struct cargo *c, int wait_ms, struct error *err)
@@ -449,9 +458,12 @@ static bool check(struct source *source, struct error *err)
         struct http_address address;
         if (!http_address_parse(&address, s->listen.items[i], err)) return false;
         if (http_listen_is_local(s->listen.items[i])) continue;
-        if (s->certificate == NULL) return error_set(err, ERROR_USAGE, "'%s' can be reached from elsewhere: it needs a certificate and key", s->listen.items[i]);
+        if (s->certificate == NULL)
+            return error_set(err, ERROR_USAGE, "'%s' can be reached from elsewhere: it needs a certificate and key",
+                             s->listen.items[i]);
         if (s->token == NULL && s->client_ca == NULL)
-            return error_set(err, ERROR_USAGE, "'%s' can be reached from elsewhere: it needs a token or client_ca", s->listen.items[i]);
+            return error_set(err, ERROR_USAGE, "'%s' can be reached from elsewhere: it needs a token or client_ca",
+                             s->listen.items[i]);
     }
     if ((s->certificate == NULL) != (s->key == NULL)) return error_set(err, ERROR_USAGE, "certificate and key go together");
     if (s->client_ca != NULL && s->certificate == NULL) return error_set(err, ERROR_USAGE, "client_ca needs certificate and key");
@@ -472,8 +484,9 @@ static void *serve(void *source)
 
 static bool start_server(struct source_http *s, struct error *err)
 {
-    struct http_server_options options = {.listen = s->listen.items, .listen_count = s->listen.count, .certificate = s->certificate, .key = s->key,
-                                          .client_ca = s->client_ca, .limits = http_limits_standard, .handler = {s, head, complete}};
+    struct http_server_options options = {.listen = s->listen.items, .listen_count = s->listen.count,
+                                          .certificate = s->certificate, .key = s->key, .client_ca = s->client_ca,
+                                          .limits = http_limits_standard, .handler = {s, head, complete}};
     options.limits.body_bytes = s->max_body;
     options.limits.held_bytes = s->held_bytes > s->max_body ? s->held_bytes : s->max_body;
     options.limits.connections = s->connections;

@@ -50,8 +50,8 @@ static void note_gap(struct source_kafka *k, const struct kafka_partition *p, in
     } else if (low > p->next) {
         atomic_fetch_add(&k->source.counters.errors, 1);
         atomic_fetch_add(&k->source.counters.lost_bytes, (uint64_t)(low - p->next));
-        log_line(LOG_WARNING, k->source.name, "topic %s/%d: offsets %lld to %lld are gone: retention is shorter than the lag", p->topic,
-                 p->number, (long long)p->next, (long long)low - 1);
+        log_line(LOG_WARNING, k->source.name, "topic %s/%d: offsets %lld to %lld are gone: retention is shorter than the lag",
+                 p->topic, p->number, (long long)p->next, (long long)low - 1);
     }
 }
 
@@ -216,7 +216,8 @@ static bool tells_trouble(struct source_kafka *k, struct error *err)
     return !error_set(err, ERROR_INPUT, "%s", text);
 }
 
-/* A consumer that librdkafka has given up, or that is to read anew, is made anew; what is under way is of an earlier generation then. */
+/* A consumer that librdkafka has given up, or that is to read anew, is made anew; what is under way is of an earlier
+ * generation then. */
 static bool renew(struct source_kafka *k, struct error *err)
 {
     bool rereads = atomic_exchange(&k->rereads, false);
@@ -337,7 +338,8 @@ static const struct setting settings[] = {
     {.name = "start", .type = SETTING_CHOICE, .offset = offsetof(struct source_kafka, start), .standard = "earliest",
      .choices = start_choices, .help = "where to begin in a partition that the group has not read yet"},
     {.name = "session_timeout", .type = SETTING_DURATION, .offset = offsetof(struct source_kafka, session_ms), .standard = "30s",
-     .least = 1000, .most = 300000, .help = "after so long without a sign of life others get the partitions; brokers have a least, mostly 6s"},
+     .least = 1000, .most = 300000,
+     .help = "after so long without a sign of life others get the partitions; brokers have a least, mostly 6s"},
     {0}};
 
 const struct source_type source_kafka = {

@@ -7,7 +7,10 @@
 
 #define HOST_NAME_ROOM 256
 
-static struct source_kafka *of(struct kafka_feed *f) { return (struct source_kafka *)((char *)f - offsetof(struct source_kafka, feed)); }
+static struct source_kafka *of(struct kafka_feed *f)
+{
+    return (struct source_kafka *)((char *)f - offsetof(struct source_kafka, feed));
+}
 
 /* --- What is current -------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +47,8 @@ static bool same_bytes(const rd_kafka_consumer_group_metadata_t *a, const rd_kaf
 {
     void  *of_a = NULL, *of_b = NULL;
     size_t len_a = 0, len_b = 0;
-    CHECK(rd_kafka_consumer_group_metadata_write(a, &of_a, &len_a) == NULL && rd_kafka_consumer_group_metadata_write(b, &of_b, &len_b) == NULL);
+    CHECK(rd_kafka_consumer_group_metadata_write(a, &of_a, &len_a) == NULL &&
+          rd_kafka_consumer_group_metadata_write(b, &of_b, &len_b) == NULL);
     bool same = len_a == len_b && memcmp(of_a, of_b, len_a) == 0;
     rd_kafka_mem_free(NULL, of_a);
     rd_kafka_mem_free(NULL, of_b);
@@ -80,7 +84,8 @@ static void add_steps(const struct source_kafka *k, const struct receipt *receip
 
 /* With the lock held throughout: a partition that is taken away stops being current before the group gives it to another, and
  * so before the membership changes. */
-static enum feed_answer offsets_locked(struct source_kafka *k, const struct receipt *const *receipts, size_t count, struct kafka_offsets *out)
+static enum feed_answer offsets_locked(struct source_kafka *k, const struct receipt *const *receipts, size_t count,
+                                       struct kafka_offsets *out)
 {
     for (size_t i = 0; i < count; i++)
         if (!all_current(&k->partitions, receipts[i])) return FEED_STALE;
@@ -95,7 +100,8 @@ static enum feed_answer offsets_locked(struct source_kafka *k, const struct rece
     return FEED_GIVEN;
 }
 
-static enum feed_answer offsets(struct kafka_feed *f, const struct receipt *const *receipts, size_t count, struct kafka_offsets *out)
+static enum feed_answer offsets(struct kafka_feed *f, const struct receipt *const *receipts, size_t count,
+                                struct kafka_offsets *out)
 {
     struct source_kafka *k = of(f);
     pthread_mutex_lock(&k->partitions.lock);
@@ -108,7 +114,8 @@ static enum feed_answer offsets(struct kafka_feed *f, const struct receipt *cons
 
 void feed_init(struct source_kafka *k)
 {
-    k->feed = (struct kafka_feed){.connection = &k->connection, .group = k->group, .is_current = is_current, .offsets = offsets, .read_anew = read_anew};
+    k->feed = (struct kafka_feed){.connection = &k->connection, .group = k->group, .is_current = is_current, .offsets = offsets,
+                                  .read_anew = read_anew};
     k->source.feed = &k->feed;
 }
 

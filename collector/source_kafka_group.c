@@ -171,8 +171,8 @@ static void revoke_partitions(struct source_kafka *k, rd_kafka_topic_partition_l
     give_up(k, list);
     if (is_cooperative(k->rk)) fail_and_free(k, rd_kafka_incremental_unassign(k->rk, list));
     else rd_kafka_assign(k->rk, NULL);
-    log_line(LOG_INFO, k->source.name, "gave %d partitions back%s, has %zu", list->cnt, lost ? ", since it was out of the group" : "",
-             k->partitions.owned);
+    log_line(LOG_INFO, k->source.name, "gave %d partitions back%s, has %zu", list->cnt,
+             lost ? ", since it was out of the group" : "", k->partitions.owned);
 }
 
 /* Whatever the answer, librdkafka takes everything away; a second one it does not always bear. */
@@ -272,8 +272,8 @@ static bool is_member(struct source_kafka *k)
     return member;
 }
 
-/* Gives everything back as long as this is a member like any other: what a rebalance still asks for is answered, and commits are taken.
- * Where the group waits for other members, not for us, it may take too long. */
+/* Gives everything back as long as this is a member like any other: what a rebalance still asks for is answered, and commits
+ * are taken. Where the group waits for other members, not for us, it may take too long. */
 static void unsubscribe(struct source_kafka *k)
 {
     uint64_t deadline = clock_monotonic_ms() + UNSUBSCRIBE_WAIT_MS;
@@ -301,16 +301,16 @@ static void close_consumer(struct source_kafka *k, uint64_t deadline)
 /* The group knows it, yet it was never told which partitions it has. */
 static bool is_joining(struct source_kafka *k) { return !k->assigned && is_cooperative(k->rk); }
 
-/* A consumer that is `joining` is left where it is, without a word and for as long as the process lives: librdkafka 2.0.2 aborts the
- * process that destroys it. */
+/* A consumer that is `joining` is left where it is, without a word and for as long as the process lives: librdkafka 2.0.2
+ * aborts the process that destroys it. */
 static void destroy_consumer(rd_kafka_t *rk, bool joining)
 {
     if (joining) rd_kafka_set_log_level(rk, 0);
     else rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-/* Others are to go on at once. A librdkafka that is closed while it waits for the answer to a rebalance may abort the process or wait
- * for ever (2.0.2), so it is closed when there is none any more. */
+/* Others are to go on at once. A librdkafka that is closed while it waits for the answer to a rebalance may abort the process
+ * or wait for ever (2.0.2), so it is closed when there is none any more. */
 void group_leave(struct source_kafka *k)
 {
     if (k->rk == NULL) return;

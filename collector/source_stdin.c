@@ -65,7 +65,10 @@ static bool is_half_read(void) { return framer_place(kept.framer).offset < frame
 
 static bool is_ending(const struct source_stdin *s) { return atomic_load(&s->base.stopping) && atomic_load(&s->base.ending); }
 
-static bool rest_is_late(const struct source_stdin *s) { return s->rest_until_ms != 0 && clock_monotonic_ms() >= s->rest_until_ms; }
+static bool rest_is_late(const struct source_stdin *s)
+{
+    return s->rest_until_ms != 0 && clock_monotonic_ms() >= s->rest_until_ms;
+}
 
 static ptrdiff_t result_of(ssize_t got, struct error *err)
 {
@@ -80,7 +83,8 @@ static ptrdiff_t read_rest(struct source_stdin *s, char *into, size_t room, stru
     size_t  len = 0;
     ssize_t got = 1;
     if (s->line_read) return BYTES_LATER;
-    while (len < room && !s->line_read && is_readable() && (got = read(STDIN_FILENO, into + len, 1)) == 1) s->line_read = into[len++] == '\n';
+    while (len < room && !s->line_read && is_readable() && (got = read(STDIN_FILENO, into + len, 1)) == 1)
+        s->line_read = into[len++] == '\n';
     if (len > 0) return (ptrdiff_t)len;
     if (got != 1) return result_of(got, err);
     return rest_is_late(s) ? 0 : BYTES_LATER;   /* only then: it may be there while batches were waited for */
@@ -103,7 +107,8 @@ static bool renew_framer(struct source_stdin *s)
 {
     const struct framer_options options = {.max_document = s->longest, .multiline = (enum multiline)s->multiline};
     const struct byte_source    bytes = {read_input, s};
-    bool same = kept.framer != NULL && kept.options.max_document == options.max_document && kept.options.multiline == options.multiline;
+    bool same = kept.framer != NULL && kept.options.max_document == options.max_document &&
+                kept.options.multiline == options.multiline;
     if (same || (kept.framer != NULL && is_half_read())) return true;
     struct framer *fresh = framer_new(&options);
     if (fresh == NULL) return false;
@@ -120,10 +125,12 @@ static bool stdin_open(struct source *source, struct error *err)
     struct source_stdin *s = self(source);
     bool                 first = kept.framer == NULL;
     s->longest = source->max_record;
-    if (first && RAND_bytes(kept.origin.stream, sizeof kept.origin.stream) != 1) return error_set(err, ERROR_MEMORY, "no random bytes can be had");
+    if (first && RAND_bytes(kept.origin.stream, sizeof kept.origin.stream) != 1)
+        return error_set(err, ERROR_MEMORY, "no random bytes can be had");
     if (!renew_framer(s)) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
     framer_read_from(kept.framer, (struct byte_source){read_input, s});
-    if (kept.options.max_document > source->max_record) source->max_record = kept.options.max_document;   /* what is half read may be so long */
+    /* what is half read may be so long */
+    if (kept.options.max_document > source->max_record) source->max_record = kept.options.max_document;
     return s->opened = wakeup_init(&s->wakeup, err);
 }
 
