@@ -53,8 +53,10 @@ static bool has_token(const char *token, const struct http_request *request)
 {
     struct slice value;
     if (!http_request_field(request, SLICE("authorization"), &value)) return false;
-    if (value.len > 7 && slice_equal_nocase(slice_sub(value, 0, 7), SLICE("Bearer "))) return is_token(token, slice_sub(value, 7, value.len));
-    return value.len > 6 && slice_equal_nocase(slice_sub(value, 0, 6), SLICE("Basic ")) && is_basic(token, slice_sub(value, 6, value.len));
+    if (value.len > 7 && slice_equal_nocase(slice_sub(value, 0, 7), SLICE("Bearer ")))
+        return is_token(token, slice_sub(value, 7, value.len));
+    return value.len > 6 && slice_equal_nocase(slice_sub(value, 0, 6), SLICE("Basic ")) &&
+           is_basic(token, slice_sub(value, 6, value.len));
 }
 
 /* "127.0.0.1:9464", "[::1]:9464", "localhost" or nothing at all. */
@@ -124,13 +126,16 @@ static void give_readiness(struct visit *v)
     stream_figures(v->admin->stream, &figures);
     bool ready = false, made = readiness_write(&figures, &v->body, &ready);
     if (v->trusted) give_made(v, ready ? 200 : 503, "text/plain; charset=utf-8", made);
-    else begin_answer(&v->answer, ready ? 200 : 503, "text/plain; charset=utf-8", ready ? SLICE("ready\n") : SLICE("not ready\n"));
+    else
+        begin_answer(&v->answer, ready ? 200 : 503, "text/plain; charset=utf-8", ready ? SLICE("ready\n") : SLICE("not ready\n"));
 }
 
-static void give_page(struct visit *v) { begin_answer(&v->answer, 200, "text/html; charset=utf-8", slice_from(status_html)); }
-static void give_style(struct visit *v) { begin_answer(&v->answer, 200, "text/css; charset=utf-8", slice_from(status_css)); }
-static void give_script(struct visit *v) { begin_answer(&v->answer, 200, "text/javascript; charset=utf-8", slice_from(status_js)); }
-static void give_icon(struct visit *v) { begin_answer(&v->answer, 200, "image/svg+xml", slice_from(status_svg)); }
+static void give(struct visit *v, const char *type, const char *text) { begin_answer(&v->answer, 200, type, slice_from(text)); }
+
+static void give_page(struct visit *v) { give(v, "text/html; charset=utf-8", status_html); }
+static void give_style(struct visit *v) { give(v, "text/css; charset=utf-8", status_css); }
+static void give_script(struct visit *v) { give(v, "text/javascript; charset=utf-8", status_js); }
+static void give_icon(struct visit *v) { give(v, "image/svg+xml", status_svg); }
 
 /* --- Requests --------------------------------------------------------------------------------------------------------------- */
 

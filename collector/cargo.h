@@ -70,7 +70,8 @@ struct cargo {
 /* Makes room for so many origins in all. False: no memory; what is there stays. */
 MUST_USE bool cargo_reserve_origins(struct cargo *, size_t count);
 
-/* Adds an origin to a cleared or filling cargo; its index. CHECKs that memory can be had: beyond CARGO_ORIGINS it is to be reserved. */
+/* Adds an origin to a cleared or filling cargo; its index. CHECKs that memory can be had: beyond CARGO_ORIGINS it is to be
+ * reserved. */
 uint32_t cargo_add_origin(struct cargo *, const struct origin *);
 
 #endif

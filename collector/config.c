@@ -257,7 +257,7 @@ static bool add_sink(struct config *c, const struct yaml_node *node, struct mist
     return s->type->check == NULL || s->type->check(s, &found) || place_error(node, &found, m);
 }
 
-/* --- The file ---------------------------------------------------------------------------------------------------------------- */
+/* --- The file --------------------------------------------------------------------------------------------------------- */
 
 static bool read_list(struct config *c, const struct yaml_node *root, const char *key,
                       bool (*add)(struct config *, const struct yaml_node *, struct mistakes *), struct mistakes *m)
@@ -379,7 +379,8 @@ static bool other_required(const struct config *c, size_t than)
 
 static const struct yaml_node *sink_node(const struct config *c, size_t n)
 {
-    const struct yaml_node *list = c->document != NULL ? yaml_find(yaml_root(c->document), "sinks") : NULL, *node = list != NULL ? list->first : NULL;
+    const struct yaml_node *list = c->document != NULL ? yaml_find(yaml_root(c->document), "sinks") : NULL,
+                            *node = list != NULL ? list->first : NULL;
     while (n-- > 0) node = node->next;
     return node;
 }
@@ -441,7 +442,7 @@ void config_free(struct config *c)
     free(c);
 }
 
-/* --- Comparing ---------------------------------------------------------------------------------------------------------------- */
+/* --- Comparing -------------------------------------------------------------------------------------------------------- */
 
 static bool same_source(const struct source *a, const struct source *b)
 {
@@ -467,21 +468,24 @@ bool config_same_flow(const struct config *a, const struct config *b)
     run.key_file = a->run.key_file;
     bool same = settings_equal(run_table, &a->run, &run) && settings_equal(store_table, &a->store, &b->store) &&
                 settings_equal(sealed_table, &a->sealed, &b->sealed) && settings_equal(admin_table, &a->admin, &b->admin) &&
-                a->policy_rule_count == b->policy_rule_count && a->source_count == b->source_count && a->sink_count == b->sink_count;
-    for (size_t i = 0; same && i < a->policy_rule_count; i++) same = settings_equal(policy_rule_table, &a->policy_rules[i], &b->policy_rules[i]);
+                a->policy_rule_count == b->policy_rule_count && a->source_count == b->source_count &&
+                a->sink_count == b->sink_count;
+    for (size_t i = 0; same && i < a->policy_rule_count; i++)
+        same = settings_equal(policy_rule_table, &a->policy_rules[i], &b->policy_rules[i]);
     for (size_t i = 0; same && i < a->source_count; i++) same = same_source(a->sources[i], b->sources[i]);
     for (size_t i = 0; same && i < a->sink_count; i++) same = same_sink(a->sinks[i], b->sinks[i]);
     return same;
 }
 
-/* --- Showing ------------------------------------------------------------------------------------------------------------------ */
+/* --- Showing ---------------------------------------------------------------------------------------------------------- */
 
 void config_describe(const struct config *c, FILE *out)
 {
     fputs("run\n", out);
     settings_describe(run_table, &c->run, out);
     for (size_t i = 0; i < c->policy_rule_count; i++)
-        fprintf(out, "policy %s for source %s, resource %s\n", c->policy_rules[i].policy, c->policy_rules[i].source, c->policy_rules[i].resource);
+        fprintf(out, "policy %s for source %s, resource %s\n", c->policy_rules[i].policy, c->policy_rules[i].source,
+                c->policy_rules[i].resource);
     if (c->store.path != NULL) {
         fputs("store\n", out);
         settings_describe(store_table, &c->store, out);
@@ -504,8 +508,8 @@ void config_describe(const struct config *c, FILE *out)
     }
     for (size_t i = 0; i < c->sink_count; i++) {
         const struct sink *s = c->sinks[i];
-        fprintf(out, "sink %s: %s, %s; format %s, %s\n", s->name, s->type->name, s->type->summary, format_text((enum format)s->format),
-                s->required ? "required" : "not required");
+        fprintf(out, "sink %s: %s, %s; format %s, %s\n", s->name, s->type->name, s->type->summary,
+                format_text((enum format)s->format), s->required ? "required" : "not required");
         settings_describe(s->type->settings, s, out);
     }
 }

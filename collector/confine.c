@@ -26,7 +26,8 @@ static void may_write_output(struct sandbox_files *f, const struct destination *
     else if (d->has_folder || make_folder(d->path)) sandbox_may_write_below(f, d->path);
 }
 
-bool confine_to(const struct input_list *inputs, const struct destination *d, const char *const *others, size_t count, struct error *err)
+bool confine_to(const struct input_list *inputs, const struct destination *d, const char *const *others, size_t count,
+                struct error *err)
 {
     struct sandbox_files *f = sandbox_files_new(inputs->blobs == NULL);
     if (f == NULL) return true;
@@ -62,7 +63,8 @@ static bool visit_file(const char *file, const char *who, visit_folder *visit, v
     return go_on;
 }
 
-static bool visit_text(const struct setting *s, const char *text, const char *who, visit_folder *visit, void *context, struct error *err)
+static bool visit_text(const struct setting *s, const char *text, const char *who, visit_folder *visit, void *context,
+                       struct error *err)
 {
     if (text == NULL) return true;
     if (s->written) return visit_file(text, who, visit, context, err);
@@ -70,14 +72,16 @@ static bool visit_text(const struct setting *s, const char *text, const char *wh
     return !socket || visit_file(text + strlen(UNIX_PREFIX), who, visit, context, err);
 }
 
-static bool visit_settings(const struct setting *table, const void *values, const char *who, visit_folder *visit, void *context, struct error *err)
+static bool visit_settings(const struct setting *table, const void *values, const char *who, visit_folder *visit, void *context,
+                           struct error *err)
 {
     bool go_on = true;
     for (const struct setting *s = table; go_on && s->name != NULL; s++) {
         const void             *member = (const char *)values + s->offset;
         const struct text_list *list = member;
         if (s->type == SETTING_TEXT) go_on = visit_text(s, *(const char *const *)member, who, visit, context, err);
-        for (size_t i = 0; s->type == SETTING_TEXTS && go_on && i < list->count; i++) go_on = visit_text(s, list->items[i], who, visit, context, err);
+        for (size_t i = 0; s->type == SETTING_TEXTS && go_on && i < list->count; i++)
+            go_on = visit_text(s, list->items[i], who, visit, context, err);
     }
     return go_on;
 }
@@ -154,7 +158,8 @@ static bool check_folder(void *context, const char *folder, const char *who, str
     for (size_t i = 0; i < c->count; i++)
         if (is_below(resolved, c->folders[i])) return true;
     return error_set(err, ERROR_USAGE,
-                     "%s would write below '%s', where this run may not: its sandbox was made at start; restart it to take this configuration",
+                     "%s would write below '%s', where this run may not: its sandbox was made at start; restart it to take "
+                     "this configuration",
                      who, folder);
 }
 

@@ -10,7 +10,8 @@
  * Files beside the output are written to `others`, NULL for each that is not wanted. With blobs among the inputs any file may be
  * read, since who resolves names and verifies certificates reads files of the system. Makes the folder of a mirror. False: the
  * kernel has Landlock and refused. */
-MUST_USE bool confine_to(const struct input_list *, const struct destination *, const char *const *others, size_t count, struct error *);
+MUST_USE bool confine_to(const struct input_list *, const struct destination *, const char *const *others, size_t count,
+                         struct error *);
 
 /* `lethe run` writes below the folders of its store, sinks and sockets as they are at start, which are made if they are not
  * there. Reading is free: files come and go, links lead elsewhere, and resolver, certificates and tokens are read at any time. */

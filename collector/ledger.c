@@ -57,7 +57,10 @@ static void remove_entry(struct ledger *l, struct entry *e)
 
 bool may_settle(const struct ledger *l, const struct entry *e) { return e->stored || (e->needed & l->required & ~e->done) == 0; }
 
-static bool is_over(const struct entry *e) { return e->receipt == NULL && !e->storing && e->in_hand == 0 && (e->needed & ~e->done) == 0; }
+static bool is_over(const struct entry *e)
+{
+    return e->receipt == NULL && !e->storing && e->in_hand == 0 && (e->needed & ~e->done) == 0;
+}
 
 /* --- Settling --------------------------------------------------------------------------------------------------------------- */
 
@@ -202,8 +205,9 @@ static void add_entry(struct ledger *l, struct source *source, uint64_t number, 
     p->block->seq = l->next_seq++;
     p->block->receipt = p->receipt;
     l->entries[l->entry_count++] = (struct entry){
-        .seq = p->block->seq, .number = number, .published_ms = clock_monotonic_ms(), .block = p->block, .source = source, .receipt = p->receipt,
-        .bytes = block_size(p->block), .records = p->block->count, .needed = sinks_needed(p->block) | l->every_block};
+        .seq = p->block->seq, .number = number, .published_ms = clock_monotonic_ms(), .block = p->block, .source = source,
+        .receipt = p->receipt, .bytes = block_size(p->block), .records = p->block->count,
+        .needed = sinks_needed(p->block) | l->every_block};
     *p = (struct parked){0};
 }
 
@@ -247,7 +251,8 @@ bool ledger_drain(struct ledger *l, uint64_t deadline_ms)
     pthread_mutex_lock(&l->lock);
     l->draining = true;
     pthread_cond_signal(&l->keeper_wanted);
-    for (uint64_t now; anything_left(l) && (now = clock_monotonic_ms()) < deadline_ms;) ledger_wait(&l->settled, &l->lock, deadline_ms - now);
+    for (uint64_t now; anything_left(l) && (now = clock_monotonic_ms()) < deadline_ms;)
+        ledger_wait(&l->settled, &l->lock, deadline_ms - now);
     bool drained = !anything_left(l);
     pthread_mutex_unlock(&l->lock);
     return drained;

@@ -30,8 +30,8 @@
 
 struct ledger;
 
-/* Looks at a block of the store before the sink gets it, and may clear the sink's bit of records. False: it cannot be done now, and
- * the block stays where it is. Called by the sink's thread, without the ledger's lock. */
+/* Looks at a block of the store before the sink gets it, and may clear the sink's bit of records. False: it cannot be done now,
+ * and the block stays where it is. Called by the sink's thread, without the ledger's lock. */
 typedef bool ledger_examine(void *context, const struct sink *, struct block *);
 
 struct ledger_options {
@@ -79,8 +79,8 @@ bool ledger_drain(struct ledger *, uint64_t deadline_ms);
 /* Whether required sinks had all that was published and all that the store has for them. */
 bool ledger_is_delivered(struct ledger *);
 
-/* Records that some required sink has not had, that are not stored, and that their source cannot read again. After all threads that
- * use it have ended, for the keeper ends here: what it can still store is not lost. */
+/* Records that some required sink has not had, that are not stored, and that their source cannot read again. After all threads
+ * that use it have ended, for the keeper ends here: what it can still store is not lost. */
 uint64_t ledger_lost(struct ledger *);
 
 /* Nobody waits for a block any more. */

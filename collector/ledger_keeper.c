@@ -21,7 +21,8 @@ static bool wants_storing(const struct ledger *l, const struct entry *e, uint64_
     return room_is_short(l) && (e->done != 0 || (missing & l->required) == 0);
 }
 
-/* Of a source that is read again nothing is stored while what stands before it is not: after a kill, sinks would get that behind it. */
+/* Of a source that is read again nothing is stored while what stands before it is not: after a kill, sinks would get that
+ * behind it. */
 static bool goes_before_stored(const struct ledger *l, size_t i, uint64_t now)
 {
     const struct entry *e = &l->entries[i];
@@ -39,7 +40,8 @@ static bool lags_too_far(struct ledger *l, const struct entry *e)
     uint32_t missing = e->needed & ~e->done;
     if ((missing & l->required) != 0) return false;
     for (size_t n = 0; n < l->options.sink_count; n++)
-        if ((missing >> n & 1) != 0 && store_bytes_from(l->options.store, frontier(&l->desks[n])) < l->options.sinks[n]->max_lag) return false;
+        if ((missing >> n & 1) != 0 && store_bytes_from(l->options.store, frontier(&l->desks[n])) < l->options.sinks[n]->max_lag)
+            return false;
     return true;
 }
 
@@ -61,7 +63,8 @@ struct keeping {
 /* Only now the bytes stay where they are. */
 static void point_to_bytes(struct keeping *k)
 {
-    for (size_t i = 0, at = 0; i < k->count; at = k->ends[i++]) k->blocks[i].pieces[0] = slice_of(k->bytes.data + at, k->ends[i] - at);
+    for (size_t i = 0, at = 0; i < k->count; at = k->ends[i++])
+        k->blocks[i].pieces[0] = slice_of(k->bytes.data + at, k->ends[i] - at);
 }
 
 /* False: no memory, not even for one. */
@@ -188,7 +191,8 @@ static void take_stored(struct ledger *l, struct keeping *k, bool stored)
         for (size_t n = 0; n < l->options.sink_count; n++)
             if (strcmp(l->options.sinks[n]->name, k->cursors[i].sink) == 0) l->desks[n].committed = k->cursors[i].next;
     for (size_t i = 0; i < k->old_positions && !stored; i++)   /* what came meanwhile is newer */
-        if (find_kept(l, k->old_sources[i], k->positions[i].position) == NULL) keep_position(l, k->old_sources[i], k->positions[i].position, false);
+        if (find_kept(l, k->old_sources[i], k->positions[i].position) == NULL)
+            keep_position(l, k->old_sources[i], k->positions[i].position, false);
     l->positions_out = 0;
     l->positions_committed += stored ? k->position_count : 0;
 }
@@ -208,8 +212,9 @@ static void tell_trouble(struct ledger *l, enum store_result result, const struc
 /* Writes what was chosen, without the lock. */
 static enum store_result write_chosen(struct ledger *l, const struct keeping *k, struct error *err)
 {
-    struct store_change change = {.blocks = k->blocks, .block_count = k->count, .positions = k->positions, .position_count = k->position_count,
-                                  .cursors = k->cursors, .cursor_count = k->cursor_count, .keep_from = keep_from(l), .next_seq = l->next_seq};
+    struct store_change change = {.blocks = k->blocks, .block_count = k->count, .positions = k->positions,
+                                  .position_count = k->position_count, .cursors = k->cursors, .cursor_count = k->cursor_count,
+                                  .keep_from = keep_from(l), .next_seq = l->next_seq};
     pthread_mutex_unlock(&l->lock);
     enum store_result result = store_commit(l->options.store, &change, err);
     if (result == STORE_FULL && k->count > 0) {   /* room may come from what is not needed any more */
@@ -264,7 +269,8 @@ static bool anything_to_store(const struct ledger *l, uint64_t now, uint64_t *wa
     for (size_t i = 0; i < l->entry_count; i++) {
         const struct entry *e = &l->entries[i];
         if (wants_storing(l, e, now)) any = true;
-        else if (e->receipt != NULL && !e->stored && !e->storing && !e->source->type->replayable && (e->needed & ~e->done) != 0 && *wait_ms > KEEP_AFTER_MS)
+        else if (e->receipt != NULL && !e->stored && !e->storing && !e->source->type->replayable && (e->needed & ~e->done) != 0 &&
+                 *wait_ms > KEEP_AFTER_MS)
             *wait_ms = KEEP_AFTER_MS;
     }
     return any;
@@ -322,7 +328,8 @@ static bool take_up_cursors(struct ledger *l, struct error *err)
 {
     struct known_sinks known = {.ledger = l};
     store_each_cursor(l->options.store, note_gone, &known);
-    for (size_t i = 0; i < known.count; i++) log_line(LOG_WARNING, "store", "there is no sink '%s' any more: what it still had to get is let go", known.gone[i]);
+    for (size_t i = 0; i < known.count; i++)
+        log_line(LOG_WARNING, "store", "there is no sink '%s' any more: what it still had to get is let go", known.gone[i]);
     for (size_t n = 0; n < l->options.sink_count; n++) {
         struct desk *d = &l->desks[n];
         if (!store_cursor(l->options.store, d->sink->name, &d->next)) d->next = l->next_seq;

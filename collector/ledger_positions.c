@@ -1,5 +1,5 @@
-/* The positions of the ledger that are settled and not committed: one for each stream, found by its key, since there may be tens of
- * thousands of files. */
+/* The positions of the ledger that are settled and not committed: one for each stream, found by its key, since there may be
+ * tens of thousands of files. */
 #include "ledger_priv.h"
 
 #include "base/clock.h"
@@ -16,7 +16,8 @@ static uint32_t hash_of(size_t source, const struct position *position)
 
 static bool is_of(const struct kept_position *k, size_t source, const struct position *position)
 {
-    return k->source == source && k->position.key_len == position->key_len && memcmp(k->position.key, position->key, position->key_len) == 0;
+    return k->source == source && k->position.key_len == position->key_len &&
+           memcmp(k->position.key, position->key, position->key_len) == 0;
 }
 
 struct kept_position *find_kept(struct ledger *l, size_t source, const struct position *position)

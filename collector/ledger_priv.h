@@ -1,5 +1,6 @@
 /* What the files of the ledger share. ledger.c has the blocks and their settling, ledger_sinks.c what sinks get and give back,
- * ledger_positions.c and ledger_keeper.c what goes to the store. The laws are in ledger.h. Functions that are not told otherwise want the lock. */
+ * ledger_positions.c and ledger_keeper.c what goes to the store. The laws are in ledger.h. Functions that are not told
+ * otherwise want the lock. */
 #ifndef LETHE_COLLECTOR_LEDGER_PRIV_H
 #define LETHE_COLLECTOR_LEDGER_PRIV_H
 
@@ -114,7 +115,8 @@ void ledger_wait(pthread_cond_t *, pthread_mutex_t *, uint64_t wait_ms);
 /* Makes room for so many more. False: no memory. */
 MUST_USE bool positions_room(struct ledger *, size_t more);
 
-/* Takes a settled position up to be committed; there is room. `written`: it is in the store already, unless an older one still waits. */
+/* Takes a settled position up to be committed; there is room. `written`: it is in the store already, unless an older one still
+ * waits. */
 void keep_position(struct ledger *, size_t source, const struct position *, bool written);
 struct kept_position *find_kept(struct ledger *, size_t source, const struct position *);
 void forget_positions(struct ledger *);

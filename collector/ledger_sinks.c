@@ -26,7 +26,8 @@ uint64_t frontier(const struct desk *d)
 static struct entry *next_in_memory(const struct ledger *l, const struct desk *d)
 {
     for (size_t i = first_entry(l, d->next); i < l->entry_count; i++)
-        if (((l->entries[i].needed & ~l->entries[i].done) >> d->sink->number & 1) != 0) return &l->entries[i];   /* what it missed is done */
+        /* what it missed is done */
+        if (((l->entries[i].needed & ~l->entries[i].done) >> d->sink->number & 1) != 0) return &l->entries[i];
     return NULL;
 }
 
@@ -49,7 +50,8 @@ static struct block *next_in_store(struct ledger *l, const struct desk *d, uint6
         enum store_load loaded = store_load(l->options.store, seq, &data, &len, &err);
         enum block_restored restored = RESTORE_DAMAGED;
         if (loaded == STORE_FOUND)
-            restored = (block = block_new()) != NULL ? block_restore(block, l->options.scheme, bit, slice_of(data, len)) : RESTORE_NO_MEMORY;
+            restored = (block = block_new()) != NULL ? block_restore(block, l->options.scheme, bit, slice_of(data, len))
+                                                     : RESTORE_NO_MEMORY;
         free(data);
         if (loaded == STORE_UNREADABLE || restored == RESTORE_NO_MEMORY) {
             sink_trouble(d->sink, "cannot read the spool: %s", loaded == STORE_FOUND ? "no memory" : err.text);
@@ -94,7 +96,8 @@ static struct block *offer(struct ledger *l, struct desk *d)
 {
     struct entry *e = next_in_memory(l, d);
     uint64_t      limit = e != NULL ? e->seq : l->next_seq;
-    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next)) return e != NULL ? hand_out(l, d, e) : NULL;
+    if (l->options.store == NULL || l->stored_high < d->next || (e != NULL && e->seq == d->next))
+        return e != NULL ? hand_out(l, d, e) : NULL;
     uint64_t next = d->next;
     pthread_mutex_unlock(&l->lock);
     bool          unreadable;

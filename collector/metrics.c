@@ -104,7 +104,8 @@ static void write_sources(struct metrics *m)
         family(m, row->name, row->type, row->help);
         for (size_t i = 0; i < c->source_count; i++) {
             uint64_t value = counter_at(&c->sources[i]->counters, row->offset);
-            if (!row->may_be_unknown || value != UINT_FAST64_MAX) labelled_count(m, row->name, "source", c->sources[i]->name, value);
+            if (!row->may_be_unknown || value != UINT_FAST64_MAX)
+                labelled_count(m, row->name, "source", c->sources[i]->name, value);
         }
     }
 }
@@ -119,15 +120,20 @@ static void write_sink_gauges(struct metrics *m, const struct sink_figures *figu
 {
     const struct config *c = m->figures->config;
     family(m, "sink_required", "gauge", "1: nothing is settled before this sink has it.");
-    for (size_t i = 0; i < c->sink_count; i++) labelled_count(m, "sink_required", "sink", c->sinks[i]->name, c->sinks[i]->required);
+    for (size_t i = 0; i < c->sink_count; i++)
+        labelled_count(m, "sink_required", "sink", c->sinks[i]->name, c->sinks[i]->required);
     family(m, "sink_failing_seconds", "gauge", "Time since the first failure after the last success; 0: well.");
-    for (size_t i = 0; i < c->sink_count; i++) labelled_ms(m, "sink_failing_seconds", "sink", c->sinks[i]->name, sink_failing_ms(c->sinks[i]));
+    for (size_t i = 0; i < c->sink_count; i++)
+        labelled_ms(m, "sink_failing_seconds", "sink", c->sinks[i]->name, sink_failing_ms(c->sinks[i]));
     family(m, "sink_lag_blocks", "gauge", "Blocks in memory that the sink has not had.");
-    for (size_t i = 0; i < c->sink_count; i++) labelled_count(m, "sink_lag_blocks", "sink", c->sinks[i]->name, figures[i].behind_blocks);
+    for (size_t i = 0; i < c->sink_count; i++)
+        labelled_count(m, "sink_lag_blocks", "sink", c->sinks[i]->name, figures[i].behind_blocks);
     family(m, "sink_lag_bytes", "gauge", "Bytes that the sink has not had, in memory and in the spool.");
-    for (size_t i = 0; i < c->sink_count; i++) labelled_count(m, "sink_lag_bytes", "sink", c->sinks[i]->name, figures[i].behind_bytes);
+    for (size_t i = 0; i < c->sink_count; i++)
+        labelled_count(m, "sink_lag_bytes", "sink", c->sinks[i]->name, figures[i].behind_bytes);
     family(m, "sink_lag_seconds", "gauge", "Age of the oldest block in memory that the sink has not had.");
-    for (size_t i = 0; i < c->sink_count; i++) labelled_ms(m, "sink_lag_seconds", "sink", c->sinks[i]->name, figures[i].oldest_ms);
+    for (size_t i = 0; i < c->sink_count; i++)
+        labelled_ms(m, "sink_lag_seconds", "sink", c->sinks[i]->name, figures[i].oldest_ms);
 }
 
 static void write_latency(struct metrics *m, const char *sink, const struct sink_figures *f)
@@ -169,11 +175,13 @@ static void write_redaction(struct metrics *m)
     family(m, "records_total", "counter", "Records by kind.");
     for (size_t i = 0; i < KIND_COUNT; i++) labelled_count(m, "records_total", "kind", kind_text((enum kind)i), f->kinds[i]);
     family(m, "withheld_total", "counter", "Withheld records by reason.");
-    for (size_t i = 0; i < REFUSAL_COUNT; i++) labelled_count(m, "withheld_total", "reason", refusal_text((enum refusal)i), f->withheld[i]);
+    for (size_t i = 0; i < REFUSAL_COUNT; i++)
+        labelled_count(m, "withheld_total", "reason", refusal_text((enum refusal)i), f->withheld[i]);
     single(m, "sealed_records_total", "counter", "Withheld records that were kept, sealed.", f->sealed);
     single(m, "sealed_failures_total", "counter", "Withheld records that should have been kept, and were not.", f->not_sealed);
     family(m, "redactions_total", "counter", "Values redacted, by rule.");
-    for (size_t i = 0; i < f->rule_count; i++) labelled_count(m, "redactions_total", "rule", f->rules[i].id, atomic_load(&f->rules[i].count));
+    for (size_t i = 0; i < f->rule_count; i++)
+        labelled_count(m, "redactions_total", "rule", f->rules[i].id, atomic_load(&f->rules[i].count));
 }
 
 static void write_ledger(struct metrics *m)

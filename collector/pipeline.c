@@ -236,7 +236,8 @@ static void withhold_line(void *context, size_t line, uint32_t rule)
         parcel->withheld_capacity = capacity;
     }
     parcel->withheld[parcel->withheld_count++] = (struct withheld_record){
-        .refusal = REFUSAL_GATE, .offset = r->offset, .line = r->line, .fault_at = r->offset, .origin = r->origin, .index = r->index};
+        .refusal = REFUSAL_GATE, .offset = r->offset, .line = r->line, .fault_at = r->offset, .origin = r->origin,
+        .index = r->index};
     if (c->w->sealer != NULL) {
         const struct seal_facts facts = facts_of(c->w);
         parcel->sealed_all = parcel->sealed_all && clean_record_seal(c->w->sealer, r, REFUSAL_GATE, &facts, &parcel->sealed);
@@ -332,7 +333,8 @@ static void tell_withheld(struct pipeline *p, const struct parcel *parcel)
                         refusal_explanation(r->refusal), (unsigned long long)(r->fault_at > r->offset ? r->fault_at : r->offset));
     }
     if (parcel->portion.last && p->input_messages > most && !p->console->verbose && !p->options->strict)
-        console_message(p->console, "%s: ... and %llu more withheld", input_name(input), (unsigned long long)(p->input_messages - most));
+        console_message(p->console, "%s: ... and %llu more withheld", input_name(input),
+                        (unsigned long long)(p->input_messages - most));
 }
 
 static void count(struct pipeline *p, const struct parcel *parcel)
@@ -355,9 +357,11 @@ static void write_portion(struct pipeline *p, const struct parcel *parcel)
     const struct input   *input = &p->inputs->items[portion->input];
     struct input_result  *result = &p->result->inputs[portion->input];
     struct error          err = {0};
-    bool                  written = true, nothing = portion->first && portion->failed && parcel->documents == 0 && portion->bytes == 0;
+    bool                  written = true,
+                          nothing = portion->first && portion->failed && parcel->documents == 0 && portion->bytes == 0;
     if (nothing) return;   /* could not be opened: it has no output */
-    if (!parcel->encoded_all) written = error_set(&err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
+    if (!parcel->encoded_all)
+        written = error_set(&err, ERROR_OUTPUT, "cannot write the output of '%s': out of memory", input_name(input));
     if (portion->first && p->options->writer == NULL) p->container_filled = false;
     if (written && p->destination->mirror && portion->first) written = open_output(p, input, &err);
     if (written) written = write_encoded(p, &parcel->encoded, &err);
@@ -451,12 +455,14 @@ static void *work(void *worker)
 static bool worker_init(struct worker *w, struct pipeline *p, struct error *err)
 {
     const struct pipeline_options *o = p->options;
-    const struct redactor_options  redaction = {.keep_container = o->keep_container, .max_record = o->max_record, .max_depth = o->max_depth,
+    const struct redactor_options  redaction = {.keep_container = o->keep_container, .max_record = o->max_record,
+                                                .max_depth = o->max_depth,
                                                 .details = o->writer != NULL || p->result->inventory != NULL};
     *w = (struct worker){.p = p};
     w->redactor = redactor_new(p->plan, &redaction, err);
     if (w->redactor == NULL) return false;
-    if (p->result->inventory != NULL && (w->inventory = inventory_new(p->plan)) == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
+    if (p->result->inventory != NULL && (w->inventory = inventory_new(p->plan)) == NULL)
+        return error_set(err, ERROR_MEMORY, "out of memory");
     if (o->second_gate && (w->gate = gate_new(p->plan, err)) == NULL) return false;
     if (o->sealed != NULL && (w->sealer = sealer_new(o->seal_key, err)) == NULL) return false;
     if (o->writer != NULL) w->writer = o->writer->open(o->writer->context);
@@ -530,7 +536,8 @@ static bool begin_common_output(struct pipeline *p)
         return false;
     }
     p->output = output_open(p->destination->path, destination_is_gzip(p->destination->path), &err);
-    if (p->output != NULL && (p->options->writer == NULL || output_write(p->output, p->options->writer->heading, &err))) return true;
+    if (p->output != NULL && (p->options->writer == NULL || output_write(p->output, p->options->writer->heading, &err)))
+        return true;
     output_failed(p, &err);
     return false;
 }
@@ -553,7 +560,8 @@ static void end_common_output(struct pipeline *p)
 {
     struct error err = {0};
     bool         complete = p->options->writer != NULL || run_result_inputs(p->result, INPUT_FAILED) == 0;
-    if (p->output != NULL && !(write_ending(p, &err) && close_output(p, p->inputs->items, p->inputs->count, complete, &err))) output_failed(p, &err);
+    if (p->output != NULL && !(write_ending(p, &err) && close_output(p, p->inputs->items, p->inputs->count, complete, &err)))
+        output_failed(p, &err);
 }
 
 static bool run(struct pipeline *p, struct error *err)
@@ -583,8 +591,8 @@ bool pipeline_run(const struct pipeline_options *options, const struct plan *pla
     const struct framer_options framing = {options->max_record, options->keep_container, options->multiline};
     struct pipeline p = {
         .options = options, .plan = plan, .inputs = inputs, .destination = destination, .console = console, .result = result,
-        .input_turn = PTHREAD_MUTEX_INITIALIZER, .output_lock = PTHREAD_MUTEX_INITIALIZER, .output_moves = PTHREAD_COND_INITIALIZER,
-        .abandoned = NO_INPUT, .framer = framer_new(&framing),
+        .input_turn = PTHREAD_MUTEX_INITIALIZER, .output_lock = PTHREAD_MUTEX_INITIALIZER,
+        .output_moves = PTHREAD_COND_INITIALIZER, .abandoned = NO_INPUT, .framer = framer_new(&framing),
     };
     if (p.framer == NULL) return error_set(err, ERROR_MEMORY, "out of memory");
     double started = monotonic_seconds();

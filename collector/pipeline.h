@@ -14,7 +14,8 @@ struct batch_writer {
     void        *context;
     struct slice heading;                    /* what the output begins with */
     void      *(*open)(void *context);       /* NULL: no memory */
-    bool       (*write)(void *writer, const struct input *, const struct clean_batch *, struct encoded *);   /* as encode_batch() */
+    /* as encode_batch() */
+    bool       (*write)(void *writer, const struct input *, const struct clean_batch *, struct encoded *);
     void       (*close)(void *writer);       /* in the caller's thread, after the work */
     bool       (*finish)(void *context, const struct run_result *, struct encoded *);   /* the end of the output; may be NULL */
 };
@@ -27,8 +28,9 @@ struct pipeline_options {
     size_t      max_record;
     unsigned    max_depth;
     enum multiline multiline;
-    const char            *sealed;       /* file for withheld records, sealed to `seal_key`; NULL: they are not kept. Not with a */
-    const struct seal_key *seal_key;     /* writer, nor with --resume */
+    const char            *sealed;       /* file for withheld records, sealed to `seal_key`; NULL: they are not kept. Not with
+                                            a writer, nor with --resume */
+    const struct seal_key *seal_key;
     const struct batch_writer *writer;   /* NULL: the encoder, with `format`. It gets details; --resume, mirrors and
                                             keep_container do not go with one */
 };

@@ -28,9 +28,11 @@ static bool append(const struct sealed_log *l, int fd, struct slice lines, struc
     struct stat status;
     char        last = '\n';
     if (fstat(fd, &status) != 0) return fail(l, err);
-    if (!S_ISREG(status.st_mode)) return error_set(err, ERROR_OUTPUT, "cannot keep withheld records in '%s': it is not a file", l->path);
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, ERROR_OUTPUT, "cannot keep withheld records in '%s': it is not a file", l->path);
     if ((uint64_t)status.st_size + lines.len > l->max_bytes)
-        return error_set(err, ERROR_OUTPUT, "'%s' has reached its max_bytes (%" PRIu64 "): move it away, or withheld records are not kept", l->path,
+        return error_set(err, ERROR_OUTPUT,
+                         "'%s' has reached its max_bytes (%" PRIu64 "): move it away, or withheld records are not kept", l->path,
                          l->max_bytes);
     if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1) return fail(l, err);
     if (last != '\n' && !write_all(fd, SLICE("\n"))) return fail(l, err);

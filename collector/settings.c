@@ -136,7 +136,8 @@ static bool resolve(struct growing *g, const struct yaml_node *node, struct erro
     const char *p = node->text.data, *end = p + node->text.len;
     while (p < end) {
         const char *dollar = memchr(p, '$', (size_t)(end - p));
-        if (!append(g, slice_of(p, (size_t)((dollar != NULL ? dollar : end) - p)))) return yaml_fail(node, err, "this text is too long");
+        if (!append(g, slice_of(p, (size_t)((dollar != NULL ? dollar : end) - p))))
+            return yaml_fail(node, err, "this text is too long");
         if (dollar == NULL) break;
         if (dollar + 1 < end && dollar[1] == '$') {
             if (!append(g, SLICE("$"))) return yaml_fail(node, err, "this text is too long");
@@ -252,7 +253,8 @@ static bool read_quantity(const struct yaml_node *node, const struct setting *s,
                                          [SETTING_DURATION] = "a time such as 250ms, 30s or 5m"};
     char                     least[32], most[32];
     if (!yaml_expect(node, YAML_SCALAR, err)) return false;
-    if (!parse_quantity(node->text.data, units_of(s->type), value)) return yaml_fail(node, err, "%s is wanted here", wanted[s->type]);
+    if (!parse_quantity(node->text.data, units_of(s->type), value))
+        return yaml_fail(node, err, "%s is wanted here", wanted[s->type]);
     if (*value >= s->least && (s->most == 0 || *value <= s->most)) return true;
     print_quantity(least, s->type, s->least);
     print_quantity(most, s->type, s->most);

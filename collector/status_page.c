@@ -41,7 +41,7 @@ bool readiness_write(const struct stream_figures *f, struct encoded *out, bool *
     return !text.failed;
 }
 
-/* --- The object --------------------------------------------------------------------------------------------------------------- */
+/* --- The object ------------------------------------------------------------------------------------------------------- */
 
 /* Members are written as ,"name":value; begin() writes the bracket and leaves out the first comma. */
 struct json {
@@ -192,7 +192,8 @@ static void write_counts(struct json *j, const struct stream_figures *f)
     for (size_t i = 0; i < f->rule_count; i++) write_count(j, f->rules[i].id, NULL, atomic_load(&f->rules[i].count));
     end(j, "]");
     begin(j, "withheld", "[");
-    for (size_t i = 0; i < REFUSAL_COUNT; i++) write_count(j, refusal_text((enum refusal)i), refusal_explanation((enum refusal)i), f->withheld[i]);
+    for (size_t i = 0; i < REFUSAL_COUNT; i++)
+        write_count(j, refusal_text((enum refusal)i), refusal_explanation((enum refusal)i), f->withheld[i]);
     end(j, "]");
     begin(j, "kinds", "[");
     for (size_t i = 0; i < KIND_COUNT; i++) write_count(j, kind_text((enum kind)i), NULL, f->kinds[i]);

@@ -237,7 +237,8 @@ static bool attempt_change(struct store *s, const struct store_change *change, s
     if (trouble_of(&s->writer, a->result) == TROUBLE_DAMAGED && !rescue_and_repeat(s, change, a, err)) return false;
     if (a->result == SQLITE_OK) return true;
     if (a->too_large > 0)
-        return error_set(err, ERROR_OUTPUT, "the spool in store '%s' cannot take a block of %llu bytes, since max_bytes is %llu: raise it", s->path,
+        return error_set(err, ERROR_OUTPUT,
+                         "the spool in store '%s' cannot take a block of %llu bytes, since max_bytes is %llu: raise it", s->path,
                          (unsigned long long)a->too_large, (unsigned long long)s->max_bytes);
     if (a->over_quota)
         return error_set(err, ERROR_OUTPUT, "the spool in store '%s' is full: %llu of %llu bytes are in use", s->path,

@@ -61,7 +61,8 @@ static void tell_failure(struct runner *r, const struct error *err)
 {
     uint64_t left_out;
     atomic_fetch_add(&r->source->counters.errors, 1);
-    if (log_passes(&r->failure_limit, MOST_PAUSE_MS, &left_out)) log_line(LOG_WARNING, r->source->name, "%s; will be tried again", err->text);
+    if (log_passes(&r->failure_limit, MOST_PAUSE_MS, &left_out))
+        log_line(LOG_WARNING, r->source->name, "%s; will be tried again", err->text);
 }
 
 /* Whether the source is to be asked for more. */
@@ -70,7 +71,8 @@ static bool goes_on(const struct runner *r)
     const struct stream *s = r->stream;
     const struct source *source = r->source;
     if (!atomic_load(&source->stopping)) return true;
-    return source->type->finishes && atomic_load(&source->ending) && !atomic_load(&s->hurry) && clock_monotonic_ms() < atomic_load(&s->finish_until_ms);
+    return source->type->finishes && atomic_load(&source->ending) && !atomic_load(&s->hurry) &&
+           clock_monotonic_ms() < atomic_load(&s->finish_until_ms);
 }
 
 static void *run_source(void *runner)
@@ -117,7 +119,8 @@ static bool runner_init(struct runner *r, struct stream *s, struct source *sourc
     unsigned count = source->type->cargoes;
     *r = (struct runner){.stream = s, .source = source};
     r->cargoes = calloc(count, sizeof *r->cargoes);
-    if (r->cargoes == NULL || !queue_init(&r->home, count)) return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
+    if (r->cargoes == NULL || !queue_init(&r->home, count))
+        return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
     source->store = s->store;
     source->store_born_ns = s->store != NULL ? born_ns(s->config->store.path) : UINT64_MAX;
     source->keys = s->first->keys;
@@ -125,7 +128,8 @@ static bool runner_init(struct runner *r, struct stream *s, struct source *sourc
     for (unsigned i = 0; i < count; i++) {
         r->cargoes[i].source = source;
         r->cargoes[i].home = &r->home;
-        if (!batch_init(&r->cargoes[i].batch, source->max_record + BATCH_EXTRA) || !cargo_reserve_origins(&r->cargoes[i], CARGO_ORIGINS))
+        if (!batch_init(&r->cargoes[i].batch, source->max_record + BATCH_EXTRA) ||
+            !cargo_reserve_origins(&r->cargoes[i], CARGO_ORIGINS))
             return error_set(err, ERROR_MEMORY, "no memory for source '%s'", source->name);
         queue_push(&r->home, &r->cargoes[i]);
     }
@@ -157,7 +161,8 @@ static void *run_sink(void *shipper)
         if (waiting == NULL) waiting = ledger_next(ledger, h->sink, type->poll == NULL ? IDLE_WAIT_MS : 0);
         bool took = waiting != NULL && type->take(h->sink, waiting) == SINK_TOOK;
         if (took) waiting = NULL;
-        if (type->poll == NULL && waiting != NULL) usleep(1000 * IDLE_WAIT_MS / 4);   /* it has no way to tell when it can go on */
+        /* it has no way to tell when it can go on */
+        if (type->poll == NULL && waiting != NULL) usleep(1000 * IDLE_WAIT_MS / 4);
         if (type->poll == NULL || type->poll(h->sink, took ? 0 : IDLE_WAIT_MS, &err)) continue;
         stream_fail(h->stream, &err);
         break;
@@ -176,7 +181,8 @@ static bool open_store(struct stream *s, struct error *err)
     s->store = store_open(&(struct store_options){settings->path, settings->max_bytes, settings->key_file}, &report, err);
     if (s->store == NULL) return false;
     if (report.set_aside) log_line(LOG_ERROR, "store", "the database could not be read and was set aside as '%s'", report.aside);
-    if (report.damaged_blocks > 0) log_line(LOG_ERROR, "store", "%" PRIu64 " damaged blocks were stepped over", report.damaged_blocks);
+    if (report.damaged_blocks > 0)
+        log_line(LOG_ERROR, "store", "%" PRIu64 " damaged blocks were stepped over", report.damaged_blocks);
     if (report.blocks > 0) log_line(LOG_INFO, "store", "%" PRIu64 " blocks of an earlier run wait in the spool", report.blocks);
     return true;
 }
@@ -209,8 +215,9 @@ static bool open_ledger(struct stream *s, struct error *err)
 {
     const struct config *c = s->config;
     s->ledger = ledger_new(&(struct ledger_options){.store = s->store, .scheme = &s->scheme, .sources = c->sources,
-                                                    .source_count = c->source_count, .sinks = c->sinks, .sink_count = c->sink_count,
-                                                    .blocks = (size_t)c->run.blocks, .examine = stream_examine, .examiner = s}, err);
+                                                    .source_count = c->source_count, .sinks = c->sinks,
+                                                    .sink_count = c->sink_count, .blocks = (size_t)c->run.blocks,
+                                                    .examine = stream_examine, .examiner = s}, err);
     return s->ledger != NULL;
 }
 
@@ -249,7 +256,8 @@ struct stream *stream_open(struct config *config, struct error *err)
     return NULL;
 }
 
-static bool start_thread(pthread_t *thread, void *(*run)(void *), void *argument, const char *kind, const char *name, bool *started, struct error *err)
+static bool start_thread(pthread_t *thread, void *(*run)(void *), void *argument, const char *kind, const char *name,
+                         bool *started, struct error *err)
 {
     char full[16];   /* what the kernel keeps */
     int  fault = pthread_create(thread, NULL, run, argument);
@@ -277,9 +285,11 @@ bool stream_start(struct stream *s, struct error *err)
         sound = start_thread(&s->workers[i].thread, stream_work, &s->workers[i], "work", number, &s->workers[i].started, err);
     }
     for (size_t i = 0; sound && i < s->config->sink_count; i++)
-        sound = start_thread(&s->shippers[i].thread, run_sink, &s->shippers[i], "sink", s->shippers[i].sink->name, &s->shippers[i].started, err);
+        sound = start_thread(&s->shippers[i].thread, run_sink, &s->shippers[i], "sink", s->shippers[i].sink->name,
+                             &s->shippers[i].started, err);
     for (size_t i = 0; sound && i < s->config->source_count; i++)
-        sound = start_thread(&s->runners[i].thread, run_source, &s->runners[i], "src", s->runners[i].source->name, &s->runners[i].started, err);
+        sound = start_thread(&s->runners[i].thread, run_source, &s->runners[i], "src", s->runners[i].source->name,
+                             &s->runners[i].started, err);
     atomic_store(&s->ready, sound);
     return sound;
 }
@@ -380,9 +390,10 @@ void stream_free(struct stream *s)
 
 void stream_figures(struct stream *s, struct stream_figures *f)
 {
-    *f = (struct stream_figures){.config = s->config, .ledger = s->ledger, .store = s->store, .started_ms = s->started_ms, .rules = s->rules,
-                                 .rule_count = s->rule_count, .sealed = atomic_load(&s->sealed.kept), .not_sealed = atomic_load(&s->sealed.not_kept),
-                                 .work_queue = queue_count(&s->work), .reloads = atomic_load(&s->generation), .ready = atomic_load(&s->ready)};
+    *f = (struct stream_figures){.config = s->config, .ledger = s->ledger, .store = s->store, .started_ms = s->started_ms,
+                                 .rules = s->rules, .rule_count = s->rule_count, .sealed = atomic_load(&s->sealed.kept),
+                                 .not_sealed = atomic_load(&s->sealed.not_kept), .work_queue = queue_count(&s->work),
+                                 .reloads = atomic_load(&s->generation), .ready = atomic_load(&s->ready)};
     if (s->store != NULL) {
         const struct store_figures store = store_figures(s->store);
         f->spool_full = ledger_figures(s->ledger).spool_full || store.full;

@@ -43,9 +43,9 @@ bool stream_has_failed(struct stream *, struct error *);
  * False: they could not be read; the old ones stay. */
 MUST_USE bool stream_renew_policy(struct stream *, const struct config *, struct error *);
 
-/* Stops in order, waiting for sinks at most so long; may be called once. `ends`: the process does, too, and what sources have read
- * in part is read to its end; else it is for the next stream. Returns how many records were read, could not be
- * delivered or stored, and cannot be read again: 0 unless the time was too short and there was no room. */
+/* Stops in order, waiting for sinks at most so long; may be called once. `ends`: the process does, too, and what sources have
+ * read in part is read to its end; else it is for the next stream. Returns how many records were read, could not be delivered
+ * or stored, and cannot be read again: 0 unless the time was too short and there was no room. */
 uint64_t stream_stop(struct stream *, uint64_t drain_ms, bool ends);
 
 /* From another thread or a signal's: stream_stop() waits no more. */

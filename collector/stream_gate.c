@@ -20,7 +20,8 @@ static void seal(struct holding_back *h, size_t line)
 {
     struct spool_gate *g = h->gate;
     if (g->sealer == NULL) return;
-    h->sealed_all = clean_text_seal(g->sealer, sink_bytes(h->sink, h->block, line), line + 1, REFUSAL_GATE, &h->facts, &g->sealed) && h->sealed_all;
+    h->sealed_all = clean_text_seal(g->sealer, sink_bytes(h->sink, h->block, line), line + 1, REFUSAL_GATE, &h->facts,
+                                    &g->sealed) && h->sealed_all;
 }
 
 static void hold_back(void *context, size_t line, uint32_t rule)
@@ -40,7 +41,8 @@ static struct slice policy_of(void *context, size_t line)
     return block_label(b, b->records[line].policy);
 }
 
-/* By the newest policies: they say which values are allowed. A record whose policy is not among them is judged by the strictest. */
+/* By the newest policies: they say which values are allowed. A record whose policy is not among them is judged by the
+ * strictest. */
 static bool renew_gate(struct stream *s)
 {
     struct spool_gate *g = &s->spool_gate;

@@ -39,7 +39,8 @@ static bool make_redactor(struct worker *w, struct error *err)
 {
     const struct stream          *s = w->stream;
     const struct policies        *p = w->policies;
-    const struct redactor_options options = {.max_record = (size_t)s->config->run.max_record, .max_depth = (unsigned)s->config->run.max_depth};
+    const struct redactor_options options = {.max_record = (size_t)s->config->run.max_record,
+                                             .max_depth = (unsigned)s->config->run.max_depth};
     if ((w->redactor = redactor_new_for_set(p->set, &options, err)) == NULL) return false;
     if (wants_gate(s) && (w->gate = gate_new_for_set(p->set, err)) == NULL) return false;
     if (s->sealed.path != NULL && (w->sealer = sealer_new(&p->seal_key, err)) == NULL) return false;
@@ -47,7 +48,8 @@ static bool make_redactor(struct worker *w, struct error *err)
     return error_set(err, ERROR_MEMORY, "no memory for a worker");
 }
 
-/* Takes the newest policies up, if there are newer ones. What cannot be made whole is not there at all: the next batch fails, too. */
+/* Takes the newest policies up, if there are newer ones. What cannot be made whole is not there at all: the next batch fails,
+ * too. */
 static bool renew_redactor(struct worker *w, struct error *err)
 {
     struct stream *s = w->stream;
@@ -61,7 +63,7 @@ static bool renew_redactor(struct worker *w, struct error *err)
     return false;
 }
 
-/* --- What is taken out behind the redactor's back, by the second gate --------------------------------------------------------- */
+/* --- What is taken out behind the redactor's back, by the second gate ------------------------------------------------- */
 
 struct taking {
     struct worker            *w;
@@ -112,7 +114,7 @@ static bool make_block(struct taking *t, struct block *block)
     return block_fill(w->filler, block, t->clean, c->origins, take_out, t);
 }
 
-/* --- What becomes of it ------------------------------------------------------------------------------------------------------- */
+/* --- What becomes of it ----------------------------------------------------------------------------------------------- */
 
 /* What the redactor did since the last batch, less what was taken out, into the counters of the run and of the source. */
 static void count(struct worker *w, const struct taking *t)
@@ -130,7 +132,8 @@ static void count(struct worker *w, const struct taking *t)
     for (size_t i = 0; i < KIND_COUNT; i++)
         if (after->kinds[i] != before->kinds[i]) atomic_fetch_add(&s->kinds[i], after->kinds[i] - before->kinds[i]);
     for (size_t i = 0; i < after->rule_count; i++)
-        if (after->redactions[i] != before->redactions[i]) atomic_fetch_add(&s->rules[i].count, after->redactions[i] - before->redactions[i]);
+        if (after->redactions[i] != before->redactions[i])
+            atomic_fetch_add(&s->rules[i].count, after->redactions[i] - before->redactions[i]);
     atomic_fetch_add(&source->records, after->records - before->records);
     atomic_fetch_add(&source->clean, after->clean - before->clean - t->taken_clean);
     atomic_fetch_add(&source->redacted, after->redacted - before->redacted - t->taken_redacted);
@@ -169,7 +172,8 @@ static void keep_sealed(struct worker *w, const struct taking *t)
     if (!t->sealed_all) error_set(&err, ERROR_MEMORY, "no memory to keep withheld records");
     bool kept = t->sealed_all && sealed_log_append(log, &w->sealed, &err);
     atomic_fetch_add(kept ? &log->kept : &log->not_kept, records);
-    if (!kept && log_passes(&w->sealed_limit, TELL_LIMIT_MS, &left_out)) log_line(LOG_ERROR, t->cargo->source->name, "%s", err.text);
+    if (!kept && log_passes(&w->sealed_limit, TELL_LIMIT_MS, &left_out))
+        log_line(LOG_ERROR, t->cargo->source->name, "%s", err.text);
 }
 
 static int by_origin(const void *a, const void *b)
@@ -189,7 +193,8 @@ static void count_record(struct receipt *receipt, uint32_t origin, uint32_t inde
 static void give_verdicts(struct taking *t, struct receipt *receipt, size_t origins)
 {
     const struct clean_batch *clean = t->clean;
-    for (size_t i = 0; i < clean->withheld_count; i++) add_verdict(t, clean->withheld[i].origin, clean->withheld[i].index, clean->withheld[i].refusal);
+    for (size_t i = 0; i < clean->withheld_count; i++)
+        add_verdict(t, clean->withheld[i].origin, clean->withheld[i].index, clean->withheld[i].refusal);
     if (t->count > 0) qsort(t->verdicts, t->count, sizeof *t->verdicts, by_origin);
     receipt->record_counts = t->record_counts;
     receipt->origin_count = origins;
@@ -199,7 +204,7 @@ static void give_verdicts(struct taking *t, struct receipt *receipt, size_t orig
     receipt->verdict_count = t->count;
 }
 
-/* --- Without memory ----------------------------------------------------------------------------------------------------------- *
+/* --- Without memory --------------------------------------------------------------------------------------------------- *
  *
  * That the system has no memory passes, so no record is withheld for it: its batch waits, or is put off where its senders keep
  * it. What needs more than the limit for one record never passes, and is withheld by the redactor. */
@@ -263,7 +268,7 @@ static struct block *redact_into_block(struct worker *w, struct cargo *c, struct
     return NULL;
 }
 
-/* --- A batch ------------------------------------------------------------------------------------------------------------------- */
+/* --- A batch ---------------------------------------------------------------------------------------------------------- */
 
 /* Documents are counted, since nobody knows yet how many records are in them. */
 static void abandon(struct stream *s, struct cargo *c)
