@@ -33,7 +33,8 @@ int command_check(const struct options *options)
     struct error err = {0};
     const char  *config = option_text(options, OPTION_CONFIG);
     bool         sound = options->path_count == 0;
-    if (!sound) error_set(&err, ERROR_USAGE, "check takes no paths; a configuration is given with -c FILE, a policy with --policy FILE");
+    if (!sound)
+        error_set(&err, ERROR_USAGE, "check takes no paths; a configuration is given with -c FILE, a policy with --policy FILE");
     if (sound && config != NULL && option_given(options, OPTION_POLICY))
         sound = error_set(&err, ERROR_USAGE, "-c and --policy do not go together: the configuration names its policies");
     if (sound && config != NULL) return check_config(config);

@@ -29,10 +29,12 @@ static bool read_options(const struct options *options, struct pipeline_options 
         .sealed = option_text(options, OPTION_SEALED),
     };
     if (!format_find(format, &p->format))
-        return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original, flat, ecs, ocsf, cef and appinsights", format);
+        return error_set(err, ERROR_USAGE, "unknown format '%s'; there are original, flat, ecs, ocsf, cef and appinsights",
+                         format);
     if (p->format != FORMAT_ORIGINAL && p->keep_container)
         return error_set(err, ERROR_USAGE, "--keep-container goes with --format original only");
-    if (p->second_gate && p->keep_container) return error_set(err, ERROR_USAGE, "--second-gate does not go with --keep-container");
+    if (p->second_gate && p->keep_container)
+        return error_set(err, ERROR_USAGE, "--second-gate does not go with --keep-container");
     if (report != NULL && !report_knows(report))
         return error_set(err, ERROR_USAGE, "the report '%s' should end in .html or .json", report);
     if (p->resume && (output == NULL || strcmp(output, OUTPUT_STDOUT) == 0))
@@ -41,13 +43,16 @@ static bool read_options(const struct options *options, struct pipeline_options 
 }
 
 /* A file that is written beside the output must be none of the others. */
-static bool check_apart(const char *what, const char *path, const struct destination *d, const struct input_list *inputs, struct error *err)
+static bool check_apart(const char *what, const char *path, const struct destination *d, const struct input_list *inputs,
+                        struct error *err)
 {
     struct stat status;
-    if (path != NULL && strcmp(path, d->path) == 0) return error_set(err, ERROR_USAGE, "the %s '%s' is also the output", what, path);
+    if (path != NULL && strcmp(path, d->path) == 0)
+        return error_set(err, ERROR_USAGE, "the %s '%s' is also the output", what, path);
     if (path == NULL || stat(path, &status) != 0) return true;
     for (size_t i = 0; i < inputs->count; i++)
-        if (input_is_file(&inputs->items[i], &status)) return error_set(err, ERROR_USAGE, "the %s '%s' is also an input", what, path);
+        if (input_is_file(&inputs->items[i], &status))
+            return error_set(err, ERROR_USAGE, "the %s '%s' is also an input", what, path);
     return true;
 }
 
@@ -64,7 +69,8 @@ static int redact(const struct options *options, const struct pipeline_options *
     if (!option_given(options, OPTION_KEY_FILE) && !console->quiet)
         console_message(console, "no --key-file: pseudonyms hold for this run only");
     if (run_result_init(&result, inputs->count, setup->plan, err) && confine_to(inputs, d, others, 2, err) &&
-        (report == NULL || run_result_want_inventory(&result, setup->plan, err)) && pipeline_run(p, setup->plan, inputs, d, console, &result, err)) {
+        (report == NULL || run_result_want_inventory(&result, setup->plan, err)) &&
+        pipeline_run(p, setup->plan, inputs, d, console, &result, err)) {
         struct error report_error = {0};
         code = run_result_exit_code(&result);
         if (report != NULL && !report_write(report, &result, &facts, &report_error)) {
@@ -94,7 +100,8 @@ int command_redact(const struct options *options)
     if (read_options(options, &p, &err) && inputs_read(options, d.has_folder ? &d.folder : NULL, &inputs, &err) &&
         destination_check(&d, &inputs, &err) && check_apart("report", option_text(options, OPTION_REPORT), &d, &inputs, &err) &&
         check_apart("sealed file", p.sealed, &d, &inputs, &err) &&
-        (p.sealed == NULL || seal_key_load(option_text(options, OPTION_SEAL_KEY), &seal_key, &err)) && setup_load(&setup, options, &err)) {
+        (p.sealed == NULL || seal_key_load(option_text(options, OPTION_SEAL_KEY), &seal_key, &err)) &&
+        setup_load(&setup, options, &err)) {
         p.seal_key = &seal_key;
         code = redact(options, &p, &setup, &inputs, &d, &console, &err);
     }

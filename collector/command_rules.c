@@ -27,7 +27,8 @@ static void print_table(const struct plan *plan)
 
 static void print_rule(const struct rule_info *rule)
 {
-    printf("rule     %s\nwhat     %s\naction   %s\nenabled  %s\n", rule->id, rule->title, rule->action, rule->enabled ? "yes" : "no");
+    printf("rule     %s\nwhat     %s\naction   %s\nenabled  %s\n", rule->id, rule->title, rule->action,
+           rule->enabled ? "yes" : "no");
     if (rule->example.len > 0) printf("example  %.*s\n", (int)rule->example.len, rule->example.data);
 }
 

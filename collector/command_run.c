@@ -123,7 +123,8 @@ static void stop_in_order(struct run *r)
 static bool anything_is_held(const struct config *c)
 {
     bool any = false;
-    for (size_t i = 0; i < c->source_count; i++) any = any || (c->sources[i]->type->holds != NULL && c->sources[i]->type->holds());
+    for (size_t i = 0; i < c->source_count; i++)
+        any = any || (c->sources[i]->type->holds != NULL && c->sources[i]->type->holds());
     return any;
 }
 

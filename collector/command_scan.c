@@ -15,14 +15,16 @@ static bool read_options(const struct options *options, struct pipeline_options 
 }
 
 /* Returns the exit code, or -1 and an error if the run could not begin. */
-static int scan(struct pipeline_options *p, struct findings *f, const struct destination *d, struct console *console, struct error *err)
+static int scan(struct pipeline_options *p, struct findings *f, const struct destination *d, struct console *console,
+                struct error *err)
 {
     const struct batch_writer writer = findings_writer(f);
     struct run_result         result;
     int                       code = -1;
     p->writer = &writer;
     if (!f->lasting && !console->quiet)
-        console_message(console, "no --key-file: fingerprints hold for this run only, and pseudonyms of other runs count as findings");
+        console_message(console,
+                        "no --key-file: fingerprints hold for this run only, and pseudonyms of other runs count as findings");
     if (run_result_init(&result, f->inputs->count, f->plan, err) && confine_to(f->inputs, d, NULL, 0, err) &&
         pipeline_run(p, f->plan, f->inputs, d, console, &result, err)) {
         code = findings_exit_code(f, &result);

@@ -69,14 +69,16 @@ static bool write_record(struct unsealing_run *run, const struct unsealed *u, bo
 
 /* --- What goes in ----------------------------------------------------------------------------------------------------- */
 
-static void tell_refused(struct unsealing_run *run, const struct input *input, enum unsealing why, const struct unsealed *u, uint64_t told)
+static void tell_refused(struct unsealing_run *run, const struct input *input, enum unsealing why, const struct unsealed *u,
+                         uint64_t told)
 {
     unsigned long long line = run->lines.number;
     run->refused++;
     if (told > MESSAGES_PER_INPUT) return;
     if (why == UNSEAL_OTHER_KEY)
         console_message(&run->console, "%s:%llu: sealed to key %.*s, and this is key %s", input_name(input), line,
-                        (int)(u->key.len < SEAL_ID_LENGTH ? u->key.len : SEAL_ID_LENGTH), u->key.data, unsealer_id(run->unsealer));
+                        (int)(u->key.len < SEAL_ID_LENGTH ? u->key.len : SEAL_ID_LENGTH), u->key.data,
+                        unsealer_id(run->unsealer));
     else
         console_message(&run->console, "%s:%llu: %s", input_name(input), line, unsealing_text(why));
 }
@@ -102,7 +104,8 @@ static bool unseal_lines(struct unsealing_run *run, const struct input *input, s
         }
     }
     if (told > MESSAGES_PER_INPUT)
-        console_message(&run->console, "%s: ... and %llu more", input_name(input), (unsigned long long)(told - MESSAGES_PER_INPUT));
+        console_message(&run->console, "%s: ... and %llu more", input_name(input),
+                        (unsigned long long)(told - MESSAGES_PER_INPUT));
     if (status == LINE_FAILED) {
         run->incomplete = true;
         console_message(&run->console, "%s: %s", input_name(input), failed.text);
@@ -150,8 +153,10 @@ static bool read_options(const struct options *options, struct unsealing_run *ru
 {
     const char *format = option_text(options, OPTION_UNSEAL_FORMAT);
     run->raw = strcmp(format, "raw") == 0;
-    if (!run->raw && strcmp(format, "json") != 0) return error_set(err, ERROR_USAGE, "unknown format '%s'; there are json and raw", format);
-    if (!option_given(options, OPTION_UNSEAL_KEY)) return error_set(err, ERROR_USAGE, "unseal needs the private key: --key-file FILE");
+    if (!run->raw && strcmp(format, "json") != 0)
+        return error_set(err, ERROR_USAGE, "unknown format '%s'; there are json and raw", format);
+    if (!option_given(options, OPTION_UNSEAL_KEY))
+        return error_set(err, ERROR_USAGE, "unseal needs the private key: --key-file FILE");
     if (d->mirror) return error_set(err, ERROR_USAGE, "raw records go to one file, and '%s' is a folder", d->path);
     return true;
 }
@@ -165,7 +170,8 @@ int command_unseal(const struct options *options)
     int                  code = -1;
     console_init(&run.console, option_given(options, OPTION_QUIET), false);
     destination_init(&d, option_text(options, OPTION_UNSEALED));
-    if (read_options(options, &run, &d, &err) && inputs_read(options, NULL, &inputs, &err) && destination_check(&d, &inputs, &err) &&
+    if (read_options(options, &run, &d, &err) && inputs_read(options, NULL, &inputs, &err) &&
+        destination_check(&d, &inputs, &err) &&
         (run.unsealer = unsealer_new(option_text(options, OPTION_UNSEAL_KEY), &err)) != NULL)
         code = unseal(&run, &inputs, &d, &err);
     unsealer_free(run.unsealer);

@@ -15,7 +15,8 @@ bool colour_wanted(int fd)
 
 void console_init(struct console *c, bool quiet, bool verbose)
 {
-    *c = (struct console){.quiet = quiet, .verbose = verbose, .terminal = isatty(STDERR_FILENO), .colour = colour_wanted(STDERR_FILENO)};
+    *c = (struct console){.quiet = quiet, .verbose = verbose, .terminal = isatty(STDERR_FILENO),
+                          .colour = colour_wanted(STDERR_FILENO)};
 }
 
 void console_clear(struct console *c)

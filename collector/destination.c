@@ -48,7 +48,8 @@ static bool check_names(const struct input **sorted, size_t count, struct error 
     qsort(sorted, count, sizeof *sorted, by_relative_name);
     for (size_t i = 1; i < count; i++)
         if (by_relative_name(&sorted[i - 1], &sorted[i]) == 0)
-            return error_set(err, ERROR_USAGE, "'%s' and '%s' would be written to the same file; give the folder above them as input",
+            return error_set(err, ERROR_USAGE,
+                             "'%s' and '%s' would be written to the same file; give the folder above them as input",
                              input_name(sorted[i - 1]), input_name(sorted[i]));
     return true;
 }
@@ -61,7 +62,8 @@ static bool is_an_input(const struct input **sorted, size_t count, const struct 
     return S_ISREG(status->st_mode) && bsearch(&key, sorted, count, sizeof *sorted, by_file) != NULL;
 }
 
-static bool check_files(const struct destination *d, const struct input_list *inputs, const struct input **sorted, struct error *err)
+static bool check_files(const struct destination *d, const struct input_list *inputs, const struct input **sorted,
+                        struct error *err)
 {
     struct stat status;
     bool        to_stdout = strcmp(d->path, OUTPUT_STDOUT) == 0, apart = true;
@@ -115,7 +117,8 @@ bool destination_is_done(const struct destination *d, const struct input *inputs
         struct stat status;
         if (inputs[i].fault != 0 || input_is_stdin(&inputs[i])) return false;
         char *path = destination_path(d, &inputs[i]);
-        bool  done = path != NULL && stat(path, &status) == 0 && S_ISREG(status.st_mode) && is_current(d, &inputs[i], status.st_mtim);
+        bool  done = path != NULL && stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+                     is_current(d, &inputs[i], status.st_mtim);
         free(path);
         if (!done) return false;
     }

@@ -102,14 +102,15 @@ static void explain_record(struct text *t, const struct explanation *e, const st
     add_record(t, e, r);
 }
 
-static void explain_withheld(struct text *t, const struct explanation *e, const struct input *input, const struct withheld_record *r)
+static void explain_withheld(struct text *t, const struct explanation *e, const struct input *input,
+                             const struct withheld_record *r)
 {
     add_heading(t, e, ALARM, input, r->line);
     text_format(t, "  withheld: %s: the record %s (byte %llu)\n\n", refusal_text(r->refusal), refusal_explanation(r->refusal),
                 (unsigned long long)(r->fault_at > r->offset ? r->fault_at : r->offset));
 }
 
-/* --- Writer ------------------------------------------------------------------------------------------------------------------ */
+/* --- Writer ----------------------------------------------------------------------------------------------------------- */
 
 static void *writer_open(void *context) { return context; }
 

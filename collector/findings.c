@@ -24,8 +24,8 @@ static char *current_folder(void)
     return ended;
 }
 
-bool findings_init(struct findings *f, const struct findings_format *format, const struct plan *plan, const struct input_list *inputs,
-                   struct error *err)
+bool findings_init(struct findings *f, const struct findings_format *format, const struct plan *plan,
+                   const struct input_list *inputs, struct error *err)
 {
     size_t count = plan_rule_count(plan);
     *f = (struct findings){.format = format, .plan = plan, .inputs = inputs, .rule_count = count, .folder = current_folder(),
@@ -173,7 +173,8 @@ static int by_count(const void *a, const void *b)
 
 static void print_row(FILE *out, const char *colour, const char *indent, const char *name, uint64_t count)
 {
-    fprintf(out, "%s%s%-*s %14llu%s\n", colour, indent, 34 - (int)strlen(indent), name, (unsigned long long)count, *colour ? "\033[0m" : "");
+    fprintf(out, "%s%s%-*s %14llu%s\n", colour, indent, 34 - (int)strlen(indent), name, (unsigned long long)count,
+            *colour ? "\033[0m" : "");
 }
 
 static void print_rules(FILE *out, const struct findings *f)
@@ -197,7 +198,8 @@ void findings_print(FILE *out, const struct findings *f, const struct run_result
     if (withheld > 0) print_row(out, alarm, "  ", "could not be examined", withheld);
     print_row(out, f->total > 0 ? alarm : calm, "", "findings", f->total);
     print_rules(out, f);
-    if (f->total > 0) print_row(out, "", "", f->values.incomplete ? "different values, at least" : "different values", f->values.count);
+    if (f->total > 0)
+        print_row(out, "", "", f->values.incomplete ? "different values, at least" : "different values", f->values.count);
     if (f->addresses > 0) {
         print_row(out, "", "", "addresses", f->addresses);
         fputs("  (no findings: they become other addresses and cannot be told from those)\n", out);

@@ -50,8 +50,8 @@ static void json_finding(struct text *t, const struct findings *f, const struct 
     add_file(t, finding->input, finding->line);
     text_format(t, ",\"kind\":\"%s\",\"path\":", kind_text(finding->kind));
     text_add_json(t, finding->detail->path);
-    text_format(t, ",\"rule\":\"%s\",\"class\":\"%s\",\"confidence\":\"%s\",\"action\":\"%s\",\"becomes\":", rule->id, rule->class_,
-                confidence_text(rule), rule->action);
+    text_format(t, ",\"rule\":\"%s\",\"class\":\"%s\",\"confidence\":\"%s\",\"action\":\"%s\",\"becomes\":", rule->id,
+                rule->class_, confidence_text(rule), rule->action);
     text_add_json(t, finding->detail->becomes);
     text_format(t, ",\"fingerprint\":\"%.*s\"}\n", FINGERPRINT_LENGTH, finding->detail->fingerprint);
 }

@@ -61,7 +61,8 @@ static void sarif_finding(struct text *t, const struct findings *f, const struct
 {
     const struct rule_info *rule = finding->rule;
     const struct detail    *d = finding->detail;
-    text_format(t, "\n{\"ruleId\":\"%s\",\"ruleIndex\":%u,\"level\":\"%s\",\"message\":{\"text\":\"", rule->id, (unsigned)d->rule, level_of(rule));
+    text_format(t, "\n{\"ruleId\":\"%s\",\"ruleIndex\":%u,\"level\":\"%s\",\"message\":{\"text\":\"", rule->id, (unsigned)d->rule,
+                level_of(rule));
     add_message(t, slice_from(rule->title));
     if (d->path.len > 0) text_add(t, SLICE(" at "));
     add_message(t, d->path);
@@ -69,7 +70,8 @@ static void sarif_finding(struct text *t, const struct findings *f, const struct
     add_message(t, d->becomes);
     text_add(t, SLICE("\"},"));
     add_location(t, f, finding->input, finding->line, d->path);
-    if (f->lasting) text_format(t, ",\"partialFingerprints\":{\"valueFingerprint/v1\":\"%.*s\"}", FINGERPRINT_LENGTH, d->fingerprint);
+    if (f->lasting)
+        text_format(t, ",\"partialFingerprints\":{\"valueFingerprint/v1\":\"%.*s\"}", FINGERPRINT_LENGTH, d->fingerprint);
     text_format(t, ",\"properties\":{\"class\":\"%s\",\"confidence\":\"%s\",\"action\":\"%s\"}}", rule->class_,
                 rule->high_confidence ? "high" : "medium", rule->action);
 }

@@ -16,7 +16,8 @@ static size_t home_of(const struct fingerprint_set *s, const char *fingerprint)
 static char *find_slot(const struct fingerprint_set *s, const char *fingerprint)
 {
     size_t at = home_of(s, fingerprint);
-    while (s->slots[at][0] != '\0' && memcmp(s->slots[at], fingerprint, FINGERPRINT_LENGTH) != 0) at = (at + 1) & (s->capacity - 1);
+    while (s->slots[at][0] != '\0' && memcmp(s->slots[at], fingerprint, FINGERPRINT_LENGTH) != 0)
+        at = (at + 1) & (s->capacity - 1);
     return s->slots[at];
 }
 

@@ -79,8 +79,8 @@ static bool skip_extra(struct gunzip *g)
     return high >= 0 && skip_bytes(g, (unsigned)(low | high << 8));
 }
 
-/* Passes the header of a member, of which a byte is there. The library's own reader of headers loses its place when a header with a name is cut
- * by the end of the buffer. */
+/* Passes the header of a member, of which a byte is there. The library's own reader of headers loses its place when a header
+ * with a name is cut by the end of the buffer. */
 static bool read_header(struct gunzip *g)
 {
     if (*g->state.next_in != 0x1f) return fail(g, "something that is not gzip follows");
@@ -88,8 +88,9 @@ static bool read_header(struct gunzip *g)
     if (magic >= 0 && magic != 0x8b) return fail(g, "damaged header");
     if (flags >= 0 && method != 8) return fail(g, "unknown compression method");
     if (flags >= 0 && (flags & FLAGS_RESERVED)) return fail(g, "damaged header");
-    bool whole = flags >= 0 && skip_bytes(g, 6) && (!(flags & FLAG_EXTRA) || skip_extra(g)) && (!(flags & FLAG_NAME) || skip_text(g)) &&
-                 (!(flags & FLAG_COMMENT) || skip_text(g)) && (!(flags & FLAG_CHECKSUM) || skip_bytes(g, 2));
+    bool whole = flags >= 0 && skip_bytes(g, 6) && (!(flags & FLAG_EXTRA) || skip_extra(g)) &&
+                 (!(flags & FLAG_NAME) || skip_text(g)) && (!(flags & FLAG_COMMENT) || skip_text(g)) &&
+                 (!(flags & FLAG_CHECKSUM) || skip_bytes(g, 2));
     return whole || fail(g, "ends too early");
 }
 

@@ -169,7 +169,8 @@ bool inputs_collect(struct input_list *list, const char *const *arguments, size_
 {
     *list = (struct input_list){0};
     for (size_t i = 0; i < count; i++) {
-        bool added = blob_is_address(arguments[i]) ? add_address(list, arguments[i], access, err) : add_argument(list, arguments[i], avoid);
+        bool added = blob_is_address(arguments[i]) ? add_address(list, arguments[i], access, err)
+                                                   : add_argument(list, arguments[i], avoid);
         if (!added) return error_set(err, ERROR_MEMORY, "out of memory");
     }
     return true;

@@ -47,7 +47,8 @@ static void rules_learn(struct inventory *inv, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct rule_info rule = plan_rule(inv->plan, i);
         bool             echo = strcmp(rule.id, "echo") == 0;
-        inv->rules[i] = (struct rule_use){echo ? plan_class_count() : class_number(inv->plan, rule.class_), class_leaks(rule.class_) && !echo, echo};
+        inv->rules[i] = (struct rule_use){echo ? plan_class_count() : class_number(inv->plan, rule.class_),
+                                          class_leaks(rule.class_) && !echo, echo};
     }
 }
 
@@ -246,7 +247,8 @@ static struct leak *echoed(const struct inventory *inv, const char *fingerprint,
     return best;
 }
 
-static void add_finding(struct inventory *inv, const struct record_facts *record, const struct detail *d, const struct sighting *seen)
+static void add_finding(struct inventory *inv, const struct record_facts *record, const struct detail *d,
+                        const struct sighting *seen)
 {
     char         text[MAX_FIELD];
     struct slice field = field_path(d->path, text);
@@ -259,7 +261,8 @@ static void add_finding(struct inventory *inv, const struct record_facts *record
     l->found++;
 }
 
-static void add_echo(struct inventory *inv, const struct record_facts *record, const struct detail *d, const struct sighting *seen)
+static void add_echo(struct inventory *inv, const struct record_facts *record, const struct detail *d,
+                     const struct sighting *seen)
 {
     char         text[MAX_FIELD];
     struct leak *l = echoed(inv, d->fingerprint, record->number);
@@ -328,7 +331,8 @@ void inventory_merge(struct inventory *total, const struct inventory *part)
     const size_t cells = KIND_COUNT * plan_rule_count(total->plan);
     for (size_t i = 0; i < cells; i++) total->by_kind[i] += part->by_kind[i];
     for (size_t i = 0; i < part->leaks.count; i++) merge_leak(total, leak_of(part->leaks.items[i]));
-    for (size_t i = 0; i < part->fields.count; i++) field_add(total, part->fields.items[i]->key, field_of(part->fields.items[i])->count);
+    for (size_t i = 0; i < part->fields.count; i++)
+        field_add(total, part->fields.items[i]->key, field_of(part->fields.items[i])->count);
     timeline_merge(&total->timeline, &part->timeline);
     total->further_leaks += part->further_leaks;
     total->further_fields += part->further_fields;
@@ -345,14 +349,16 @@ static int by_findings(const void *a, const void *b)
 
 static int by_count(const void *a, const void *b)
 {
-    const struct field_count *left = field_of(*(struct shortlisted *const *)a), *right = field_of(*(struct shortlisted *const *)b);
+    const struct field_count *left = field_of(*(struct shortlisted *const *)a),
+                              *right = field_of(*(struct shortlisted *const *)b);
     if (left->count != right->count) return left->count < right->count ? 1 : -1;
     return strcmp(left->path, right->path);
 }
 
 static int by_key(const void *a, const void *b)
 {
-    return memcmp(leak_of(*(struct shortlisted *const *)a)->key, leak_of(*(struct shortlisted *const *)b)->key, sizeof((struct leak *)0)->key);
+    return memcmp(leak_of(*(struct shortlisted *const *)a)->key, leak_of(*(struct shortlisted *const *)b)->key,
+                  sizeof((struct leak *)0)->key);
 }
 
 static size_t count_secrets(const struct shortlist *leaks)
@@ -375,4 +381,7 @@ void inventory_finish(struct inventory *inv)
 
 const struct leak *inventory_leak(const struct inventory *inv, size_t number) { return leak_of(inv->leaks.items[number]); }
 
-const struct field_count *inventory_field(const struct inventory *inv, size_t number) { return field_of(inv->fields.items[number]); }
+const struct field_count *inventory_field(const struct inventory *inv, size_t number)
+{
+    return field_of(inv->fields.items[number]);
+}

@@ -26,7 +26,8 @@ static bool make_room(struct lines *l, struct error *err)
     }
     if (l->to + PARSER_PADDING < l->capacity) return true;
     if (l->capacity >= LINES_MAX)
-        return error_set(err, ERROR_INPUT, "line %llu is longer than %zu bytes", (unsigned long long)l->number + 1, LINES_MAX - PARSER_PADDING);
+        return error_set(err, ERROR_INPUT, "line %llu is longer than %zu bytes", (unsigned long long)l->number + 1,
+                         LINES_MAX - PARSER_PADDING);
     size_t wanted = l->capacity > 0 ? 2 * l->capacity : FIRST_CAPACITY;
     char *grown = realloc(l->data, wanted);
     if (grown == NULL) return error_set(err, ERROR_INPUT, "no memory for line %llu", (unsigned long long)l->number + 1);

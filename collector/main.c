@@ -35,8 +35,8 @@ static void print_overview(FILE *out)
 
 static void print_help(const struct command *c)
 {
-    printf("lethe %s: %s\n\nUsage: lethe %s [OPTION...]%s%s\n\nOptions:\n", c->name, c->summary, c->name, *c->arguments ? " " : "",
-           c->arguments);
+    printf("lethe %s: %s\n\nUsage: lethe %s [OPTION...]%s%s\n\nOptions:\n", c->name, c->summary, c->name,
+           *c->arguments ? " " : "", c->arguments);
     options_print(stdout, c->takes);
     printf("\n%s", c->more);
 }
@@ -88,7 +88,8 @@ static int run_filtered(const struct command *c, const struct options *options)
 {
     struct error   err = {0};
     struct console console;
-    if (option_given(options, OPTION_USER) && !sandbox_become(option_text(options, OPTION_USER), &err)) return command_failed(&err);
+    if (option_given(options, OPTION_USER) && !sandbox_become(option_text(options, OPTION_USER), &err))
+        return command_failed(&err);
     console_init(&console, false, false);
     if (c->run == command_run) open_files_raise();
     if (!sandbox_filter_calls(kind_of(c, options), &err)) console_message(&console, "%s; going on without", err.text);
@@ -140,7 +141,8 @@ static int run(int argc, char **argv)
         print_overview(stderr);
         return EXIT_USAGE;
     }
-    if (is_one_of(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0) return help(argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
+    if (is_one_of(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0)
+        return help(argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
     if (is_one_of(argv[1], "--version", "-V")) {
         print_version();
         return EXIT_DONE;

@@ -26,7 +26,8 @@ static bool unknown_option(const char *given, size_t len, unsigned command, stru
         if (entries[i].commands & command) names[count++] = entries[i].name;
     names[count] = NULL;
     const char *nearest = nearest_name(slice_of(given, len), names);
-    if (nearest != NULL) return error_set(err, ERROR_USAGE, "unknown option '--%.*s'; did you mean '--%s'?", (int)len, given, nearest);
+    if (nearest != NULL)
+        return error_set(err, ERROR_USAGE, "unknown option '--%.*s'; did you mean '--%s'?", (int)len, given, nearest);
     return error_set(err, ERROR_USAGE, "unknown option '--%.*s'; try --help", (int)len, given);
 }
 
@@ -146,7 +147,8 @@ size_t options_of(unsigned command, struct option_view views[OPTION_COUNT])
     size_t count = 0;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_entry *e = &entries[i];
-        if (e->commands & command) views[count++] = (struct option_view){e->short_name, e->name, e->argument, e->standard, e->help};
+        if (e->commands & command)
+            views[count++] = (struct option_view){e->short_name, e->name, e->argument, e->standard, e->help};
     }
     return count;
 }

@@ -186,7 +186,7 @@ static bool line_matches(struct comparison *c, struct slice expected, struct sli
     return *at == got.len;
 }
 
-/* --- Showing ----------------------------------------------------------------------------------------------------------------- */
+/* --- Showing ---------------------------------------------------------------------------------------------------------- */
 
 struct printer {
     FILE *out;
@@ -198,7 +198,8 @@ static void print_line(const struct printer *p, const char *sign, const char *co
     struct encoded shown = {0};
     struct text    t = {.out = &shown};
     text_add_shown(&t, line);
-    fprintf(p->out, "      %s%s %.*s%s\n", p->colour ? code : "", sign, (int)shown.len, shown.len > 0 ? shown.data : "", p->colour ? "\033[0m" : "");
+    fprintf(p->out, "      %s%s %.*s%s\n", p->colour ? code : "", sign, (int)shown.len, shown.len > 0 ? shown.data : "",
+            p->colour ? "\033[0m" : "");
     encoded_release(&shown);
 }
 
@@ -261,7 +262,7 @@ static void print_outcome(const struct printer *p, const char *expected, const s
     if (o->withheld == 0 && o->text.len == 0) fputs("      + (no record)\n", p->out);
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------------------------------- */
 
 static bool is_json_literal(const struct yaml_node *n)
 {
@@ -355,7 +356,7 @@ static bool check_tests(const struct yaml_node *tests, struct error *err)
     return sound;
 }
 
-/* --- Running ------------------------------------------------------------------------------------------------------------------ */
+/* --- Running ---------------------------------------------------------------------------------------------------------- */
 
 /* Judges what came out and prints the verdict. */
 static bool judge(const struct policy_test *t, const struct outcome *o, const char *key_id, const struct printer *p)

@@ -51,10 +51,11 @@ static void draw(struct progress *p, double seconds, uint64_t bytes, uint64_t re
         if (done > 1) done = 1;   /* a file may have grown since */
         int full = (int)(done * BAR_CELLS);
         duration_text(per_second > 0 ? (double)p->total_bytes * (1 - done) / per_second : 0, left);
-        fprintf(stderr, "\r[%.*s%.*s] %3.0f%%  %s  %s/s  %llu records  %s left\033[K", full, BAR_FULL, BAR_CELLS - full, BAR_EMPTY,
-                100 * done, size, rate, (unsigned long long)records, left);
+        fprintf(stderr, "\r[%.*s%.*s] %3.0f%%  %s  %s/s  %llu records  %s left\033[K", full, BAR_FULL, BAR_CELLS - full,
+                BAR_EMPTY, 100 * done, size, rate, (unsigned long long)records, left);
     } else {
-        fprintf(stderr, "\r%s  %s/s  %llu records  %s\033[K", size, rate, (unsigned long long)records, duration_text(seconds, left));
+        fprintf(stderr, "\r%s  %s/s  %llu records  %s\033[K", size, rate, (unsigned long long)records,
+                duration_text(seconds, left));
     }
     fflush(stderr);
     p->console->bar_shown = true;

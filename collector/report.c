@@ -71,7 +71,8 @@ static void print_counters(const struct printer *p, const char *colour, const ch
     free(c.items);
 }
 
-static void print_state(const struct printer *p, const struct run_result *r, enum input_state state, const char *colour, const char *label)
+static void print_state(const struct printer *p, const struct run_result *r, enum input_state state, const char *colour,
+                        const char *label)
 {
     size_t count = run_result_inputs(r, state);
     if (count > 0) print_row(p, 2, colour, label, count);
@@ -80,8 +81,9 @@ static void print_state(const struct printer *p, const struct run_result *r, enu
 static void print_bytes(const struct printer *p, const struct run_result *r)
 {
     char in[BYTES_TEXT], out[BYTES_TEXT], rate[BYTES_TEXT];
-    fprintf(p->out, "%s read, %s written in %.2f s (%s/s)\n", bytes_text((double)r->bytes_in, in), bytes_text((double)r->bytes_out, out),
-            r->seconds, bytes_text(r->seconds > 0 ? (double)r->bytes_in / r->seconds : 0, rate));
+    fprintf(p->out, "%s read, %s written in %.2f s (%s/s)\n", bytes_text((double)r->bytes_in, in),
+            bytes_text((double)r->bytes_out, out), r->seconds,
+            bytes_text(r->seconds > 0 ? (double)r->bytes_in / r->seconds : 0, rate));
 }
 
 void report_print(FILE *out, const struct run_result *r, const struct run_facts *facts, bool colour)

@@ -51,7 +51,8 @@ void put_bar(struct page *p, const uint64_t counts[SERIES_COUNT], uint64_t most)
     for (int i = 0; i < SERIES_COUNT; i++) {
         double width = most > 0 ? 100.0 * (double)counts[i] / (double)most : 0;
         if (counts[i] == 0) continue;
-        put_format(p, "<rect x=\"%.3f%%\" width=\"%.3f%%\" height=\"100%%\" class=\"s%d\"/>", x, width < LEAST_BAR ? LEAST_BAR : width, i);
+        put_format(p, "<rect x=\"%.3f%%\" width=\"%.3f%%\" height=\"100%%\" class=\"s%d\"/>", x,
+                   width < LEAST_BAR ? LEAST_BAR : width, i);
         x += width;
     }
     put(p, "</svg>");
@@ -109,7 +110,8 @@ static void put_column(struct page *p, const struct columns *c, size_t bucket)
     char     begin[TIMESTAMP_TEXT];
     if (sum == 0) return;
     if (width > FULLEST_COLUMN) width = FULLEST_COLUMN;
-    put_format(p, "<g><title>%.16s: %llu</title>", timestamp_text(timeline_begin_ms(c->timeline, bucket), begin), (unsigned long long)sum);
+    put_format(p, "<g><title>%.16s: %llu</title>", timestamp_text(timeline_begin_ms(c->timeline, bucket), begin),
+               (unsigned long long)sum);
     for (int i = 0; i < SERIES_COUNT; i++) {
         double height = 100.0 * (double)counts[i] / (double)c->top;
         if (counts[i] == 0) continue;

@@ -78,9 +78,9 @@ static void put_facts(const struct report *report)
     put(p, report->facts->lasting_key ? "</code>, from a key file" : "</code>, of this run only");
     put(p, "</dd></div><div><dt>Run (UTC)</dt><dd>");
     put_time(p, milliseconds(r->started) / 1000 * 1000);
-    put_format(p, ", %.2f s</dd></div><div><dt>Read</dt><dd>%s, %s/s</dd></div><div><dt>Written</dt><dd>%s</dd></div></dl>", r->seconds,
-               bytes_text((double)r->bytes_in, in), bytes_text(r->seconds > 0 ? (double)r->bytes_in / r->seconds : 0, rate),
-               bytes_text((double)r->bytes_out, out));
+    put_format(p, ", %.2f s</dd></div><div><dt>Read</dt><dd>%s, %s/s</dd></div><div><dt>Written</dt><dd>%s</dd></div></dl>",
+               r->seconds, bytes_text((double)r->bytes_in, in),
+               bytes_text(r->seconds > 0 ? (double)r->bytes_in / r->seconds : 0, rate), bytes_text((double)r->bytes_out, out));
 }
 
 static void put_tile(struct page *p, const char *class_, const char *label, uint64_t number, const char *more)
@@ -127,7 +127,8 @@ static uint64_t sum_of(const uint64_t counts[SERIES_COUNT])
 
 static void begin_bars(struct page *p, const char *what)
 {
-    put_format(p, "<table class=\"bars\"><thead><tr><th scope=\"col\">%s</th><td></td><th scope=\"col\" class=\"n\">Redactions</th>"
+    put_format(p,
+               "<table class=\"bars\"><thead><tr><th scope=\"col\">%s</th><td></td><th scope=\"col\" class=\"n\">Redactions</th>"
                   "<th scope=\"col\" class=\"n share\">Share</th></tr></thead><tbody>", what);
 }
 
@@ -475,7 +476,8 @@ static void put_inputs(const struct report *report)
                 told++;
             }
     put(p, "</tbody></table></div>");
-    if (r->count > told) put_format(p, "<p>Inputs that are not shown: %zu. The JSON form of this report has them.</p>", r->count - told);
+    if (r->count > told)
+        put_format(p, "<p>Inputs that are not shown: %zu. The JSON form of this report has them.</p>", r->count - told);
     put(p, "</section>");
 }
 
@@ -514,7 +516,8 @@ static void put_policy(const struct report *report)
         for (size_t rule = 0; rule < report->result->tally.rule_count; rule++)
             if (report->rule_class[rule] == i) count += report->result->tally.redactions[rule];
         put_format(p, "<tr><th scope=\"row\"><code>%s</code></th><td><span class=\"action %s\">%s</span></td><td class=\"wide\">%s</td>"
-                      "<td class=\"n\">", class_.name, strcmp(class_.action, "keep") == 0 ? "kept" : "", class_.action, action_meaning(class_.action));
+                      "<td class=\"n\">", class_.name, strcmp(class_.action, "keep") == 0 ? "kept" : "", class_.action,
+                      action_meaning(class_.action));
         put_number(p, count);
         put(p, "</td></tr>");
     }
@@ -553,7 +556,8 @@ static void put_page(const struct report *report)
     put_withheld(report);
     put_inputs(report);
     put_policy(report);
-    put(report->page, "</main><footer><p>Nothing on this page is a byte of a value that was removed. It loads nothing and runs no scripts.</p>"
+    put(report->page,
+        "</main><footer><p>Nothing on this page is a byte of a value that was removed. It loads nothing and runs no scripts.</p>"
                       "</footer></body></html>\n");
 }
 

@@ -8,7 +8,10 @@
 
 #define FIELDS_TOLD 50
 
-static void add_number(cJSON *object, const char *name, uint64_t number) { cJSON_AddNumberToObject(object, name, (double)number); }
+static void add_number(cJSON *object, const char *name, uint64_t number)
+{
+    cJSON_AddNumberToObject(object, name, (double)number);
+}
 
 static void add_time(cJSON *object, const char *name, struct timespec time)
 {
@@ -97,7 +100,8 @@ static void add_leak(cJSON *leaks, const struct leak *l, const struct run_facts 
     struct rule_info rule = plan_rule(facts->plan, l->rule);
     cJSON           *object = cJSON_CreateObject();
     cJSON_AddItemToArray(leaks, object);
-    cJSON_AddStringToObject(object, "fingerprint", shown_slice(slice_of(l->key, LEAK_FINGERPRINT), fingerprint, sizeof fingerprint));
+    cJSON_AddStringToObject(object, "fingerprint",
+                            shown_slice(slice_of(l->key, LEAK_FINGERPRINT), fingerprint, sizeof fingerprint));
     cJSON_AddStringToObject(object, "rule", rule.id);
     cJSON_AddStringToObject(object, "title", rule.title);
     cJSON_AddStringToObject(object, "class", rule.class_);
@@ -165,7 +169,8 @@ static void add_timeline(cJSON *report, const struct inventory *inv)
 static void add_policy(cJSON *report, const struct plan *plan)
 {
     cJSON *classes = cJSON_AddObjectToObject(report, "classes");
-    for (size_t i = 0; i < plan_class_count(); i++) cJSON_AddStringToObject(classes, plan_class(plan, i).name, plan_class(plan, i).action);
+    for (size_t i = 0; i < plan_class_count(); i++)
+        cJSON_AddStringToObject(classes, plan_class(plan, i).name, plan_class(plan, i).action);
 }
 
 static void add_inventory(cJSON *report, const struct inventory *inv, const struct run_facts *facts)

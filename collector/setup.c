@@ -22,7 +22,8 @@ bool limits_read(const struct options *options, struct pipeline_options *p, stru
     size_t      jobs = cores(), depth = 0;
     const char *kind = option_text(options, OPTION_MULTILINE);
     while (multiline_names[p->multiline] != NULL && strcmp(multiline_names[p->multiline], kind) != 0) p->multiline++;
-    if (multiline_names[p->multiline] == NULL) return error_set(err, ERROR_USAGE, "--multiline takes off, traces or stamped, not '%s'", kind);
+    if (multiline_names[p->multiline] == NULL)
+        return error_set(err, ERROR_USAGE, "--multiline takes off, traces or stamped, not '%s'", kind);
     bool sound = (!option_given(options, OPTION_JOBS) || option_number(options, OPTION_JOBS, 1, MAX_JOBS, &jobs, err)) &&
                  option_bytes(options, OPTION_MAX_RECORD, LEAST_RECORD, MOST_RECORD, &p->max_record, err) &&
                  option_number(options, OPTION_MAX_DEPTH, 1, MOST_DEPTH, &depth, err);
@@ -37,7 +38,8 @@ static bool access_read(const struct options *options, struct blob_access *acces
                                    .signature_file = option_text(options, OPTION_SAS_FILE),
                                    .connection_string_file = option_text(options, OPTION_CONNECTION_STRING_FILE),
                                    .ca_file = option_text(options, OPTION_CA_FILE)};
-    if ((access->account_key_file != NULL) + (access->signature_file != NULL) + (access->connection_string_file != NULL) <= 1) return true;
+    if ((access->account_key_file != NULL) + (access->signature_file != NULL) + (access->connection_string_file != NULL) <= 1)
+        return true;
     return error_set(err, ERROR_USAGE, "give one of --account-key-file, --sas-file and --connection-string-file");
 }
 

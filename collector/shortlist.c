@@ -6,7 +6,8 @@
 
 bool shortlist_init(struct shortlist *s, size_t most, void (*drop)(void *, struct shortlisted *), void *context)
 {
-    *s = (struct shortlist){.most = most, .room = FIRST_ROOM, .slot_count = 2 * FIRST_ROOM, .highest = UINT64_MAX, .drop = drop, .context = context};
+    *s = (struct shortlist){.most = most, .room = FIRST_ROOM, .slot_count = 2 * FIRST_ROOM, .highest = UINT64_MAX, .drop = drop,
+                            .context = context};
     s->items = calloc(s->room, sizeof *s->items);
     s->slots = calloc(s->slot_count, sizeof *s->slots);
     return s->items != NULL && s->slots != NULL;

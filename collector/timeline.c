@@ -15,7 +15,8 @@ static const int64_t widths[] = {MINUTE,   5 * MINUTE, 15 * MINUTE, HOUR,     2 
 
 bool timeline_init(struct timeline *t, size_t classes)
 {
-    *t = (struct timeline){.classes = classes, .width_s = widths[0], .counts = calloc(TIMELINE_BUCKETS * classes, sizeof *t->counts),
+    *t = (struct timeline){.classes = classes, .width_s = widths[0],
+                           .counts = calloc(TIMELINE_BUCKETS * classes, sizeof *t->counts),
                            .undated = calloc(classes, sizeof *t->undated)};
     return t->counts != NULL && t->undated != NULL;
 }
@@ -32,7 +33,8 @@ static int64_t divide_down(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static int64_t least_width(int64_t least, int64_t from_s, int64_t to_s)
 {
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
-        if (widths[i] >= least && divide_down(to_s, widths[i]) - divide_down(from_s, widths[i]) < TIMELINE_BUCKETS) return widths[i];
+        if (widths[i] >= least && divide_down(to_s, widths[i]) - divide_down(from_s, widths[i]) < TIMELINE_BUCKETS)
+            return widths[i];
     CHECK(!"times lie within a century");
     return 0;
 }
@@ -98,4 +100,7 @@ void timeline_merge(struct timeline *total, const struct timeline *part)
 
 int64_t timeline_begin_ms(const struct timeline *t, size_t bucket) { return (t->first + (int64_t)bucket) * t->width_s * 1000; }
 
-uint64_t timeline_count(const struct timeline *t, size_t bucket, size_t class_) { return t->counts[bucket * t->classes + class_]; }
+uint64_t timeline_count(const struct timeline *t, size_t bucket, size_t class_)
+{
+    return t->counts[bucket * t->classes + class_];
+}
