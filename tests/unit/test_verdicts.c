@@ -596,6 +596,16 @@ static void open_policy(struct redacting *t, const char *text)
     unlink(path);
 }
 
+static void the_records_of_a_kept_container_are_counted_one_by_one(void **state)
+{
+    const struct tally *tally = redactor_tally(keeping.redactor), before = *tally;
+    (void)state;
+    clean(&keeping, "{\"records\":[{\"password\":\"hunter2\"},{\"a\":1},{\"b\":1},{\"m\":\"password=x1y2z3\"},{\"c\":1}],\"x\":1}");
+    assert_int_equal(tally->records, before.records + 5);
+    assert_int_equal(tally->redacted, before.redacted + 2);
+    assert_int_equal(tally->clean, before.clean + 3);
+}
+
 static int open_all(void **state)
 {
     open_policies(state);
@@ -641,6 +651,7 @@ int main(void)
         cmocka_unit_test(needles_that_begin_alike_are_all_found_or_the_record_is_withheld),
         cmocka_unit_test(a_record_is_examined_eight_encodings_deep_and_withheld_beyond),
         cmocka_unit_test(keys_are_examined_as_deep_as_values),
+        cmocka_unit_test(the_records_of_a_kept_container_are_counted_one_by_one),
         cmocka_unit_test(a_secret_that_a_key_encodes_goes_from_every_record),
         cmocka_unit_test(base64_counts_as_an_encoding_too),
         cmocka_unit_test(what_follows_a_refused_element_is_not_passed_either),
