@@ -105,6 +105,7 @@ CARRIERS = {
     ".env text": _message(lambda t: "RETRIES=3\n" + t + "\nLOG_LEVEL=info\n"),
     "YAML text": _message(_indented),
     "command line": _message(lambda t: "+ /usr/bin/tool --verbose run " + t),
+    "CSV column": _message(lambda t: '2026-11-23T08:25:00Z,3,"' + t.replace('"', '""') + '",ok'),
     "cookie": _message(lambda t: "Cookie: lang=en; theme=dark; " + t),
 }
 
@@ -152,6 +153,8 @@ def _decoded(text, layer):
     if "\\" in text:
         yield _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), text)
         yield text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n").replace("\\t", "\t")
+    if '""' in text:
+        yield text.replace('""', '"')
     if "\0" in text:
         yield text.replace("\0", "")
     yield from _json_texts(text)

@@ -63,11 +63,12 @@ uint32_t text_quoted_end(struct slice text, uint32_t at, char quote)
     return at < text.len ? at : (uint32_t)text.len;
 }
 
-/* Whether a sign and blanks stand before text[end). */
+/* Whether a sign, which may be an arrow, and blanks stand before text[end). */
 static bool is_assigned(struct slice text, uint32_t at, uint32_t end)
 {
     while (end > at && is_blank(text.data[end - 1])) end--;
-    return end > at && (text.data[end - 1] == '=' || text.data[end - 1] == ':');
+    bool arrow = end > at + 1 && text.data[end - 1] == '>' && text.data[end - 2] == '=';
+    return arrow || (end > at && (text.data[end - 1] == '=' || text.data[end - 1] == ':'));
 }
 
 static uint32_t unquoted_end(struct slice text, uint32_t at, enum extent extent)
@@ -436,7 +437,9 @@ void text_read_value_as(struct redactor *r, struct reading *t, struct slice name
     bool secret = text_is_secret(t->text, name, s, from, to), call = t->text.data[to - 1] == '(';   /* sha256("...") has no name's form */
     if (s == NAME_STRONG && !is_quoted(t->text, from) && (call || !secret) && read_argument(r, t, from)) return;
     if (!secret) return;
-    bool quoted = is_quoted(t->text, from), listed = quoted && from > 1 && t->text.data[from - 2] == '[';
+    uint32_t opened = from;
+    while (opened > 0 && from - opened < MAX_QUOTES && memchr("\"'\\", t->text.data[opened - 1], 3) != NULL) opened--;
+    bool quoted = is_quoted(t->text, from), listed = quoted && opened > 0 && t->text.data[opened - 1] == '[';
     to = quoted ? end_over_lines(t->text, from, to) : text_rest_of_credential(t->text, to);
     if (text_remove(r, t, from, to, engine_finding(r, ENGINE_NAME)) && quoted)
         read_further(r, t, name, s, closing_quote(t->text, to), listed ? ", \\" : " +.\\");

@@ -346,6 +346,16 @@ static void the_name_of_an_algorithm_is_no_key(void **state)
         {"{\"m\":\"key=ecdsa-sha2-nistp255\"}", "{\"m\":\"key=[redacted:sensitive-name]\"}"});
 }
 
+static void a_list_of_secrets_is_one_in_csv_and_in_a_text_of_json_too(void **state)
+{
+    CHECK_ALL(&standard,
+        {"{\"m\":\"1,\\\"{\\\"\\\"api_tokens\\\"\\\":[\\\"\\\"q8Zr2L\\\"\\\",\\\"\\\"x1y2z3\\\"\\\"],\\\"\\\"n\\\"\\\":\\\"\\\"h\\\"\\\"}\\\"\"}",
+         "{\"m\":\"1,\\\"{\\\"\\\"api_tokens\\\"\\\":[\\\"\\\"[redacted:sensitive-name]\\\"\\\",\\\"\\\"[redacted:sensitive-name]\\\"\\\"],\\\"\\\"n\\\"\\\":\\\"\\\"h\\\"\\\"}\\\"\"}"},
+        {"{\"m\":\"api_tokens = [\\\\\\\"q8Zr2L\\\\\\\", \\\\\\\"x1y2z3\\\\\\\"], h=\\\\\\\"i\\\\\\\"\"}",
+         "{\"m\":\"api_tokens = [\\\\\\\"[redacted:sensitive-name]\\\\\\\", \\\\\\\"[redacted:sensitive-name]\\\\\\\"], h=\\\\\\\"i\\\\\\\"\"}"},
+        {"{\"m\":\"Cookie: a=b; :password => 'horselake', c=d\"}", "{\"m\":\"Cookie: [redacted:sensitive-name]\"}"});
+}
+
 static void every_text_of_a_list_of_secrets_goes(void **state)
 {
     CHECK_ALL(&standard,
@@ -658,6 +668,7 @@ int main(void)
         cmocka_unit_test(credentials_that_a_program_encodes_go),
         cmocka_unit_test(a_filter_of_ldap_may_name_its_rule_before_the_value),
         cmocka_unit_test(the_name_of_an_algorithm_is_no_key),
+        cmocka_unit_test(a_list_of_secrets_is_one_in_csv_and_in_a_text_of_json_too),
         cmocka_unit_test(every_text_of_a_list_of_secrets_goes),
         cmocka_unit_test(a_connection_string_goes_as_far_as_it_goes),
         cmocka_unit_test(a_guid_is_the_key_of_something_in_particular_or_an_id),
