@@ -56,11 +56,13 @@ static void append_spans(struct job *to, struct job *from)
     to->spans = from->spans;
 }
 
-/* A container that was split, since not all of it parses: its records, in a container of the same sort. It may be an element itself. */
+/* A container that was split, since not all of it parses: its records, in a container of the same sort. It may be an element
+ * itself. */
 static void finish_split(struct redactor *r, uint32_t first, uint32_t end)
 {
     bool wrapper = r->jobs[first].wrapper, element = r->jobs[first].element;
-    *add_record(r) = (struct clean_record){.piece = PIECE_GLUE, .text = wrapper ? SLICE("{\"records\":[") : SLICE("["), .opens = true, .element = element};
+    *add_record(r) = (struct clean_record){.piece = PIECE_GLUE, .text = wrapper ? SLICE("{\"records\":[") : SLICE("["),
+                                           .opens = true, .element = element};
     for (uint32_t i = first; i < end; i++) {
         r->jobs[i].element = true;
         finish_record(r, i);
@@ -90,7 +92,8 @@ uint32_t finish_container(struct redactor *r, uint32_t first)
     size_t count = around->refusal == REFUSAL_NONE ? spans_finish(r, end, &spans, &details) : 0;
     if (around->refusal == REFUSAL_NONE) {
         *add_record(r) = (struct clean_record){.piece = PIECE_RECORD, .tape = o->tape, .text = o->tape->text, .spans = spans,
-                                               .span_count = count, .details = details, .policy = r->plan->policy.name, .offset = around->source.offset, .line = around->source.line,
+                                               .span_count = count, .details = details, .policy = r->plan->policy.name,
+                                               .offset = around->source.offset, .line = around->source.line,
                                                .element = around->element};
     } else if (first == end) {   /* no record to be withheld: the container itself */
         count_record(r, around, 0);

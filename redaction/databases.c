@@ -25,7 +25,8 @@ static hs_database_t *find_built(const struct pattern_set *set)
     struct built_database built;
     hs_database_t        *database = NULL;
     if (!pattern_set_digest(set, digest)) return NULL;
-    for (const uint8_t *at = built_databases; memcpy(&built, at, sizeof built), built.len > 0; at = built_database_behind(at, &built))
+    for (const uint8_t *at = built_databases; memcpy(&built, at, sizeof built), built.len > 0;
+         at = built_database_behind(at, &built))
         if (memcmp(built.digest, digest, sizeof digest) == 0 &&
             hs_deserialize_database((const char *)at + sizeof built, built.len, &database) == HS_SUCCESS)
             return database;

@@ -18,7 +18,8 @@ static const char *const texts[] = {
 
 const char *encoding_text(enum encoding e) { return texts[e]; }
 
-static const char lead_bytes[] = {[ENCODING_PERCENT] = '%', [ENCODING_HTML] = '&', [ENCODING_BACKSLASH] = '\\', [ENCODING_UTF16] = '\0'};
+static const char lead_bytes[] = {[ENCODING_PERCENT] = '%', [ENCODING_HTML] = '&', [ENCODING_BACKSLASH] = '\\',
+                                  [ENCODING_UTF16] = '\0'};
 
 /* The value of exactly `digits` hex digits at text[at], or -1. */
 static long hex_value(struct slice text, size_t at, size_t digits)
@@ -177,9 +178,11 @@ void encoding_mark(enum encoding e, struct slice text, struct encoding_mark *mar
     for (size_t at = 0; next < count;) {
         size_t lead = next_lead(e, text, at);
         for (; next < count && next * ENCODING_MARK_BYTES < given + (lead - at); next++)
-            marks[next] = (struct encoding_mark){(uint32_t)(at + next * ENCODING_MARK_BYTES - given), (uint32_t)(next * ENCODING_MARK_BYTES)};
+            marks[next] = (struct encoding_mark){(uint32_t)(at + next * ENCODING_MARK_BYTES - given),
+                                                 (uint32_t)(next * ENCODING_MARK_BYTES)};
         given += lead - at;
-        struct unit u = lead < text.len ? step(e, text, lead) : (struct unit){.given = SIZE_MAX - given};   /* the end: all that is left */
+        /* the end: all that is left */
+        struct unit u = lead < text.len ? step(e, text, lead) : (struct unit){.given = SIZE_MAX - given};
         for (; next < count && next * ENCODING_MARK_BYTES < given + u.given; next++)
             marks[next] = (struct encoding_mark){(uint32_t)lead, (uint32_t)given};
         given += u.given;
@@ -187,9 +190,10 @@ void encoding_mark(enum encoding e, struct slice text, struct encoding_mark *mar
     }
 }
 
-/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`, looked for from a mark on. Returns a mark at
- * or before that unit. */
-static struct encoding_mark locate(enum encoding e, struct slice text, struct encoding_mark from, size_t wanted, size_t *first, size_t *end)
+/* The source bytes [*first, *end) of the unit that gives decoded byte number `wanted`, looked for from a mark on. Returns a
+ * mark at or before that unit. */
+static struct encoding_mark locate(enum encoding e, struct slice text, struct encoding_mark from, size_t wanted, size_t *first,
+                                   size_t *end)
 {
     size_t at = from.at, given = from.given;
     while (at < text.len) {

@@ -27,7 +27,8 @@ static void append_index(struct path *p, size_t index)
 static void append_name(struct path *p, struct slice name)
 {
     bool plain = name.len > 0;
-    for (size_t i = 0; i < name.len && plain; i++) plain = ascii_is_alnum(name.data[i]) || name.data[i] == '_' || name.data[i] == '-';
+    for (size_t i = 0; i < name.len && plain; i++)
+        plain = ascii_is_alnum(name.data[i]) || name.data[i] == '_' || name.data[i] == '-';
     if (p->len > 0) append(p, SLICE("."));
     if (slice_equal(name, SLICE("?"))) plain = true;
     if (!plain) append(p, SLICE("'"));
@@ -78,7 +79,8 @@ static bool is_replaced(const struct telling *t, uint32_t view, size_t from, siz
 
 /* The child of a container in which `offset` lies or, if it lies between two, the one behind; its number as *index; whether
  * the path before went there, too, as *again. The end of the container: there is none. */
-static uint32_t find_child(struct telling *t, const struct tape *tape, uint32_t container, uint32_t offset, size_t *index, bool *again)
+static uint32_t find_child(struct telling *t, const struct tape *tape, uint32_t container, uint32_t offset, size_t *index,
+                           bool *again)
 {
     const struct step *s = t->level < MAX_STEPS ? &t->steps[t->level] : NULL;
     bool               object = tape->nodes[container].type == NODE_OBJECT;

@@ -133,7 +133,8 @@ struct place_in_lane {
 
 struct redactor {
     struct redactor        *front;     /* itself, where there is one plan */
-    struct redactor       **lanes;     /* of the front: one for each plan of the set, itself first. NULL where there is one plan */
+    /* of the front: one for each plan of the set, itself first. NULL where there is one plan */
+    struct redactor       **lanes;
     size_t                  lane_count;
     uint32_t                lane;      /* its number among them */
     const struct plan_set  *set;       /* NULL where there is one plan */
@@ -221,7 +222,7 @@ void walk(struct redactor *, uint32_t view, uint32_t node, const struct context 
 /* Walks all of a container but its records, which are in document order. */
 void walk_between(struct redactor *, uint32_t view, const struct record *records, size_t count);
 
-/* --- text.c: names in free text ---------------------------------------------------------------------------------------------- */
+/* --- text.c: names in free text --------------------------------------------------------------------------------------- */
 
 #define MAX_KEPT 16   /* values in lists of variables that stay; more are masked */
 
@@ -247,7 +248,7 @@ void text_read_hit(struct redactor *, struct reading *, enum text_pattern, uint3
 /* Variables listed from `at` on ("A=1 B=2", "{'A': '1', ...}", lines of a .env file): masks their values. */
 void text_read_variables(struct redactor *, struct reading *, uint32_t at);
 
-/* --- spans.c: replacements ------------------------------------------------------------------------------------------------------ */
+/* --- spans.c: replacements -------------------------------------------------------------------------------------------- */
 
 struct finding {
     uint32_t         rule;            /* plan_rule() number */
@@ -261,8 +262,9 @@ struct finding engine_finding(const struct redactor *, enum engine_rule);
 /* How the value of an environment variable with these traits of its name is treated. walk.c */
 struct finding variable_finding(const struct redactor *, uint32_t traits);
 
-/* Replaces view.text[from, to) inside a string, and has the value looked for in the rest of the record. Nothing happens when the policy keeps the class, when the value is
- * allowed, or when it is a marker or a pseudonym of ours already. Returns whether it was replaced. */
+/* Replaces view.text[from, to) inside a string, and has the value looked for in the rest of the record. Nothing happens when
+ * the policy keeps the class, when the value is allowed, or when it is a marker or a pseudonym of ours already. Returns whether
+ * it was replaced. */
 bool replace_text(struct redactor *, uint32_t view, uint32_t from, uint32_t to, struct finding);
 
 /* As replace_text() without asking: with this replacement. */

@@ -37,7 +37,8 @@ static bool is_issued(const char *d, int len)
     if (between(three, 300, 305) || two == 36 || two == 38 || two == 39) return len == 14;
     if (four == 6011 || between(three, 644, 649) || two == 65 || two == 62) return len == 16;
     if (between(four, 3528, 3589)) return len == 16;
-    return len == 16 && (four == 5018 || four == 5020 || four == 5038 || four == 6304 || four == 6759 || between(four, 6761, 6763));
+    return len == 16 && (four == 5018 || four == 5020 || four == 5038 || four == 6304 || four == 6759 ||
+                         between(four, 6761, 6763));
 }
 
 /* Groups as printed on cards. */
@@ -183,7 +184,8 @@ static bool find_email(struct slice text, uint32_t at, uint32_t *from, uint32_t 
     uint32_t start = at, end = at + 1, dot = 0;
     while (start > 0 && at - start < 128 && is_local(text.data[start - 1])) start--;
     while (start < at && !ascii_is_alnum(text.data[start])) start++;
-    while (end < text.len && end - at < 254 && (ascii_is_alnum(text.data[end]) || text.data[end] == '-' || text.data[end] == '.')) {
+    while (end < text.len && end - at < 254 &&
+           (ascii_is_alnum(text.data[end]) || text.data[end] == '-' || text.data[end] == '.')) {
         if (text.data[end] == '.') {
             if (!alnum_at(text, end + 1)) break;
             dot = end;
@@ -299,7 +301,8 @@ static bool find_devops_token(struct slice text, uint32_t at, uint32_t *from, ui
 static bool find_nkey_seed(struct slice text, uint32_t at, uint32_t *from, uint32_t *to)
 {
     (void)from;
-    return *to - at == 58 && text.data[at] == 'S' && memchr("ACNOUX", text.data[at + 1], 6) != NULL && !alnum_before(text, at) && !alnum_at(text, *to);
+    return *to - at == 58 && text.data[at] == 'S' && memchr("ACNOUX", text.data[at + 1], 6) != NULL && !alnum_before(text, at) &&
+           !alnum_at(text, *to);
 }
 
 const struct finder finders[] = {

@@ -16,7 +16,8 @@ static bool takes_part(const void *context, const char *id, enum rule_class clas
     const struct plan *plan = context;
     size_t             i = 0;
     while (strcmp(rules_get(plan->rules, i).id, id) != 0) i++;   /* both have the whole catalogue */
-    return rules_get(plan->rules, i).high_confidence && class_ == RULE_CLASS_SECRET && !name_list_has(&plan->policy.disabled_rules, slice_from(id));
+    return rules_get(plan->rules, i).high_confidence && class_ == RULE_CLASS_SECRET &&
+           !name_list_has(&plan->policy.disabled_rules, slice_from(id));
 }
 
 struct rules *gate_rules(const struct plan *plan, struct error *err) { return rules_load(takes_part, plan, NULL, 0, err); }
@@ -72,11 +73,13 @@ struct judge {
 };
 
 /* Whether the secret of a hit is one, and not a value that the policy of its line allows. */
-static bool is_secret(const struct gate *g, const struct judge *judge, size_t number, struct slice line, uint32_t rule, uint32_t end)
+static bool is_secret(const struct gate *g, const struct judge *judge, size_t number, struct slice line, uint32_t rule,
+                      uint32_t end)
 {
     uint32_t from, to;
     if (!rule_span(g->rules, rule, line, end, &from, &to)) return false;
-    const struct policy *policy = &(judge->policy_of != NULL && g->set != NULL ? plan_of(g, judge->policy_of(judge->context, number)) : g->plan)->policy;
+    bool                 own = judge->policy_of != NULL && g->set != NULL;
+    const struct policy *policy = &(own ? plan_of(g, judge->policy_of(judge->context, number)) : g->plan)->policy;
     return !name_list_has(&policy->disabled_rules, slice_from(rules_get(g->rules, rule).id)) &&
            !name_list_holds(&policy->allowed, slice_sub(line, from, to));
 }

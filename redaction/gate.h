@@ -17,7 +17,8 @@ MUST_USE struct rules *gate_rules(const struct plan *, struct error *);
 
 MUST_USE struct gate *gate_new(const struct plan *, struct error *);
 
-/* For the lines of several policies: what one of them lets pass is looked for where another does not. The set is closed, and borrowed. */
+/* For the lines of several policies: what one of them lets pass is looked for where another does not. The set is closed, and
+ * borrowed. */
 MUST_USE struct gate *gate_new_for_set(const struct plan_set *, struct error *);
 void gate_free(struct gate *);
 

@@ -1,4 +1,5 @@
-/* Names of values are those of RFC 9180: sections 4 (KEM, labels), 5.1 (key schedule), 5.2 (nonces), 7 (numbers of the algorithms). */
+/* Names of values are those of RFC 9180: sections 4 (KEM, labels), 5.1 (key schedule), 5.2 (nonces), 7 (numbers of the
+ * algorithms). */
 #include "redaction/hpke.h"
 
 #include <openssl/core_names.h>
@@ -88,8 +89,8 @@ static bool labelled_extract(struct hpke *h, struct slice suite, struct slice sa
     return done;
 }
 
-static bool labelled_expand(struct hpke *h, struct slice suite, const uint8_t prk[HASH_BYTES], const char *label, struct slice info,
-                            uint8_t *out, size_t len)
+static bool labelled_expand(struct hpke *h, struct slice suite, const uint8_t prk[HASH_BYTES], const char *label,
+                            struct slice info, uint8_t *out, size_t len)
 {
     struct labelled l = {.len = 0};
     const uint8_t length[2] = {(uint8_t)(len >> 8), (uint8_t)len};
@@ -126,7 +127,8 @@ static bool schedule(struct hpke *h, const uint8_t dh[HPKE_KEY_BYTES], const uin
     memcpy(kem_context, enc, HPKE_KEY_BYTES);
     memcpy(kem_context + HPKE_KEY_BYTES, h->recipient, HPKE_KEY_BYTES);
     bool done = labelled_extract(h, KEM_SUITE, SLICE(""), "eae_prk", suite_of(dh, HPKE_KEY_BYTES), prk) &&
-                labelled_expand(h, KEM_SUITE, prk, "shared_secret", suite_of(kem_context, sizeof kem_context), shared, sizeof shared) &&
+                labelled_expand(h, KEM_SUITE, prk, "shared_secret", suite_of(kem_context, sizeof kem_context), shared,
+                                sizeof shared) &&
                 labelled_extract(h, HPKE_SUITE, suite_of(shared, sizeof shared), "secret", SLICE(""), secret) &&
                 labelled_expand(h, HPKE_SUITE, secret, "key", context, m->key, sizeof m->key) &&
                 labelled_expand(h, HPKE_SUITE, secret, "base_nonce", context, m->nonce, sizeof m->nonce);
@@ -214,7 +216,8 @@ bool hpke_open(struct hpke *h, uint64_t sequence, struct slice associated, struc
     EVP_CIPHER_CTX *c = h->cipher_context;
     uint8_t nonce[NONCE_BYTES];
     int len = 0;
-    if (sealed.len < HPKE_TAG_BYTES || sealed.len > HPKE_MAX_TEXT + HPKE_TAG_BYTES || associated.len > HPKE_MAX_TEXT) return false;
+    if (sealed.len < HPKE_TAG_BYTES || sealed.len > HPKE_MAX_TEXT + HPKE_TAG_BYTES || associated.len > HPKE_MAX_TEXT)
+        return false;
     size_t text_len = sealed.len - HPKE_TAG_BYTES;
     void *tag = (void *)(uintptr_t)(sealed.data + text_len);   /* the library does not write to it */
     nonce_of(h, sequence, nonce);

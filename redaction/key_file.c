@@ -33,7 +33,8 @@ static bool check_mode(int fd, const char *path, mode_t most, const char *advice
     return error_set(err, ERROR_USAGE, "key file '%s' has mode %04o; %s", path, (unsigned)(status.st_mode & 07777), advice);
 }
 
-/* Root has given it to a service, as secrets of a container are: the service reads it as a member of the group, and cannot change it. */
+/* Root has given it to a service, as secrets of a container are: the service reads it as a member of the group, and cannot
+ * change it. */
 static bool is_given_by_root(const struct stat *status) { return status->st_uid == 0 && status->st_gid != 0; }
 
 static bool check_secret(int fd, const char *path, struct error *err)
@@ -144,8 +145,8 @@ static bool unchanged(const struct key_file *f)
 {
     struct stat now;
     const struct stat *then = &f->as_read;
-    return lstat(f->path, &now) == 0 && now.st_dev == then->st_dev && now.st_ino == then->st_ino && now.st_size == then->st_size &&
-           same_time(now.st_mtim, then->st_mtim) && same_time(now.st_ctim, then->st_ctim);
+    return lstat(f->path, &now) == 0 && now.st_dev == then->st_dev && now.st_ino == then->st_ino &&
+           now.st_size == then->st_size && same_time(now.st_mtim, then->st_mtim) && same_time(now.st_ctim, then->st_ctim);
 }
 
 /* Creates the file beside it that is to take its place. Who holds the lock may remove what a killed process left. */
@@ -161,7 +162,8 @@ bool key_file_replace(struct key_file *f, const char *text, struct error *err)
     char temporary[PATH_MAX];
     const char *slash = strrchr(f->path, '/');
     int len = snprintf(temporary, sizeof temporary, "%.*s/.%s" TEMPORARY_SUFFIX, (int)(slash - f->path), f->path, slash + 1);
-    if (len < 0 || (size_t)len >= sizeof temporary) return error_set(err, ERROR_OUTPUT, "the name of key file '%s' is too long", f->given);
+    if (len < 0 || (size_t)len >= sizeof temporary)
+        return error_set(err, ERROR_OUTPUT, "the name of key file '%s' is too long", f->given);
     int fd = create_beside(temporary);
     if (fd < 0) return error_set_errno(err, ERROR_OUTPUT, "cannot write beside key file '%s'", f->given);
     bool given = geteuid() == 0 && is_given_by_root(&f->as_read) && fchown(fd, 0, f->as_read.st_gid) == 0;

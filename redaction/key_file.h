@@ -2,8 +2,8 @@
  * name.
  *
  * (1) A key file is a regular file of the user or root, mode 0600 or stricter; one of root's that belongs to another group than
- *     root's may be readable for that group. Symbolic links are followed, since mounted secrets are links: what counts is the file
- *     at the end.
+ *     root's may be readable for that group. Symbolic links are followed, since mounted secrets are links: what counts is the
+ *     file at the end.
  * (2) A file is only replaced by who holds its lock, and only while it is the file that was read.
  * (3) The text is the caller's: who reads or writes one wipes it.
  *
@@ -39,8 +39,8 @@ struct key_file {
 /* Reads a file and locks it against other changes. The file is held until key_file_release(), also when reading it failed. */
 MUST_USE bool key_file_hold(struct key_file *, const char *path, char *text, size_t *len, struct error *);
 
-/* Puts the text in place of what was read: a temporary file beside it, synced, renamed; mode, and the group that root gave it to, kept. Fails if the file was
- * changed meanwhile. */
+/* Puts the text in place of what was read: a temporary file beside it, synced, renamed; mode, and the group that root gave it
+ * to, kept. Fails if the file was changed meanwhile. */
 MUST_USE bool key_file_replace(struct key_file *, const char *text, struct error *);
 
 void key_file_release(struct key_file *);

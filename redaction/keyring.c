@@ -260,7 +260,8 @@ struct keyring *keyring_load(const char *path, struct error *err)
     size_t len;
     char *text = malloc(KEY_FILE_MAX + 1);
     if (text == NULL) error_set(err, ERROR_MEMORY, "no memory to read key file '%s'", path);
-    else if (key_file_read(path, text, &len, err) && (keyring = keyring_new(err)) != NULL) root = parse(keyring, text, len, path, err);
+    else if (key_file_read(path, text, &len, err) && (keyring = keyring_new(err)) != NULL)
+        root = parse(keyring, text, len, path, err);
     wipe_text(text);
     if (root != NULL) {
         discard(root);
@@ -316,7 +317,8 @@ bool keyring_generate(const char *path, struct error *err)
     struct fresh_key key;
     char *text = malloc(KEY_FILE_MAX + 1);
     bool done = make_key(&key, err);
-    if (done && (text == NULL || !print_new(&key, text))) done = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
+    if (done && (text == NULL || !print_new(&key, text)))
+        done = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
     done = done && key_file_create(path, text, 0600, err);
     OPENSSL_cleanse(&key, sizeof key);
     wipe_text(text);
@@ -350,11 +352,13 @@ static bool add_key(struct keyring *keyring, char *text, size_t len, const char 
     cJSON *root = parse(keyring, text, len, path, err);
     bool good = root != NULL;
     if (good && keyring->count == KEYRING_MAX_KEYS)
-        good = error_set(err, ERROR_USAGE, "key file '%s' has %d keys, which is the most; remove one whose output is not read any more",
+        good = error_set(err, ERROR_USAGE,
+                         "key file '%s' has %d keys, which is the most; remove one whose output is not read any more",
                          path, KEYRING_MAX_KEYS);
     do good = good && make_key(&key, err);
     while (good && id_is_taken(keyring, key.id));
-    if (good && !(add_entry(root, &key) && print(root, text))) good = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
+    if (good && !(add_entry(root, &key) && print(root, text)))
+        good = error_set(err, ERROR_MEMORY, "no memory for key file '%s'", path);
     OPENSSL_cleanse(&key, sizeof key);
     discard(root);
     return good;

@@ -68,7 +68,7 @@ size_t plan_marker_at_start(const struct plan *p, struct slice text)
     return 0;
 }
 
-/* --- Traits of keys ------------------------------------------------------------------------------------------------------------ */
+/* --- Traits of keys --------------------------------------------------------------------------------------------------- */
 
 /* The letters and digits of a key, in lower case. */
 struct joined {
@@ -148,7 +148,7 @@ uint32_t plan_traits(const void *context, struct slice key)
     return traits;
 }
 
-/* --- Life ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------------------------------- */
 
 static bool check_disabled(const struct plan *p, struct error *err)
 {
@@ -210,7 +210,7 @@ void plan_free(struct plan *p)
     free(p);
 }
 
-/* --- Description ------------------------------------------------------------------------------------------------------------------- */
+/* --- Description ------------------------------------------------------------------------------------------------------ */
 
 size_t plan_rule_count(const struct plan *p) { return p->rule_count; }
 

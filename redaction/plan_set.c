@@ -64,8 +64,10 @@ bool plan_set_add(struct plan_set *set, struct plan_scope scope, const struct pl
 {
     struct scope *s = &set->scopes[set->scope_count];
     CHECK(set->covers[0] == 0);   /* not closed */
-    if (set->scope_count == PLAN_SET_MAX_SCOPES) return error_set(err, ERROR_USAGE, "more than %d policies by source or resource", PLAN_SET_MAX_SCOPES);
-    if (!plan_number(set, plan, &s->plan)) return error_set(err, ERROR_USAGE, "more than %d different policies", PLAN_SET_MAX_PLANS);
+    if (set->scope_count == PLAN_SET_MAX_SCOPES)
+        return error_set(err, ERROR_USAGE, "more than %d policies by source or resource", PLAN_SET_MAX_SCOPES);
+    if (!plan_number(set, plan, &s->plan))
+        return error_set(err, ERROR_USAGE, "more than %d different policies", PLAN_SET_MAX_PLANS);
     set->scope_count++;
     if (copy_pattern(scope.source, &s->source) && copy_pattern(scope.resource, &s->resource)) return true;
     return error_set(err, ERROR_MEMORY, "no memory for the policies");
@@ -154,8 +156,8 @@ static bool add_resource(struct plan_choice *c, const struct plan_set *set, cons
     return true;
 }
 
-static bool add_resources(struct plan_choice *c, const struct plan_set *set, const struct tape *t, uint32_t record, struct key_cache *keys,
-                          uint64_t *fits)
+static bool add_resources(struct plan_choice *c, const struct plan_set *set, const struct tape *t, uint32_t record,
+                          struct key_cache *keys, uint64_t *fits)
 {
     const struct node *nodes = t->nodes;
     if (nodes[record].type != NODE_OBJECT) return true;
@@ -178,7 +180,8 @@ static size_t strictest_of(const struct plan_set *set, uint64_t scopes)
     return set->strictest;
 }
 
-size_t plan_choose(struct plan_choice *c, const struct plan_set *set, const struct tape *t, uint32_t record, struct key_cache *keys)
+size_t plan_choose(struct plan_choice *c, const struct plan_set *set, const struct tape *t, uint32_t record,
+                   struct key_cache *keys)
 {
     uint64_t fits = without_resource(c, set);
     if (c->by_resource && !add_resources(c, set, t, record, keys, &fits)) return set->strictest;

@@ -171,7 +171,8 @@ bool policy_exists(const char *name, struct error *err)
     const char *names[8] = {NULL};
     if (builtin_find(slice_from(name)) != NULL || access(name, F_OK) == 0) return true;
     if (strpbrk(name, "./") != NULL) return error_set_errno(err, ERROR_USAGE, "cannot open policy file '%s'", name);
-    for (size_t i = 0; builtin_policies[i].name != NULL && i + 1 < sizeof names / sizeof *names; i++) names[i] = builtin_policies[i].name;
+    for (size_t i = 0; builtin_policies[i].name != NULL && i + 1 < sizeof names / sizeof *names; i++)
+        names[i] = builtin_policies[i].name;
     const char *nearest = nearest_name(slice_from(name), names);
     if (nearest != NULL) return error_set(err, ERROR_USAGE, "there is no policy '%s'; did you mean '%s'?", name, nearest);
     return error_set(err, ERROR_USAGE, "there is no policy '%s': it is 'standard', 'hbi' or a file", name);
@@ -195,6 +196,19 @@ struct chain {
     size_t                count;
 };
 
+/* What the `count`-th document extends; *base: which built-in policy it is itself, NULL if it is none. *base is NULL then where a
+ * built-in policy extends nothing. */
+static bool find_base(const struct yaml_document *d, size_t count, const struct builtin_policy **base, struct error *err)
+{
+    const struct yaml_node *root = yaml_root(d), *extends = NULL;
+    if (root == NULL) return error_set(err, ERROR_USAGE, "%s: the policy is empty", yaml_name(d));
+    if (!yaml_expect(root, YAML_MAPPING, err)) return false;
+    if ((extends = yaml_find(root, "extends")) == NULL && *base == NULL)
+        return yaml_fail(root, err, "a policy file begins with 'extends: standard' or 'extends: hbi'");
+    *base = extends != NULL ? builtin_find(extends->text) : NULL;
+    return extends == NULL || (*base != NULL && count < 3) || yaml_fail(extends, err, "a policy extends 'standard' or 'hbi'");
+}
+
 static bool open_chain(struct chain *chain, const char *name_or_path, struct error *err)
 {
     struct yaml_document *opened[3];
@@ -206,14 +220,8 @@ static bool open_chain(struct chain *chain, const char *name_or_path, struct err
     bool ok = d != NULL;
     while (ok) {
         opened[count++] = d;
-        const struct yaml_node *root = yaml_root(d);
-        if (root == NULL) { ok = error_set(err, ERROR_USAGE, "%s: the policy is empty", yaml_name(d)); break; }
-        if (!yaml_expect(root, YAML_MAPPING, err)) { ok = false; break; }
-        const struct yaml_node *extends = yaml_find(root, "extends");
-        if (extends == NULL && builtin != NULL) break;
-        if (extends == NULL) { ok = yaml_fail(root, err, "a policy file begins with 'extends: standard' or 'extends: hbi'"); break; }
-        builtin = builtin_find(extends->text);
-        if (builtin == NULL || count == 3) { ok = yaml_fail(extends, err, "a policy extends 'standard' or 'hbi'"); break; }
+        ok = find_base(d, count, &builtin, err);
+        if (!ok || builtin == NULL) break;
         d = yaml_read(builtin->name, slice_of(builtin->text, builtin->len), err);
         ok = d != NULL;
     }

@@ -34,7 +34,8 @@ static bool contains(const struct name_list *all, const struct name_list *some)
 static bool covers_place(const struct policy *p, const struct listed_place *wanted)
 {
     for (size_t i = 0; i < p->listed_count; i++)
-        if (strcmp(p->listed[i].path, wanted->path) == 0 && reach(p->listed[i].place.action) >= reach(wanted->place.action)) return true;
+        if (strcmp(p->listed[i].path, wanted->path) == 0 && reach(p->listed[i].place.action) >= reach(wanted->place.action))
+            return true;
     return false;
 }
 
@@ -53,9 +54,10 @@ bool policy_covers(const struct policy *a, const struct policy *b)
         if (reach(a->actions[i]) < reach(b->actions[i])) return false;
     for (size_t i = 0; i < b->listed_count; i++)
         if (!covers_place(a, &b->listed[i])) return false;
-    return !shortens_elsewhere(a, b) && environment_reach(a) >= environment_reach(b) && contains(&a->secret_names, &b->secret_names) &&
-           contains(&b->plain_names, &a->plain_names) && contains(&b->harmless, &a->harmless) &&
-           contains(&b->allowed, &a->allowed) && contains(&b->disabled_rules, &a->disabled_rules);
+    return !shortens_elsewhere(a, b) && environment_reach(a) >= environment_reach(b) &&
+           contains(&a->secret_names, &b->secret_names) && contains(&b->plain_names, &a->plain_names) &&
+           contains(&b->harmless, &a->harmless) && contains(&b->allowed, &a->allowed) &&
+           contains(&b->disabled_rules, &a->disabled_rules);
 }
 
 /* --- United ----------------------------------------------------------------------------------------------------------- */
@@ -73,7 +75,8 @@ static bool add_name(struct name_list *list, const char *name, struct error *err
     if (name_list_holds(list, slice_from(name))) return true;
     char **grown = reallocarray(list->names, list->count + 1, sizeof *grown);
     if (grown != NULL) list->names = grown;
-    if (grown == NULL || (grown[list->count] = strdup(name)) == NULL) return error_set(err, ERROR_MEMORY, "no memory for the policy");
+    if (grown == NULL || (grown[list->count] = strdup(name)) == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for the policy");
     list->count++;
     return true;
 }

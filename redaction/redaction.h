@@ -43,7 +43,8 @@ void keyring_tag(const struct keyring *, const char *domain, struct slice, uint8
 
 struct plan;
 
-/* False and an error: it is neither a built-in policy nor the name of a file. Whether the file is a policy is seen by plan_new(). */
+/* False and an error: it is neither a built-in policy nor the name of a file. Whether the file is a policy is seen by
+ * plan_new(). */
 MUST_USE bool policy_exists(const char *name_or_path, struct error *);
 
 /* `policy`: "standard", "hbi" or the path of a policy file. The keyring is borrowed and must outlive the plan. */

@@ -126,17 +126,19 @@ static bool room_for(void *pointer_to_list, size_t count, size_t *capacity, size
 
 /* --- Open and walk --------------------------------------------------------------------------------------------------------- */
 
-/* NULL: no memory. A record that cannot even be listed cannot be withheld, so the batch is not for now: redact_batch(). It takes a
- * batch of more records than RESERVED_RECORDS and than any before it. */
+/* NULL: no memory. A record that cannot even be listed cannot be withheld, so the batch is not for now: redact_batch(). It
+ * takes a batch of more records than RESERVED_RECORDS and than any before it. */
 static struct job *add_job(struct redactor *r, const struct document *d, const struct record *source)
 {
     struct redactor *front = r->front;
     front->unlisted = !room_for(&r->jobs, r->job_count + 1, &r->job_capacity, sizeof *r->jobs) ||
-                      (front->lanes != NULL && !room_for(&front->order, front->order_count + 1, &front->order_capacity, sizeof *front->order));
+                      (front->lanes != NULL && !room_for(&front->order, front->order_count + 1, &front->order_capacity,
+                                                         sizeof *front->order));
     if (front->unlisted) return NULL;
     struct job *j = &r->jobs[r->job_count++];
-    *j = (struct job){.source = *source, .framed = d, .refusal = source->refusal, .view = (uint32_t)r->view_count, .element = d->element,
-                      .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD, .origin = d->origin};
+    *j = (struct job){.source = *source, .framed = d, .refusal = source->refusal, .view = (uint32_t)r->view_count,
+                      .element = d->element, .piece = d->form == DOCUMENT_MEMBER ? PIECE_MEMBER : PIECE_RECORD,
+                      .origin = d->origin};
     if (front->origin != d->origin) front->next_index = 0;
     front->origin = d->origin;
     j->index = front->next_index++;
@@ -153,7 +155,8 @@ static bool room_for_results(struct redactor *r)
     for (size_t i = 1; i < r->lane_count; i++) jobs += r->lanes[i]->job_count;
     size_t records = r->options.keep_container ? (1 + CONTAINER_PIECES) * jobs : jobs;
     return room_for(&r->records, records, &r->record_capacity, sizeof *r->records) &&
-           room_for(&r->withheld, jobs, &r->withheld_capacity, sizeof *r->withheld) && room_for(&r->raw, jobs, &r->raw_capacity, sizeof *r->raw);
+           room_for(&r->withheld, jobs, &r->withheld_capacity, sizeof *r->withheld) &&
+           room_for(&r->raw, jobs, &r->raw_capacity, sizeof *r->raw);
 }
 
 static void walk_record(struct redactor *r, uint32_t job)
@@ -235,7 +238,8 @@ static void open_document(struct redactor *r, const struct batch *b, const struc
 {
     struct opened_document *o = arena_take(&r->arena, sizeof *o);
     if (o == NULL) {
-        (void)add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line, .fault_at = d->offset, .len = d->len});
+        (void)add_job(r, d, &(struct record){.refusal = REFUSAL_MEMORY, .offset = d->offset, .line = d->line,
+                                             .fault_at = d->offset, .len = d->len});
         return;
     }
     document_open(&r->parser, b, d, &r->arena, o);
@@ -266,7 +270,7 @@ static void add_glue(struct redactor *r, const struct batch *b, const struct doc
     j->glue = slice_of(b->data + d->start, d->len);
 }
 
-/* --- Scan and read ----------------------------------------------------------------------------------------------------------- */
+/* --- Scan and read ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t leaf_end(const struct redactor *r, size_t leaf)
 {
@@ -419,7 +423,7 @@ static void work(struct redactor *r)
     }
 }
 
-/* --- Finish -------------------------------------------------------------------------------------------------------------------- */
+/* --- Finish ----------------------------------------------------------------------------------------------------------- */
 
 /* The bytes of a record in its document: of a string with its quotes. */
 static void extent_of_node(const struct node *n, uint32_t *start, uint32_t *end)
@@ -503,8 +507,9 @@ void finish_record(struct redactor *r, uint32_t job)
     }
     *add_record(r) = (struct clean_record){.piece = j->piece, .tape = j->source.tape, .node = j->source.node,
                                            .text = slice_sub(j->source.tape->text, start, end), .spans = count ? spans : NULL,
-                                           .span_count = count, .details = details, .kind = j->kind, .element = j->element, .offset = j->source.offset,
-                                           .line = j->source.line, .origin = j->origin, .index = j->index, .policy = r->plan->policy.name};
+                                           .span_count = count, .details = details, .kind = j->kind, .element = j->element,
+                                           .offset = j->source.offset, .line = j->source.line, .origin = j->origin,
+                                           .index = j->index, .policy = r->plan->policy.name};
     /* The clean batch has one cache for all keys. They are in it since the lane was chosen. */
     if (r == r->front) return;
     CHECK(resolve_record(r->front, &j->source));

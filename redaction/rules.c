@@ -49,8 +49,8 @@ void rules_scratch_free(struct rules_scratch *scratch)
     free(scratch);
 }
 
-/* By their ends; of those that end together what is read as text comes before rules: of two that find the same, the last gives the
- * name. `context`: the number of rules. */
+/* By their ends; of those that end together what is read as text comes before rules: of two that find the same, the last gives
+ * the name. `context`: the number of rules. */
 static int by_end(const void *a, const void *b, void *context)
 {
     const struct rule_hit *x = a, *y = b;

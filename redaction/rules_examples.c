@@ -43,8 +43,8 @@ static bool try_text(struct trial *t, struct slice text)
 
 static bool fail(const struct trial *t, const char *kind, size_t example, const char *what, struct error *err)
 {
-    return error_set(err, ERROR_USAGE, "%s:%d: rule '%s': %s example %zu: %s", t->rule->view.file, t->rule->view.line, t->rule->view.id,
-                     kind, example + 1, what);
+    return error_set(err, ERROR_USAGE, "%s:%d: rule '%s': %s example %zu: %s", t->rule->view.file, t->rule->view.line,
+                     t->rule->view.id, kind, example + 1, what);
 }
 
 static bool check_matches(struct trial *t, struct error *err)

@@ -321,7 +321,8 @@ static bool read_references(struct loader *l, struct rule *rule, const struct ya
     for (const struct yaml_node *child = node->first; child; child = child->next) {
         struct slice text;
         if (!yaml_text(child, &text, l->err)) return false;
-        if (text.len < 9 || memcmp(text.data, "https://", 8) != 0) return yaml_fail(child, l->err, "a reference begins with https://");
+        if (text.len < 9 || memcmp(text.data, "https://", 8) != 0)
+            return yaml_fail(child, l->err, "a reference begins with https://");
         if (rule->view.reference == NULL && (rule->view.reference = keep_text(l, text)) == NULL) return false;
     }
     return true;
@@ -470,8 +471,8 @@ static const char *alternative_end(const char *at)
     return at;
 }
 
-/* "(a|b)rest" as the patterns "arest" and "brest" of one number. As one pattern Vectorscan makes an automaton of it that every word
- * starts, which takes twice as long; a mere list of words it knows to take apart. */
+/* "(a|b)rest" as the patterns "arest" and "brest" of one number. As one pattern Vectorscan makes an automaton of it that every
+ * word starts, which takes twice as long; a mere list of words it knows to take apart. */
 static bool add_alternatives(struct rules *set, const struct extra_pattern *extra, size_t number)
 {
     const char *close = extra->pattern + 1, *end;
@@ -515,8 +516,8 @@ static bool compile(struct rules *set, const struct extra_pattern *extra, size_t
     if (set->compiled.count == 0 || (set->database = database_of(&set->compiled, &fault)) != NULL) return true;
     int at = fault ? fault->expression : -1;
     const struct rule *rule = at >= 0 && set->compiled.numbers[at] < set->count ? &set->all[set->compiled.numbers[at]] : NULL;
-    error_set(err, ERROR_USAGE, "%s:%d: the rules do not compile: %s", rule ? rule->view.file : "rules", rule ? rule->view.line : 0,
-              fault ? fault->message : "no memory");
+    error_set(err, ERROR_USAGE, "%s:%d: the rules do not compile: %s", rule ? rule->view.file : "rules",
+              rule ? rule->view.line : 0, fault ? fault->message : "no memory");
     hs_free_compile_error(fault);
     return false;
 }

@@ -82,12 +82,14 @@ static void put_facts(struct sealed_lines *lines, const struct seal_key *key, co
     char text[MAX_FACTS], time[32] = "1970-01-01T00:00:00";
     struct tm utc;
     if (gmtime_r(&f->given->time.tv_sec, &utc) != NULL) strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
-    int len = snprintf(text, sizeof text, "{\"lethe_sealed\":" SEAL_VERSION ",\"key\":\"%s\",\"time\":\"%s.%03ldZ\",\"source\":\"", key->id,
+    int len = snprintf(text, sizeof text,
+                       "{\"lethe_sealed\":" SEAL_VERSION ",\"key\":\"%s\",\"time\":\"%s.%03ldZ\",\"source\":\"", key->id,
                        time, f->given->time.tv_nsec / 1000000);
     put(lines, slice_of(text, (size_t)len));
     put_escaped(lines, f->given->source);
-    len = snprintf(text, sizeof text, "\",\"line\":%llu,\"offset\":%llu,\"fault_at\":%llu,\"reason\":\"%s\"", (unsigned long long)f->line,
-                   (unsigned long long)f->offset, (unsigned long long)f->fault_at, refusal_text(f->refusal));
+    len = snprintf(text, sizeof text, "\",\"line\":%llu,\"offset\":%llu,\"fault_at\":%llu,\"reason\":\"%s\"",
+                   (unsigned long long)f->line, (unsigned long long)f->offset, (unsigned long long)f->fault_at,
+                   refusal_text(f->refusal));
     put(lines, slice_of(text, (size_t)len));
 }
 
@@ -101,7 +103,8 @@ static bool put_sealed(struct sealer *s, struct sealed_lines *lines, size_t star
     if (!reserve_scratch(s, len)) return false;
     s->sending = s->sending || hpke_send(s->hpke, s->enc);
     if (!s->sending) return false;
-    put(lines, slice_of(sequence, (size_t)snprintf(sequence, sizeof sequence, ",\"sequence\":%llu", (unsigned long long)hpke_sequence(s->hpke))));
+    put(lines, slice_of(sequence, (size_t)snprintf(sequence, sizeof sequence, ",\"sequence\":%llu",
+                                                   (unsigned long long)hpke_sequence(s->hpke))));
     memcpy(s->scratch, s->enc, HPKE_KEY_BYTES);
     if (!hpke_seal(s->hpke, slice_of(lines->data + start, lines->len - start), raw, s->scratch + HPKE_KEY_BYTES)) return false;
     put(lines, SLICE(",\"sealed\":\""));

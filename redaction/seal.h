@@ -10,8 +10,8 @@
  *   sequence, sealed   the number of the message, and base64 of enc, ciphertext and tag as in hpke.h, with info "lethe sealed
  *             record 1". Missing when the bytes of the record are: too long ones are not kept
  *
- * (1) Raw bytes come in through the opaque `raw` of a withheld record or with a clean record, and go out sealed. So does text that
- *     was thought to be clean.
+ * (1) Raw bytes come in through the opaque `raw` of a withheld record or with a clean record, and go out sealed. So does text
+ *     that was thought to be clean.
  * (2) What stands before ,"sealed" is authenticated: it is the associated data, byte by byte. So a line is opened as it was
  *     written or not at all.
  * (3) Everybody can seal, who has the public key: a line that opens is not thereby one of lethe's.
@@ -68,8 +68,10 @@ MUST_USE bool withheld_seal(struct sealer *, const struct clean_batch *, const s
 MUST_USE bool clean_record_seal(struct sealer *, const struct clean_record *, enum refusal, const struct seal_facts *,
                                 struct sealed_lines *);
 
-/* The same for the text of one that is clean and of which nothing else is left. It has no place in an input but a number, from 1. */
-MUST_USE bool clean_text_seal(struct sealer *, struct slice text, uint64_t number, enum refusal, const struct seal_facts *, struct sealed_lines *);
+/* The same for the text of one that is clean and of which nothing else is left. It has no place in an input but a number, from
+ * 1. */
+MUST_USE bool clean_text_seal(struct sealer *, struct slice text, uint64_t number, enum refusal, const struct seal_facts *,
+                              struct sealed_lines *);
 
 /* --- Opening ------------------------------------------------------------------------------------------------------------- */
 

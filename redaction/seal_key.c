@@ -35,7 +35,8 @@ static EVP_PKEY *parse_pem(const char *text, size_t len, bool private)
 {
     BIO *bio = BIO_new_mem_buf(text, (int)len);
     EVP_PKEY *pkey = NULL;
-    if (bio != NULL) pkey = private ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL) : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    if (bio != NULL)
+        pkey = private ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL) : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
     BIO_free(bio);
     ERR_clear_error();
     return pkey;

@@ -25,7 +25,8 @@ static struct slice canonical(struct slice value, char *out, size_t capacity)
     while (value.len > 0 && value.data[0] == ' ') value = slice_sub(value, 1, value.len);
     while (value.len > 0 && value.data[value.len - 1] == ' ') value.len--;
     if (value.len > capacity) return value;
-    bool guid = value.len == 36 && value.data[8] == '-' && value.data[13] == '-' && value.data[18] == '-' && value.data[23] == '-';
+    bool guid = value.len == 36 && value.data[8] == '-' && value.data[13] == '-' && value.data[18] == '-' &&
+                value.data[23] == '-';
     size_t len = 0;
     for (size_t i = 0; i < value.len; i++)
         if (!guid || value.data[i] != '-') out[len++] = ascii_lower(value.data[i]);
@@ -84,7 +85,7 @@ static struct slice replacement_for(struct redactor *r, struct slice value, stru
     return keep_copy(r, out, len);
 }
 
-/* --- Quotes around a whole node ----------------------------------------------------------------------------------------------- */
+/* --- Quotes around a whole node --------------------------------------------------------------------------------------- */
 
 /* Writes `text` as it must stand in the text around an encoding. Returns the new length. */
 static size_t encode_quotes(enum encoding e, const char *text, size_t len, char *out, size_t capacity)
@@ -119,9 +120,12 @@ static struct slice quoted_for(struct redactor *r, uint32_t view, struct slice r
     return keep_copy(r, one, len);
 }
 
-/* --- Adding ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Adding ----------------------------------------------------------------------------------------------------------- */
 
-static bool inside_character(struct slice text, size_t at) { return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80; }
+static bool inside_character(struct slice text, size_t at)
+{
+    return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80;
+}
 
 /* Gives a long view the marks by which offsets in it are mapped back. */
 static bool mark_view(struct redactor *r, struct view *v)
@@ -129,7 +133,8 @@ static bool mark_view(struct redactor *r, struct view *v)
     if (v->text.len < 4 * ENCODING_MARK_BYTES || v->encoding == ENCODING_BASE64) return true;
     size_t count = encoding_mark_count(v->text.len);
     v->marks = arena_take(&r->arena, count * sizeof *v->marks);
-    if (v->marks != NULL) encoding_mark((enum encoding)v->encoding, view_piece(&r->views[v->parent], v->from, v->to), v->marks, count);
+    if (v->marks != NULL)
+        encoding_mark((enum encoding)v->encoding, view_piece(&r->views[v->parent], v->from, v->to), v->marks, count);
     else job_refuse(r, v->job, REFUSAL_MEMORY);
     return v->marks != NULL;
 }
@@ -181,7 +186,8 @@ static bool worth_an_echo(struct slice text, enum rule_class class_)
         letter |= ascii_is_alpha(text.data[i]) || (unsigned char)text.data[i] >= 0x80;
     }
     if (class_ == RULE_CLASS_ENVIRONMENT) return looks_like_credential(text);
-    return letter && (digit || class_ != RULE_CLASS_RUN_ID || memchr(text.data, '_', text.len) || memchr(text.data, '-', text.len));
+    return letter && (digit || class_ != RULE_CLASS_RUN_ID || memchr(text.data, '_', text.len) ||
+                      memchr(text.data, '-', text.len));
 }
 
 static void add_needle(struct redactor *r, struct job *j, struct slice text, struct slice replacement, struct finding f)
@@ -236,7 +242,8 @@ static bool may_have_twin(struct slice text, enum rule_class class_)
 bool replace_text(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, struct finding f)
 {
     struct slice text = view_piece(&r->views[view], from, to);
-    if (f.action == ACTION_KEEP || text.len == 0 || is_ours(r, text) || name_list_holds(&r->plan->policy.allowed, text)) return false;
+    if (f.action == ACTION_KEEP || text.len == 0 || is_ours(r, text) || name_list_holds(&r->plan->policy.allowed, text))
+        return false;
     struct slice replacement = replacement_for(r, text, f);
     if (slice_equal(replacement, text)) return false;
     add_span(r, view, from, to, f, replacement, false);
@@ -261,7 +268,7 @@ void replace_node(struct redactor *r, uint32_t view, uint32_t node, struct findi
     add_span(r, view, n.start, n.end, f, replacement, true);
 }
 
-/* --- Finishing ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Finishing -------------------------------------------------------------------------------------------------------- */
 
 /* An item and what it is sorted by: items lie apart, these side by side. */
 struct placed {
@@ -326,8 +333,8 @@ static struct placed *sort(struct placed *items, struct placed *spare, size_t co
 
 #define NEAR 8   /* items before which one is put at once */
 
-/* Puts an item before items[at + 1, count), over the few that belong before it: what is found in one walk over a text is nearly in
- * order. Where many belong before it, it begins a run of its own. */
+/* Puts an item before items[at + 1, count), over the few that belong before it: what is found in one walk over a text is nearly
+ * in order. Where many belong before it, it begins a run of its own. */
 static void put_before(struct placed *items, size_t at, size_t count, struct placed item)
 {
     size_t place = at;
@@ -345,7 +352,8 @@ static struct placed *sorted_items(struct redactor *r, const struct job *j, size
     struct placed *items = arena_take(&r->arena, 2 * *count * sizeof *items);
     if (items == NULL) return NULL;
     size_t at = *count;
-    for (struct span_item *i = j->spans; i != NULL; i = i->next) put_before(items, --at, *count, (struct placed){i->start, i->end, i});
+    for (struct span_item *i = j->spans; i != NULL; i = i->next)
+        put_before(items, --at, *count, (struct placed){i->start, i->end, i});
     return sort(items, items + *count, *count);
 }
 

@@ -2,15 +2,15 @@
  *
  * "key", then up to three quotes, up to twelve blanks and a sign: an automaton that goes on behind each of fifty words costs many
  * times what finding the words does, and text can be made of nothing else. So the automaton finds the word and the first byte
- * behind it, and the rest is read here. Every tail is made of classes of bytes that follow one another and have none in common, so
- * that there is one way to read it.
- * Thread: any. */
+ * behind it, and the rest is read here. Every tail is made of classes of bytes that follow one another and have none in common,
+ * so that there is one way to read it. Thread: any. */
 #ifndef LETHE_REDACTION_TAILS_H
 #define LETHE_REDACTION_TAILS_H
 
 #include "base/slice.h"
 
-/* Moves *end from behind the first byte of the tail to behind its last. False: it is none. At most some thirty bytes are looked at. */
+/* Moves *end from behind the first byte of the tail to behind its last. False: it is none. At most some thirty bytes are
+ * looked at. */
 typedef bool pattern_tail(struct slice text, uint32_t *end);
 
 pattern_tail tail_assignment;   /* ["'\]]{0,3}[ \t]{0,12}[?.+|]{0,2}[=:>] */

@@ -34,8 +34,8 @@ const char *unsealing_text(enum unsealing u)
 
 /* --- Reading a line --------------------------------------------------------------------------------------------------- */
 
-enum member { MEMBER_VERSION, MEMBER_KEY, MEMBER_TIME, MEMBER_SOURCE, MEMBER_LINE, MEMBER_OFFSET, MEMBER_FAULT_AT, MEMBER_REASON, MEMBER_SEQUENCE,
-              MEMBER_SEALED, MEMBER_COUNT };
+enum member { MEMBER_VERSION, MEMBER_KEY, MEMBER_TIME, MEMBER_SOURCE, MEMBER_LINE, MEMBER_OFFSET, MEMBER_FAULT_AT, MEMBER_REASON,
+              MEMBER_SEQUENCE, MEMBER_SEALED, MEMBER_COUNT };
 
 static const struct {
     const char    *name;
@@ -47,7 +47,10 @@ static const struct {
     [MEMBER_SEQUENCE] = {"sequence", NODE_NUMBER}, [MEMBER_SEALED] = {"sealed", NODE_STRING},
 };
 
-static struct slice text_of(const struct tape *t, uint32_t node) { return slice_sub(t->text, t->nodes[node].start, t->nodes[node].end); }
+static struct slice text_of(const struct tape *t, uint32_t node)
+{
+    return slice_sub(t->text, t->nodes[node].start, t->nodes[node].end);
+}
 
 /* Makes the parser large enough for a line. */
 static bool prepare(struct unsealer *u, size_t bytes)
@@ -117,15 +120,18 @@ static bool number_of(struct slice text, uint64_t *number)
     return true;
 }
 
-static enum unsealing open_sealed(struct unsealer *u, const struct tape *t, const uint32_t values[MEMBER_COUNT], struct unsealed *out)
+static enum unsealing open_sealed(struct unsealer *u, const struct tape *t, const uint32_t values[MEMBER_COUNT],
+                                  struct unsealed *out)
 {
     struct slice sealed = text_of(t, values[MEMBER_SEALED]);
     uint64_t sequence;
     size_t len, before = t->nodes[values[MEMBER_SEALED] - 1].start - SLICE(",\"").len;
     if (!reserve(u, sealed.len + 4)) return UNSEAL_MEMORY;
-    if (!decode(u, sealed, &len) || len < SEAL_OVERHEAD || !number_of(text_of(t, values[MEMBER_SEQUENCE]), &sequence)) return UNSEAL_DAMAGED;
+    if (!decode(u, sealed, &len) || len < SEAL_OVERHEAD || !number_of(text_of(t, values[MEMBER_SEQUENCE]), &sequence))
+        return UNSEAL_DAMAGED;
     struct slice message = slice_of((char *)u->packed + HPKE_KEY_BYTES, len - HPKE_KEY_BYTES);
-    if (!hpke_receive(u->hpke, u->packed) || !hpke_open(u->hpke, sequence, slice_sub(t->text, 0, before), message, u->raw)) return UNSEAL_DAMAGED;
+    if (!hpke_receive(u->hpke, u->packed) || !hpke_open(u->hpke, sequence, slice_sub(t->text, 0, before), message, u->raw))
+        return UNSEAL_DAMAGED;
     out->raw = slice_of((char *)u->raw, len - SEAL_OVERHEAD);
     return UNSEALED;
 }

@@ -210,7 +210,8 @@ void examine_encoded(struct redactor *r, uint32_t view, uint32_t from, uint32_t 
     if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
 }
 
-void examine_plain(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot, const struct context *context)
+void examine_plain(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint16_t key_slot,
+                   const struct context *context)
 {
     struct slice text = view_piece(&r->views[view], from, to);
     if (text.len < MIN_TEXT) return;
@@ -235,7 +236,8 @@ void examine(struct redactor *r, uint32_t view, uint32_t from, uint32_t to, uint
         size_t leaf = r->leaf_count, views = r->view_count;
         gather(r, view, from, to, 0);
         if (facts & FACT_LONG_RUN) examine_base64(r, view, from, to);
-        bool whole = r->view_count == views && r->jobs[r->views[view].job].refusal == REFUSAL_NONE;   /* all that it holds is itself */
+        /* all that it holds is itself */
+        bool whole = r->view_count == views && r->jobs[r->views[view].job].refusal == REFUSAL_NONE;
         if (leaf < r->leaf_count) r->leaves[leaf].remember = whole;
         return;
     }

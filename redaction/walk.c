@@ -59,7 +59,8 @@ static bool decide_by_name(const struct redactor *r, uint32_t traits, struct sli
 static size_t variable_name(struct slice text)
 {
     size_t i = 0;
-    while (i < text.len && (text.data[i] == '_' || (text.data[i] >= 'A' && text.data[i] <= 'Z') || (i > 0 && ascii_is_digit(text.data[i]))))
+    while (i < text.len && (text.data[i] == '_' || (text.data[i] >= 'A' && text.data[i] <= 'Z') ||
+                            (i > 0 && ascii_is_digit(text.data[i]))))
         i++;
     return i >= 2 && i < text.len && text.data[i] == '=' ? i : 0;
 }
@@ -151,7 +152,8 @@ static bool is_spelt_as_variable(struct slice key)
  * none of the names that such things have; an array, if it holds {name, value} pairs or NAME=value texts. */
 static bool holds_variables(const struct redactor *r, uint32_t view, uint32_t node)
 {
-    static const char *const other[] = {"name", "version", "id", "type", "kind", "image", "label", "docker", "conda", "stage", NULL};
+    static const char *const other[] = {"name", "version", "id", "type", "kind", "image", "label", "docker", "conda", "stage",
+                                        NULL};
     const struct tape *t = r->views[view].tape;
     const struct node *n = &t->nodes[node];
     bool flat = n->type == NODE_OBJECT && n->next > node + 1;
@@ -160,7 +162,8 @@ static bool holds_variables(const struct redactor *r, uint32_t view, uint32_t no
         struct slice text = slice_of(t->text.data + m->start, m->end - m->start);
         if (n->type == NODE_OBJECT) {
             if (is_spelt_as_variable(text)) return true;
-            flat = flat && t->nodes[k + 1].type != NODE_OBJECT && t->nodes[k + 1].type != NODE_ARRAY && !word_is_listed(text, other);
+            flat = flat && t->nodes[k + 1].type != NODE_OBJECT && t->nodes[k + 1].type != NODE_ARRAY &&
+                   !word_is_listed(text, other);
         } else if (m->type == NODE_OBJECT || (m->type == NODE_STRING && memchr(text.data, '=', text.len) != NULL)) {
             return true;
         }
@@ -287,11 +290,14 @@ static uint32_t named_before(const struct redactor *r, const struct tape *t, uin
 {
     uint32_t count = element - array - 1;   /* texts take one node each */
     const struct node *name = &t->nodes[element - 1], *value = &t->nodes[element];
-    if (count % 2 == 0 || name->type != NODE_STRING || value->type != NODE_STRING || name->end - name->start > 6 * MAX_HEADER) return 0;
+    if (count % 2 == 0 || name->type != NODE_STRING || value->type != NODE_STRING || name->end - name->start > 6 * MAX_HEADER)
+        return 0;
     char decoded[6 * MAX_HEADER + PARSER_PADDING];
     struct slice spelt = slice_of(t->text.data + name->start, name->end - name->start);
     if (name->facts & FACT_ESCAPE) spelt = slice_of(decoded, string_decode(spelt, decoded));
-    if (spelt.len < 3 || spelt.len > MAX_HEADER || is_known_words(slice_of(t->text.data + value->start, value->end - value->start))) return 0;
+    if (spelt.len < 3 || spelt.len > MAX_HEADER ||
+        is_known_words(slice_of(t->text.data + value->start, value->end - value->start)))
+        return 0;
     for (size_t i = 0; i < spelt.len; i++)
         if (!ascii_is_alnum(spelt.data[i]) && spelt.data[i] != '-' && spelt.data[i] != '_') return 0;
     return plan_traits(r->plan, spelt) & TRAIT_STRONG;
@@ -322,7 +328,9 @@ static void walk_container(struct redactor *r, struct value v, const struct plac
     uint32_t job = r->views[v.view].job;
     for (uint32_t e = v.node + 1; e < n.next && r->jobs[job].refusal == REFUSAL_NONE; e = t->nodes[e].next) {
         if (t->nodes[e].type == NODE_OBJECT && inner.environment) walk_object(r, v.view, e, &inner, true);
-        else walk_value(r, (struct value){v.view, e, (v.traits & (TRAIT_STRONG | TRAIT_WEAK)) | named_before(r, t, v.node, e)}, &inner, true);
+        else
+            walk_value(r, (struct value){v.view, e, (v.traits & (TRAIT_STRONG | TRAIT_WEAK)) | named_before(r, t, v.node, e)},
+                       &inner, true);
     }
 }
 

@@ -75,6 +75,7 @@ bool word_index_ends(struct word_index *w, const char *text, size_t len)
     make(w);
     if (len < WORD_SHORTEST) return false;
     for (unsigned n = w->first[bucket_of(text + len - 2)]; n != 0; n = w->next[n - 1])
-        if (w->lengths[n - 1] <= len && memcmp(text + len - w->lengths[n - 1], w->words[n - 1], w->lengths[n - 1]) == 0) return true;
+        if (w->lengths[n - 1] <= len && memcmp(text + len - w->lengths[n - 1], w->words[n - 1], w->lengths[n - 1]) == 0)
+            return true;
     return false;
 }

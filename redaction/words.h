@@ -1,8 +1,8 @@
 /* Lists of words that texts are held against: parts of names, words of examples. All lists end in NULL and are of ASCII.
  *
- * A short list is gone through, in any case of letters. One that is asked again and again is indexed: arranged by two bytes of its
- * words, so that whatever a text says, it is compared with one or two words at each of its bytes and not with the whole list.
- * Thread: any. */
+ * A short list is gone through, in any case of letters. One that is asked again and again is indexed: arranged by two bytes of
+ * its words, so that whatever a text says, it is compared with one or two words at each of its bytes and not with the whole
+ * list. Thread: any. */
 #ifndef LETHE_REDACTION_WORDS_H
 #define LETHE_REDACTION_WORDS_H
 

@@ -89,7 +89,8 @@ bool yaml_fail(const struct yaml_node *node, struct error *err, const char *form
     va_start(args, format);
     int len = vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    if (node->document->discreet && len >= 0 && (size_t)len < sizeof what) point_at_key(node, what + len, sizeof what - (size_t)len);
+    if (node->document->discreet && len >= 0 && (size_t)len < sizeof what)
+        point_at_key(node, what + len, sizeof what - (size_t)len);
     return fail_at(node->document, node->line, node->column, err, what);
 }
 
@@ -254,7 +255,8 @@ static bool read_source(struct yaml_document *document, struct error *err)
 /* Settings need none, and libfyaml 0.7.12 never comes back from one it does not know before bytes that are not UTF-8. */
 static bool has_directive(struct slice text)
 {
-    return (text.len > 0 && text.data[0] == '%') || memmem(text.data, text.len, "\n%", 2) != NULL || memmem(text.data, text.len, "\r%", 2) != NULL;
+    return (text.len > 0 && text.data[0] == '%') || memmem(text.data, text.len, "\n%", 2) != NULL ||
+           memmem(text.data, text.len, "\r%", 2) != NULL;
 }
 
 static struct yaml_document *read_text(const char *name, struct slice text, bool discreet, struct error *err)
@@ -282,7 +284,10 @@ static struct yaml_document *read_text(const char *name, struct slice text, bool
     return NULL;
 }
 
-struct yaml_document *yaml_read(const char *name, struct slice text, struct error *err) { return read_text(name, text, false, err); }
+struct yaml_document *yaml_read(const char *name, struct slice text, struct error *err)
+{
+    return read_text(name, text, false, err);
+}
 
 /* To its end, or a byte more than may be read; malloc'ed. NULL: no memory. */
 static char *read_all(FILE *file, size_t *len)
@@ -401,7 +406,8 @@ static bool list_names(char out[NAMES_SHOWN], const char *const names[])
 {
     size_t len = 0;
     for (size_t i = 0; names[i] != NULL && len < NAMES_SHOWN; i++)
-        len += (size_t)snprintf(out + len, NAMES_SHOWN - len, "%s%s", i == 0 ? "" : names[i + 1] != NULL ? ", " : " and ", names[i]);
+        len += (size_t)snprintf(out + len, NAMES_SHOWN - len, "%s%s", i == 0 ? "" : names[i + 1] != NULL ? ", " : " and ",
+                                names[i]);
     return len < NAMES_SHOWN;
 }
 

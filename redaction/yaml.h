@@ -58,7 +58,8 @@ MUST_USE bool yaml_bool(const struct yaml_node *, bool *value, struct error *);
 MUST_USE bool yaml_number(const struct yaml_node *, double min, double max, double *value, struct error *);
 MUST_USE bool yaml_integer(const struct yaml_node *, long min, long max, long *value, struct error *);
 
-/* Which of names[] (ended by NULL) the scalar is; an unknown one is answered with the nearest, or with all if they are few. `what`: "class". */
+/* Which of names[] (ended by NULL) the scalar is; an unknown one is answered with the nearest, or with all if they are few.
+ * `what`: "class". */
 MUST_USE bool yaml_choice(const struct yaml_node *, const char *what, const char *const names[], size_t *index,
                           struct error *);
 
