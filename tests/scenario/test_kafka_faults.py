@@ -272,13 +272,15 @@ def test_large_requests_idle_connections_and_throttling_hold_nothing_up(kafka, s
         run = start(from_file(proxy, topic, ", compression: none, linger: 200ms"))
         source = Input(run)
         run.start()
-        for n in range(20 if LONG else 1):
+        n = 0
+        while n < (20 if LONG else 1) or proxy.largest_seen <= 900_000:   # a slow machine fills none at first
             before = proxy.happened["idle"]
             source.add(3_000, width=random.Random(n).randrange(400, 900))
             wait_for(lambda: has(topic, len(source.lines)))
             wait_for(lambda: proxy.happened["idle"] > before)
+            n += 1
         source.add(10)
         wait_for(lambda: has(topic, len(source.lines)))
         assert run.stop() == 0
-        assert proxy.happened["too large"] == 0 and proxy.largest_seen > 900_000
+        assert proxy.happened["too large"] == 0
     assert_once(topic, source.lines)
