@@ -172,6 +172,36 @@ static void a_sealing_key_is_read_where_withheld_records_are_kept(void **state)
     policies_release(p);
 }
 
+/* --- All that is wrong ------------------------------------------------------------------------------------------------------- */
+
+static void each_faulty_file_of_a_run_is_told_once(void **state)
+{
+    static const char *const expected[] = {"no-key", "no-own.yaml", "no-other.yaml", "no-seal"};
+    const struct error       found = {.text = "one of them"};
+    struct mistakes          m = {0};
+    struct run               r;
+    (void)state;
+    run_init(&r, "no-own.yaml", "no-other.yaml", "no-other.yaml");
+    r.config.run.key_file = "no-key";
+    r.config.sealed = (struct sealed_settings){.path = "sealed", .key_file = "no-seal"};
+    policies_find_mistakes(&r.config, &found, &m);
+    assert_int_equal(mistakes_count(&m), 4);
+    for (size_t i = 0; i < 4; i++)
+        if (strstr(m.each[i].text, expected[i]) == NULL) fail_msg("'%s' is not about %s", m.each[i].text, expected[i]);
+}
+
+static void what_is_wrong_with_no_file_is_told_as_it_was_found(void **state)
+{
+    const struct error found = {.code = ERROR_USAGE, .text = "too much of it"};
+    struct mistakes    m = {0};
+    struct run         r;
+    (void)state;
+    run_init(&r, light(), NULL, "standard");
+    policies_find_mistakes(&r.config, &found, &m);
+    assert_int_equal(mistakes_count(&m), 1);
+    assert_string_equal(m.each[0].text, "too much of it");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_store_has_one_key_that_is_made_for_the_first_run_and_stays),
         cmocka_unit_test(a_key_that_cannot_be_made_is_an_error),
         cmocka_unit_test(a_sealing_key_is_read_where_withheld_records_are_kept),
+        cmocka_unit_test(each_faulty_file_of_a_run_is_told_once),
+        cmocka_unit_test(what_is_wrong_with_no_file_is_told_as_it_was_found),
     };
     return cmocka_run_group_tests(tests, in_new_folder, leave_folder);
 }
