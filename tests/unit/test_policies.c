@@ -188,6 +188,10 @@ static void each_faulty_file_of_a_run_is_told_once(void **state)
     assert_int_equal(mistakes_count(&m), 4);
     for (size_t i = 0; i < 4; i++)
         if (strstr(m.each[i].text, expected[i]) == NULL) fail_msg("'%s' is not about %s", m.each[i].text, expected[i]);
+    m = (struct mistakes){0};
+    run_init(&r, "no-own.yaml", "no-own.yaml", "no-own.yaml");
+    policies_find_mistakes(&r.config, &found, &m);
+    assert_int_equal(mistakes_count(&m), 1);
 }
 
 static void what_is_wrong_with_no_file_is_told_as_it_was_found(void **state)
