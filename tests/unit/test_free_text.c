@@ -221,8 +221,10 @@ static void check_pieces(struct redacting *t, const struct passage *pieces, size
         assert_true(asprintf(&text, "{\"m\":\"%s%s%s\"}\n", p->before, p->gone, p->after) > 0);
         const char *out = redacting_text(t, slice_from(text));
         size_t len = strlen(out), before = strlen("{\"m\":\"") + strlen(p->before), after = strlen(p->after) + strlen("\"}\n");
-        bool kept = len > before + after && memcmp(out, text, before) == 0 && memcmp(out + len - after, text + strlen(text) - after, after) == 0;
-        if (!kept || memmem(out + before, len - before - after, p->gone, strlen(p->gone)) != NULL) fail_msg("\n  in   %s  out  %s", text, out);
+        bool kept = len > before + after && memcmp(out, text, before) == 0 &&
+                    memcmp(out + len - after, text + strlen(text) - after, after) == 0;
+        if (!kept || memmem(out + before, len - before - after, p->gone, strlen(p->gone)) != NULL)
+            fail_msg("\n  in   %s  out  %s", text, out);
         free(text);
     }
 }
@@ -286,7 +288,8 @@ static void variables_are_read_as_shells_and_containers_write_them(void **state)
         {"x\\nHARBOUR_A=", "north", "\\nPATH=/bin\\n"},
         {"x\\nAZUREML_HARBOUR=", "north", "\\nnext"});
     check_all(&standard, (const struct example[]){
-        {"docker run -e DB_HOST=north -e DB_USER=maja", "docker run -e DB_HOST=[redacted:environment] -e DB_USER=[redacted:environment]"},
+        {"docker run -e DB_HOST=north -e DB_USER=maja",
+         "docker run -e DB_HOST=[redacted:environment] -e DB_USER=[redacted:environment]"},
         {"env: A_A=north\\r\\nB_B=south", "env: A_A=[redacted:environment]\\r\\nB_B=[redacted:environment]"},
         {"env: HARBOUR: north", "env: HARBOUR: [redacted:environment]"},
         {"env: " TEN("HARBOUR_A") "=north", "env: " TEN("HARBOUR_A") "=[redacted:environment]"},
@@ -299,7 +302,8 @@ static void variables_are_read_as_shells_and_containers_write_them(void **state)
 
 static void a_policy_says_of_names_and_values_what_they_are(void **state)
 {
-    static const char policy[] = "extends: standard\nsecret-names: [harbour_key]\nplain-names: [lake_token]\nallow: [q8Zr2LmK0vXw, x1y2z3]\n";
+    static const char policy[] = "extends: standard\nsecret-names: [harbour_key]\nplain-names: [lake_token]\n"
+                                 "allow: [q8Zr2LmK0vXw, x1y2z3]\n";
     static const struct example examples[] = {
         {"harbour_key=blue", "harbour_key=~"},
         {"lake_token=Pb7NcYtD4fGhq8Zr", NULL},
