@@ -65,7 +65,7 @@ bool is_known_words(struct slice text)
         bool begins = i < text.len && c >= 'A' && c <= 'Z' && (ascii_is_digit(before) || (before >= 'a' && before <= 'z'));
         if (begins || is_between_words(c)) {
             if (len > 1 && !(digits > 0 ? is_numbered_word(slice_of(letters, len)) : is_known_piece(letters, len))) return false;
-            if (len == 1 && digits > 0) return false;
+            if (len == 1 && (digits > 0 || c == ' ')) return false;
             pieces += len > 1;   /* a single letter says nothing: `a_token` */
             len = digits = 0;
         }
