@@ -116,7 +116,7 @@ uint32_t text_credential_end(struct reading *t, uint32_t at)
 #define MAX_QUOTES  8     /* that open one text, */
 #define MAX_DOUBLED 512   /* and bytes of it in which as many are looked for */
 
-#define MAX_BLANKS 64   /* between a sign and a value on the next line */
+#define MAX_BLANKS 64   /* between a sign and a value in its column, or on the next line */
 
 #define LONGEST_OID 40
 
@@ -134,9 +134,10 @@ uint32_t text_value_start(struct slice text, uint32_t at)
 {
     for (int rest = 0; rest < 3 && at < text.len && (text.data[at] == '=' || text.data[at] == '>' || text.data[at] == ':'); rest++) at++;
     at = over_matching_rule(text, at);
-    for (int blanks = 0; blanks < 3 && at < text.len && is_blank(text.data[at]); blanks++) at++;
+    const uint32_t limit = text.len - at < MAX_BLANKS ? (uint32_t)text.len : at + MAX_BLANKS;
+    while (at < limit && is_blank(text.data[at])) at++;
     uint32_t next = at;
-    while (next < text.len && next - at < MAX_BLANKS && (is_blank(text.data[next]) || text.data[next] == '\n' || text.data[next] == '\r')) next++;
+    while (next < limit && (is_blank(text.data[next]) || is_line_end(text.data[next]))) next++;
     if (next < text.len && ascii_is_quote(text.data[next])) at = next;
     while (at < text.len && text.data[at] == '\\') at++;   /* before an escaped quote */
     bool before_quote = at + 1 < text.len && ascii_is_quote(text.data[at + 1]);

@@ -56,6 +56,13 @@ static void check_all(struct redacting *t, const struct example *examples, size_
 
 /* --- Names, signs and values ------------------------------------------------------------------------------------------------ */
 
+static void a_value_may_stand_in_a_column_of_its_own(void **state)
+{
+    CHECK_ALL(&standard, {"password:          q8Zr2LmK0v", "password:          ~"}, {"password   =      q8Zr2LmK0v", "password   =      ~"},
+              {"user:       ann\\ndb_password:    q8Zr2LmK0v\\nport:        5432", "user:       ann\\ndb_password:    ~\\nport:        5432"},
+              {"password:" SEVENTY_BLANKS "q8Zr2LmK0v", NULL}, {"password:      \\nq8Zr2LmK0v", NULL});
+}
+
 static void a_name_may_be_long_and_follow_any_mark(void **state)
 {
     CHECK_ALL(&standard,
@@ -79,7 +86,7 @@ static void a_value_stands_near_its_sign(void **state)
         {"session_cookie =        ", NULL},
         {"password:" SEVENTY_BLANKS "'harbour'", NULL},
         {"session_cookie =" SEVENTY_BLANKS "'harbour'", NULL},
-        {"<password>" SEVENTY_BLANKS "harbour</password>", NULL},
+        {"<password>" SEVENTY_BLANKS "harbour</password>", "<password>" SEVENTY_BLANKS "~</password>"},
         {"az login --password ", NULL},
         {"password = ", NULL});
 }
@@ -341,6 +348,7 @@ static int close_profiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_may_stand_in_a_column_of_its_own),
         cmocka_unit_test(a_name_may_be_long_and_follow_any_mark),
         cmocka_unit_test(a_value_stands_near_its_sign),
         cmocka_unit_test(a_value_ends_where_the_text_does),
