@@ -5,7 +5,8 @@
  *   - raw line feeds, carriage returns and tabs inside strings become \n, \r, \t
  *   - single-quoted JSON ({'records': [...]}, with None/True/False as Python writes them) becomes double-quoted
  * A container of which one element is broken is split by its brackets, so that its neighbours survive.
- * A line of text becomes {"message":"<the line>"}. */
+ * A line of text becomes {"message":"<the line>"}.
+ * Thread: that of the parser and the arena. */
 #ifndef LETHE_PARSER_DOCUMENT_H
 #define LETHE_PARSER_DOCUMENT_H
 
@@ -37,7 +38,8 @@ struct opened_document {
 };
 
 /* `document` must not be DOCUMENT_GLUE. A DOCUMENT_MEMBER is parsed as the object {"key":value} of one record.
- * Everything is taken from the arena; when that is full, one record with REFUSAL_MEMORY comes back. */
+ * Everything is taken from the arena, and points into it and into the batch; when it is full, one record with REFUSAL_MEMORY
+ * comes back. */
 void document_open(struct parser *, const struct batch *, const struct document *, struct arena *, struct opened_document *);
 
 #endif

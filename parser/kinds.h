@@ -1,10 +1,12 @@
 /* The kinds of record and what their fields mean.
  *
  * One table, kinds.def, says for every kind how it is recognised and which member holds the time, the operation, the
- * caller and so on. Redaction, the flat encoder and the later SIEM encoders all read that table.
+ * caller and so on. Redaction and all encoders read that table.
  *
  * Recognition looks at the members of the root object, without case, and at a few of their values (category, Type,
  * data.baseType). A record that fits no kind is KIND_UNKNOWN: still a valid record, still redacted.
+ *
+ * Nodes are named by their number in the tape; 0 is none. Thread: that of the key cache.
  *
  * Sources: Azure Monitor's activity log and resource log schemas, the table reference of Log Analytics, the Application
  * Insights data model and ingestion protocol. */

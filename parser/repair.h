@@ -1,7 +1,8 @@
 /* The two faults of JSON from Azure that are repaired: each function writes a corrected copy of a text, which the strict
  * parser then has to accept; nothing is concluded from the repair itself.
  *
- * Copies are taken from the arena, with PARSER_PADDING behind them. */
+ * Copies are taken from the arena, with PARSER_PADDING behind them. Unless REPAIR_DONE, *repaired is not set.
+ * Thread: that of the arena. */
 #ifndef LETHE_PARSER_REPAIR_H
 #define LETHE_PARSER_REPAIR_H
 

@@ -36,7 +36,7 @@ struct document {
     enum document_form form;
     enum refusal       refusal;
     bool               element;      /* an element of a streamed array: takes part in its commas */
-    bool               key_block;      /* DOCUMENT_TEXT: a line after the one that begins a private key in PEM */
+    bool               key_block;    /* DOCUMENT_TEXT: a line after the one that begins a private key in PEM */
     bool               opens;        /* DOCUMENT_GLUE that opens a container's array: no element yet */
     uint64_t           offset;       /* of its first byte in the (decompressed) input */
     uint64_t           line;         /* of its first byte, from 1 */
@@ -52,17 +52,20 @@ struct origin {
 
 struct batch {
     char            *data;
-    size_t           used, capacity;
+    size_t           used, capacity;   /* bytes of data */
     struct document *documents;
     size_t           count, max_count;
     uint64_t         sequence;       /* order in the input: the writer's turn */
 };
 
+/* `capacity`: bytes; the padding comes on top. False: no memory; there is nothing to release then. */
 MUST_USE bool batch_init(struct batch *, size_t capacity);
 void batch_release(struct batch *);
+
+/* Empty, and its memory is kept. */
 void batch_clear(struct batch *);
 
-/* NULL when memory is out. */
+/* One more document, of zeros; valid until the next is added. NULL: no memory; the batch is as it was. */
 struct document *batch_add(struct batch *);
 
 #endif

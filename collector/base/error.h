@@ -2,7 +2,8 @@
  *
  * A function that can fail returns bool and takes a `struct error *` last; true is success and leaves the error
  * untouched. The first error wins: error_set() on an error that is already set does nothing. The text is one line,
- * lower case, says what, where and what to do, and never holds a byte of payload. Whoever handles the error prints it. */
+ * lower case, says what, where and what to do, and never holds a byte of payload; one that is too long is cut at its end.
+ * Whoever handles the error prints it. NULL may be given by who wants no text. Thread: that of the error's owner. */
 #ifndef LETHE_BASE_ERROR_H
 #define LETHE_BASE_ERROR_H
 

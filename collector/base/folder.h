@@ -1,5 +1,5 @@
 /* Making what happened to names in a folder last through a loss of power: made, renamed, removed. Syncing a file alone does
- * not. */
+ * not. Thread: any; it may wait for the disk. */
 #ifndef LETHE_BASE_FOLDER_H
 #define LETHE_BASE_FOLDER_H
 

@@ -13,7 +13,7 @@
  * the years 2000 and 2100, which is a clock that was never set. */
 MUST_USE bool timestamp_parse(struct slice text, int64_t *ms);
 
-/* "2024-05-01T10:11:12.345Z" */
+/* "2024-05-01T10:11:12.345Z". Returns `out`. */
 char *timestamp_text(int64_t ms, char out[TIMESTAMP_TEXT]);
 
 #endif

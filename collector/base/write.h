@@ -1,4 +1,4 @@
-/* Writing to a descriptor until all is written. */
+/* Writing to a descriptor until all is written, over interruptions. Thread: any; it waits as long as the descriptor does. */
 #ifndef LETHE_BASE_WRITE_H
 #define LETHE_BASE_WRITE_H
 

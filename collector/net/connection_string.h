@@ -2,7 +2,8 @@
  * values and empty parts are passed over, values may hold "=". Keys that are not known are tolerated; one that is known and
  * given twice, or has a value that cannot be, is an error. Errors name keys, never values.
  *
- * The parsed structs own their strings; release overwrites them. Members that were not given are NULL. */
+ * The parsed structs own their strings; release overwrites them. Members that were not given are NULL. False and an error:
+ * nothing is owned. Thread: any. */
 #ifndef LETHE_NET_CONNECTION_STRING_H
 #define LETHE_NET_CONNECTION_STRING_H
 
