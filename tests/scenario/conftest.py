@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -14,6 +15,11 @@ BINARY = os.environ.get("LETHE_BINARY", str(ROOT / "build/release/lethe"))
 SANITIZER = os.environ.get("LETHE_SANITIZE", "")   # as given to the build: "", "address,undefined", "thread"
 LONG = os.environ.get("LETHE_LONG") == "1"   # full-size amounts: records by the million
 PATIENCE = 180   # seconds until a test gives up; none of them waits that long when the program works, on however busy a machine
+
+# Who starts the tests in the background may have these ignored, and what they start would do so, too.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Lethe:
