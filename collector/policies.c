@@ -87,36 +87,31 @@ struct policies *policies_load(const struct config *c, bool make, struct error *
 
 /* --- What is wrong -------------------------------------------------------------------------------------------------------- */
 
-/* Whether an earlier use of a policy has the same name: the run's, sources', rules'. */
-static bool is_met(const char **names, size_t count, const char *name)
+/* The policy that is named in the nth place: for the run, for a source, for a rule. NULL: the source names none. */
+static const char *named(const struct config *c, size_t place)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0) return true;
-    return false;
+    if (place == 0) return c->run.policy;
+    if (place <= c->source_count) return c->sources[place - 1]->policy;
+    return c->policy_rules[place - 1 - c->source_count].policy;
 }
 
-static size_t name_policies(const struct config *c, const char **names)
+/* Whether a policy stands in an earlier place, too. */
+static bool is_met(const struct config *c, size_t place)
 {
-    size_t count = 0;
-    names[count++] = c->run.policy;
-    for (size_t i = 0; i < c->source_count; i++)
-        if (c->sources[i]->policy != NULL && !is_met(names, count, c->sources[i]->policy)) names[count++] = c->sources[i]->policy;
-    for (size_t i = 0; i < c->policy_rule_count; i++)
-        if (!is_met(names, count, c->policy_rules[i].policy)) names[count++] = c->policy_rules[i].policy;
-    return count;
+    for (size_t i = 0; i < place; i++)
+        if (named(c, i) != NULL && strcmp(named(c, i), named(c, place)) == 0) return true;
+    return false;
 }
 
 void policies_find_mistakes(const struct config *c, const struct error *found, struct mistakes *m)
 {
-    const char    **names = calloc(1 + c->source_count + c->policy_rule_count, sizeof *names);
+    const size_t    places = 1 + c->source_count + c->policy_rule_count;
     struct keyring *keys = load_keys(c, false, mistake(m));
     struct seal_key seal;
-    CHECK(names != NULL);
     if (keys == NULL) keys = keyring_ephemeral(mistake(m));
-    size_t count = keys != NULL ? name_policies(c, names) : 0;
-    for (size_t i = 0; i < count; i++) plan_free(plan_new(names[i], keys, mistake(m)));
+    for (size_t i = 0; keys != NULL && i < places; i++)
+        if (named(c, i) != NULL && !is_met(c, i)) plan_free(plan_new(named(c, i), keys, mistake(m)));
     if (c->sealed.path != NULL) (void)!seal_key_load(c->sealed.key_file, &seal, mistake(m));
     if (mistakes_count(m) == 0) *mistake(m) = *found;
     keyring_free(keys);
-    free(names);
 }

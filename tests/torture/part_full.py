@@ -7,7 +7,7 @@ from part_sync import time_until_accepted
 from subject import Subject, new_folder, wait_until
 
 STORE_MB, OUTPUT_MB = 24, 768   # all that is delivered must find room, twice when it is judged
-FELT_SECONDS = 60   # within which the program must notice
+FELT_SECONDS = 180   # within which the program must notice
 BURST = 200         # items a request, so that the log of the store, whose pages are written over, has to grow
 DUPLICATES_EACH = 400
 

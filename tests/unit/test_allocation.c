@@ -629,6 +629,23 @@ static void the_policies_of_a_run_are_all_read_or_none(void **state)
     play(&(struct scene){"reading the policies of a run", write_policies, load_policies, NULL, 0, false});
 }
 
+/* Of a policy that is not there, whose keys may be those of one run. */
+static enum ending find_mistakes(void)
+{
+    const struct error found = {.code = ERROR_USAGE, .text = "as it was found"};
+    struct config      c = {.run = {.policy = "none.yaml"}};
+    struct mistakes    m = {0};
+    policies_find_mistakes(&c, &found, &m);
+    if (mistakes_count(&m) == 0) return LOST;
+    return strstr(m.each[0].text, "none.yaml") != NULL ? WHOLE : TOLD;
+}
+
+static void what_is_wrong_with_a_run_is_told_whatever_happens(void **state)
+{
+    (void)state;
+    play(&(struct scene){"finding the mistakes of a run", NULL, find_mistakes, NULL, 0, false});
+}
+
 /* --- The store ----------------------------------------------------------------------------------------------------------- */
 
 #define BLOCKS 6
@@ -790,6 +807,7 @@ int main(void)
         cmocka_unit_test(a_batch_of_senders_who_come_again_is_examined_or_put_off),
         cmocka_unit_test(a_batch_of_many_records_waits_for_memory),
         cmocka_unit_test(the_policies_of_a_run_are_all_read_or_none),
+        cmocka_unit_test(what_is_wrong_with_a_run_is_told_whatever_happens),
         cmocka_unit_test(what_a_store_holds_survives_a_lack_of_memory),
         cmocka_unit_test(a_request_is_answered_whole_or_told_to_come_again),
         cmocka_unit_test(a_configuration_is_read_whole_or_refused),
