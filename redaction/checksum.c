@@ -1,20 +1,6 @@
 #include "redaction/checksum.h"
 
-/* --- CRC-32 ----------------------------------------------------------------------------------------------------------- */
-
-static uint32_t crc32_of(struct slice bytes)
-{
-    static const uint32_t of_four_bits[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    uint32_t crc = 0xffffffffu;
-    for (size_t i = 0; i < bytes.len; i++) {
-        crc ^= (unsigned char)bytes.data[i];
-        crc = of_four_bits[crc & 15] ^ crc >> 4;
-        crc = of_four_bits[crc & 15] ^ crc >> 4;
-    }
-    return ~crc;
-}
+#include <zlib.h>
 
 /* --- Base 64 ---------------------------------------------------------------------------------------------------------- */
 
@@ -69,6 +55,6 @@ bool devops_checksum_valid(struct slice token)
         if (p < 4 && (int)i == places[p]) found |= (uint32_t)bytes[i] << (8 * p++);
         else rest[n++] = bytes[i];
     }
-    uint32_t sum = crc32_of(slice_of((const char *)rest, sizeof rest));
+    uint32_t sum = (uint32_t)crc32(0, rest, sizeof rest);
     return (sum ^ 0xE0B9692Du) == found || (sum ^ 0x1019F92Eu) == found;
 }
