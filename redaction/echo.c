@@ -86,7 +86,8 @@ void echo_twin(struct redactor *r, uint32_t view, uint32_t secret, const struct 
     const struct tape *tape = r->views[view].tape;
     const uint32_t len = (uint32_t)n->text.len, lowest = secret > TWIN_DISTANCE ? secret - TWIN_DISTANCE : 0;
     for (uint32_t at = secret; at-- > lowest && text.data[at] != '\n';) {
-        if (at + len >= secret || memcmp(text.data + at, n->text.data, len) != 0 || touches_word(text, at, at + len)) continue;
+        if (text.data[at] != n->text.data[0] || at + len >= secret || memcmp(text.data + at, n->text.data, len) != 0) continue;
+        if (touches_word(text, at, at + len)) continue;
         if (slice_begins_nocase(slice_sub(text, at + len, text.len), SLICE("://"))) continue;   /* redis://redis:redis@ */
         const struct node *around = tape == NULL ? NULL : string_around(tape, at, at + len);
         if (tape == NULL || (around != NULL && around->type == NODE_STRING)) add_echo(r, view, at, at + len, n);

@@ -342,7 +342,7 @@ static size_t leaf_of(const struct redactor *r, uint32_t from, uint32_t to)
 static uint32_t behind_marker(const struct redactor *r, struct slice text, uint32_t from)
 {
     const uint32_t before = (uint32_t)strlen("[redacted:");
-    if (from < before) return from;
+    if (from < before || text.data[from - before] != '[') return from;
     size_t marker = plan_marker_at_start(r->plan, slice_sub(text, from - before, text.len));
     if (marker == 0) return from;
     uint32_t end = from - before + (uint32_t)marker;

@@ -42,6 +42,8 @@ static bool is_known_piece(const char *letters, size_t len)
     return false;
 }
 
+#define LONGEST_NUMBERED 10   /* "curve25519" */
+
 /* Names of algorithms and encodings, as RFC 4253, RFC 7518 and the IANA registries behind them spell them. */
 static bool is_numbered_word(struct slice text)
 {
@@ -73,6 +75,7 @@ bool is_known_words(struct slice text)
         if (!ascii_is_alnum(c) || len == sizeof letters) return false;
         digits += ascii_is_digit(c);
         letters[len++] = ascii_lower(c);
+        if (digits > 0 && len > LONGEST_NUMBERED) return false;
     }
     return pieces > 0;
 }

@@ -206,8 +206,9 @@ static bool check_credential(struct slice text, uint32_t *from, uint32_t *to, do
     (void)unused;
     struct slice s = slice_sub(text, *from, *to);
     if (looks_like_placeholder(s)) return false;
-    struct letters n = count_letters(s), inner = count_letters(slice_sub(s, s.len > 0, s.len));
-    return (n.digit > 0 && n.upper + n.lower > 0) || n.digit >= 12 || (inner.upper > 0 && n.lower > 0);
+    const struct letters n = count_letters(s);
+    const bool           capital = s.len > 0 && s.data[0] >= 'A' && s.data[0] <= 'Z';
+    return (n.digit > 0 && n.upper + n.lower > 0) || n.digit >= 12 || (n.upper > capital && n.lower > 0);
 }
 
 static bool check_base64(struct slice text, uint32_t *from, uint32_t *to, double least)
@@ -444,14 +445,26 @@ static bool check_shell_word(struct slice text, uint32_t *from, uint32_t *to, do
     return *to > *from;
 }
 
+/* Where `-p` stands behind a blank. Two bytes are looked for: for three memmem() makes a table each time. */
+static const char *find_option_p(struct slice line)
+{
+    for (size_t at = 1; at < line.len; at++) {
+        const char *found = memmem(line.data + at, line.len - at, "-p", 2);
+        if (found == NULL || found[-1] == ' ') return found;
+        at = (size_t)(found - line.data);
+    }
+    return NULL;
+}
+
 /* Behind the name of a command, the value of its option -p: attached (`-pX`), or behind a blank. */
 static bool check_password_option(struct slice text, uint32_t *from, uint32_t *to, double apart)
 {
     const uint32_t least = 4, most = 100;
     struct slice line = slice_sub(text, *to, text.len - *to < COMMAND_LINE ? text.len : *to + COMMAND_LINE);
-    const char *end = memchr(line.data, '\n', line.len), *option = memmem(line.data, end == NULL ? line.len : (size_t)(end - line.data), " -p", 3);
+    const char *end = memchr(line.data, '\n', line.len);
+    const char *option = find_option_p(slice_of(line.data, end == NULL ? line.len : (size_t)(end - line.data)));
     if (option == NULL) return false;
-    uint32_t at = (uint32_t)(option - text.data) + 3;
+    uint32_t at = (uint32_t)(option - text.data) + 2;
     if (apart > 0 && (at >= text.len || text.data[at++] != ' ')) return false;
     if (at < text.len && ascii_is_quote(text.data[at])) at++;
     if (at >= text.len || memchr(" /-$=", text.data[at], 5) != NULL) return false;
