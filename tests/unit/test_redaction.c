@@ -566,6 +566,8 @@ static void a_user_who_is_his_password_goes_with_it(void **state)
         {"{\"m\":\"maja7 maja7 password: maja7 maja7\"}",
          "{\"m\":\"maja7 [redacted:sensitive-name] password: [redacted:sensitive-name] maja7\"}"},
         {"{\"m\":\"user maja7\\npassword: maja7\"}", "{\"m\":\"user maja7\\npassword: [redacted:sensitive-name]\"}"},
+        {"{\"m\":\"nats://mim:maja7@h.example\"}", "{\"m\":\"nats://mim:[redacted:url-password]@h.example\"}"},
+        {"{\"m\":\"nats://morris:maja7@h.example\"}", "{\"m\":\"nats://morris:[redacted:url-password]@h.example\"}"},
         {"{\"m\":\"user 7007 password: 7007\"}", "{\"m\":\"user 7007 password: [redacted:sensitive-name]\"}"},
         {"{\"m\":\"user xyq password: xyq\"}", "{\"m\":\"user xyq password: [redacted:sensitive-name]\"}"},
         {"{\"m\":\"user maja7                                                            password: maja7\"}",
