@@ -55,11 +55,12 @@ def allocation(context):
     environment = {**os.environ, "LETHE_LONG": "1" if context.scale > 0 else "0"}
     program = built("release", "test_allocation") / "test_allocation"
     done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=4 * HOURS, check=False, env=environment)
-    scenes = re.findall(r"(\d+) requests, (\d+) refusals: (\d+) made no difference, (\d+) told, (\d+) stopped, (\d+) passed on", done.stdout + done.stderr)
+    scenes = re.findall(r"(\d+) requests on \d+ new ways, (\d+) refusals: (\d+) made no difference, (\d+) told, (\d+) stopped, (\d+) passed on", done.stdout + done.stderr)
     sums = [sum(int(scene[i]) for scene in scenes) for i in range(6)] if scenes else [0] * 6
     figures = dict(zip(("requests for memory", "of them refused, alone or with all later", "made no difference", "told", "ended the process",
                         "records passed on unexamined"), sums))
-    return Outcome(sums[1], figures, [] if done.returncode == 0 else [done.stdout[-500:] + done.stderr[-500:]])
+    told = [line for line in (done.stdout + done.stderr).splitlines() if re.search(r"FAILED|ERROR", line)]
+    return Outcome(sums[1], figures, [] if done.returncode == 0 else ["; ".join(told[:6])])
 
 
 @part("valgrind")
