@@ -187,10 +187,8 @@ static bool put_facts(const struct block_filler *f, struct block *b, const struc
     char                buffer[FACTS_ROOM];
     struct record_facts facts;
     record_facts(r, keys, buffer, &facts);
-    to->kind = (uint8_t)facts.kind;
-    to->time_ms = facts.time_ms;
-    to->redactions = (uint32_t)r->span_count;
-    to->sinks = wanted_by(f, &facts);
+    *to = (struct block_record){.kind = (uint8_t)facts.kind, .time_ms = facts.time_ms,
+                                .redactions = (uint32_t)r->span_count, .sinks = wanted_by(f, &facts)};
     return put_policy(b, r, to) && put_label(b, facts.category, &to->category) && put_label(b, facts.level, &to->level) &&
            put_label(b, facts.result, &to->result) && put_label(b, facts.resource, &to->resource) &&
            put_label(b, facts.correlation, &to->correlation);

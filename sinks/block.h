@@ -21,14 +21,18 @@ struct label {
     uint32_t start, len;
 };
 
+/* Goes to the store as it lies in memory: padding would take along what was there before. */
 struct block_record {
     uint32_t     sinks;          /* bit n: sink number n gets it */
     uint8_t      kind;           /* enum kind */
+    uint8_t      zero[3];
     uint32_t     redactions;     /* spans replaced */
+    uint32_t     also_zero;
     int64_t      time_ms;        /* the record's own time since 1970, or INT64_MIN */
     uint8_t      event_id[EVENT_ID_BYTES];   /* equal when the same record is read again */
     struct label category, level, result, resource, correlation, policy;   /* clean text; may be empty */
 };
+_Static_assert(sizeof(struct block_record) == 24 + EVENT_ID_BYTES + 6 * sizeof(struct label), "no padding");
 
 struct block_encoding {
     struct encoded bytes;

@@ -77,6 +77,25 @@ static void assert_bytes(const struct blocks *b, unsigned encoding, size_t recor
     assert_memory_equal(bytes.data, expected, bytes.len);
 }
 
+/* A block goes to the store as it lies in memory. */
+static void a_record_of_a_block_holds_nothing_of_what_was_there_before(void **state)
+{
+    static const uint8_t zeros[4];
+    struct blocks        b;
+    (void)state;
+    open_blocks(&b, NULL, NULL);
+    (void)redacting_text(&b.redacting, slice_from(three));
+    memset(b.block->records, 0xa5, b.block->capacity * sizeof *b.block->records);
+    (void)redacting_text(&b.redacting, slice_from(three));
+    for (size_t i = 0; i < b.block->count; i++) {
+        const struct block_record *r = &b.block->records[i];
+        assert_memory_equal(r->zero, zeros, sizeof r->zero);
+        assert_int_equal(r->also_zero, 0);
+    }
+    assert_int_equal(b.block->count, 3);
+    close_blocks(&b);
+}
+
 static void a_block_has_every_record_in_every_format(void **state)
 {
     struct blocks b;
@@ -399,6 +418,7 @@ static void damaged_bytes_are_no_block_or_a_sound_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_of_a_block_holds_nothing_of_what_was_there_before),
         cmocka_unit_test(a_block_has_every_record_in_every_format),
         cmocka_unit_test(a_filter_decides_which_sink_gets_a_record),
         cmocka_unit_test(a_filter_asks_for_every_list_that_it_has),
