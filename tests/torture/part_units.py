@@ -15,6 +15,7 @@ THREADS = f"second_deadlock_stack=1 suppressions={ROOT}/tests/tsan/suppressions"
 # Minutes of nothing but waiting or of one loop: a tool that makes them fifty times slower finds nothing more there.
 SLOW = {"test_store_damage", "test_source_file_model", "test_source_blob", "test_seal", "test_under_fire", "test_allocation", "test_sandbox"}
 WITH_BROKERS = {"test_kafka_source", "test_kafka_sink", "test_kafka_transactions", "test_kafka_feed"}   # those of several threads each
+WITH_LIMITS = {"test_http_crowds"}   # of open files, which valgrind takes care of itself
 
 
 def built(preset, *targets):
@@ -67,8 +68,9 @@ def allocation(context):
 def valgrind(context):
     if shutil.which("valgrind") is None:
         raise LeftOut("no valgrind")
-    tool = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite", "--track-fds=no"]
-    return tried((program.name, [*tool, program]) for program in chosen(built("release"), context, SLOW | WITH_BROKERS))
+    tool = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite", "--track-fds=no",
+            "--max-stackframe=16777216", f"--suppressions={ROOT}/tests/valgrind/suppressions"]
+    return tried((program.name, [*tool, program]) for program in chosen(built("release"), context, SLOW | WITH_BROKERS | WITH_LIMITS))
 
 
 @part("threads")

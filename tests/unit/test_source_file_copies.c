@@ -303,8 +303,6 @@ static void a_copy_that_never_comes_to_rest_does_not_keep_the_log_from_being_rea
     finish(&world);
 }
 
-/* What was handed out before a crash and is met again copied or packed is the same event, if the position was kept since the file was met
- * with something in it. */
 /* Its writer was slow, and the file was renamed long ago: the half is handed out, once with a rest that is half again. Then a crash, after
  * which all of it is read again. */
 static void records_after_a_first_one_that_was_torn_keep_their_events(void **state)
@@ -343,6 +341,8 @@ static void records_after_a_first_one_that_was_torn_keep_their_events(void **sta
     }
 }
 
+/* What was handed out before a crash and is met again copied or packed is the same event, if the position was kept since the file was met
+ * with something in it. */
 static void a_content_keeps_its_events_when_it_is_copied_or_packed(void **state)
 {
     (void)state;

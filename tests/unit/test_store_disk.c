@@ -310,10 +310,10 @@ static void a_file_system_that_becomes_read_only_is_told_and_passes(void **state
     struct store *s = opened("disk/store");
     commit_blocks(s, 1, 5);
     store_close(s);
-    bool ro = mount("none", "disk", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0;
+    bool ro = mount("none", "disk", "", MS_REMOUNT | MS_RDONLY, NULL) == 0;
     struct store_report report;
     struct store       *refused = try_open("disk/store", PLENTY, NULL, &report, &err);
-    bool                back = mount("none", "disk", NULL, MS_REMOUNT, NULL) == 0;
+    bool                back = mount("none", "disk", "", MS_REMOUNT, NULL) == 0;
     s = opened("disk/store");
     enum store_load last = load_block(s, 4);
     store_close(s);
