@@ -5,7 +5,7 @@
  *
  * A mistake is an error with file, line, column, the key and a caret; whoever wrote it can mend it at once. Those that do not
  * depend on one another are all told: what is wrong within a setting, a key that is unknown, a part that is missing. Texts may
- *  refer to environment variables and files (settings.h). Reading touches no network and changes nothing.
+ * refer to environment variables and files (settings.h). Reading touches no network and changes nothing.
  * Thread: the main thread; const while the run lasts. */
 #ifndef LETHE_COLLECTOR_CONFIG_H
 #define LETHE_COLLECTOR_CONFIG_H

@@ -206,10 +206,10 @@ static void write_spool(struct metrics *m)
     single(m, "spool_commits_total", "counter", "Commits of the store.", s.commits);
     single(m, "spool_full_commits_total", "counter", "Commits of the store that found no room.", s.full_commits);
     single(m, "spool_failed_commits_total", "counter", "Commits of the store that failed.", s.failed_commits);
-    single(m, "spool_failing", "gauge", "1: the store cannot be written.", s.failing);
+    single(m, "spool_failing", "gauge", "1: the store cannot be written.", m->figures->store_failing);
     single(m, "spool_damaged_blocks_total", "counter", "Damaged blocks that were stepped over.", s.damaged_blocks);
     single(m, "spool_full", "gauge", "1: the spool takes no more blocks.", m->figures->spool_full);
-    single(m, "spool_disk_full", "gauge", "1: it takes none since its disk is full.", m->figures->spool_full && s.disk_full);
+    single(m, "spool_disk_full", "gauge", "1: it takes none since its disk is full.", m->figures->disk_full);
 }
 
 static void write_run(struct metrics *m)
