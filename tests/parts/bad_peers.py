@@ -100,7 +100,6 @@ class BadPeer(Listening):
                     connection.shutdown(socket.SHUT_RDWR)
 
 
-
 def says(text):
     """Answers whatever comes first with this, and says that nothing follows."""
     def greet(connection):

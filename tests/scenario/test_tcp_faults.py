@@ -3,13 +3,11 @@ is sent again, and nobody else is kept waiting. Where pauses between attempts ta
 a sample is taken."""
 import collections
 import contextlib
-import json
 import os
 import random
 import resource
 import socket
 import subprocess
-import threading
 
 import pytest
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "redacting.h"
+#include "policies_open.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,8 +18,6 @@
 struct example {
     const char *in, *out;   /* the members of a JSON string; `out` NULL: as `in` */
 };
-
-static struct redacting standard, hbi;
 
 /* {"m":"TEXT"} and a line end, with markers for each `~`. */
 static char *record_of(const char *text)
@@ -329,22 +327,6 @@ static void a_policy_says_of_names_and_values_what_they_are(void **state)
     redacting_close(&own);
 }
 
-static int open_profiles(void **state)
-{
-    (void)state;
-    redacting_open(&standard, "standard", false);
-    redacting_open(&hbi, "hbi", false);
-    return 0;
-}
-
-static int close_profiles(void **state)
-{
-    (void)state;
-    redacting_close(&standard);
-    redacting_close(&hbi);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,5 +352,5 @@ int main(void)
         cmocka_unit_test(variables_are_read_as_shells_and_containers_write_them),
         cmocka_unit_test(a_policy_says_of_names_and_values_what_they_are),
     };
-    return cmocka_run_group_tests(tests, open_profiles, close_profiles);
+    return cmocka_run_group_tests(tests, open_policies, close_policies);
 }

@@ -6,11 +6,10 @@
 #include <cmocka.h>
 
 #include "inventing.h"
-#include "redacting.h"
+#include "policies_open.h"
 
 #include <time.h>
 
-static struct redacting standard, keeping;
 static struct invented text;
 
 struct example {
@@ -146,22 +145,6 @@ static void time_is_linear_in_the_input(void **state)
     }
 }
 
-static int open_all(void **state)
-{
-    (void)state;
-    redacting_open(&standard, "standard", false);
-    redacting_open(&keeping, "standard", true);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    redacting_close(&standard);
-    redacting_close(&keeping);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,5 +159,5 @@ int main(void)
         cmocka_unit_test(a_split_container_may_stand_before_an_empty_one),
         cmocka_unit_test(time_is_linear_in_the_input),
     };
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return cmocka_run_group_tests(tests, open_policies, close_policies);
 }

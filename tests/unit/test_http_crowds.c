@@ -141,6 +141,15 @@ static void running_out_of_files_is_waited_for(void **state)
 
 /* --- Answers from other threads --------------------------------------------------------------------------------------- */
 
+/* A client whose request the handler holds, the first one. */
+static int connect_held(struct serving *s)
+{
+    int fd = connect_client(s);
+    send_text(fd, LATER);
+    EVENTUALLY(held(s) == 1);
+    return fd;
+}
+
 static void an_answer_may_come_late_and_others_do_not_wait_for_it(void **state)
 {
     struct http_limits l = http_limits_standard;
@@ -170,9 +179,7 @@ static void what_comes_while_the_handler_works_costs_no_time(void **state)
     struct serving     s;
     (void)state;
     serving_start(&s, &l);
-    int fd = connect_client(&s);
-    send_text(fd, LATER);
-    EVENTUALLY(held(&s) == 1);
+    int fd = connect_held(&s);
     double used = cpu_seconds(s.thread);
     send_text(fd, GET);
     struct pollfd waiting = {.fd = fd, .events = POLLIN};
@@ -192,9 +199,7 @@ static void an_answer_to_a_client_that_has_gone_is_discarded(void **state)
     struct linger      reset = {.l_onoff = 1};
     (void)state;
     serving_start(&s, &l);
-    int fd = connect_client(&s);
-    send_text(fd, LATER);
-    EVENTUALLY(held(&s) == 1);
+    int fd = connect_held(&s);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
     close(fd);
     EVENTUALLY(COUNTER(&s, connections_active) == 0);
@@ -281,9 +286,7 @@ static void stopping_does_not_wait_for_ever(void **state)
     struct serving     s;
     (void)state;
     serving_start(&s, &l);
-    int fd = connect_client(&s);
-    send_text(fd, LATER);
-    EVENTUALLY(held(&s) == 1);
+    int fd = connect_held(&s);
     http_server_stop(s.server, 50);
     expect_end(fd);
     close(fd);

@@ -7,6 +7,15 @@
 
 #include "following.h"
 
+/* A world whose log has had so many lines read. */
+static void begin_read(const char *pattern, unsigned lines)
+{
+    begin(&world, pattern, "");
+    start(&world);
+    put_lines("a.log", 1, lines);
+    pass(&world, 2000);
+}
+
 static void a_file_that_was_cut_is_read_from_its_beginning(void **state)
 {
     (void)state;
@@ -41,10 +50,7 @@ static void the_unread_rest_of_a_file_that_was_cut_is_read_from_its_copy(void **
     for (int i = 0; i < 2 * 3 * 3; i++) {
         const char *copied = copies[i / 2 % 3];
         int         lag = i / 6;
-        begin(&world, patterns[i % 2], "");
-        start(&world);
-        put_lines("a.log", 1, 100);
-        pass(&world, 2000);
+        begin_read(patterns[i % 2], 100);
         if (lag == 2) stop(&world);
         if (lag > 0) put_lines("a.log", 101, 200);
         copy_and_cut("a.log", copied);
@@ -64,10 +70,7 @@ static void the_unread_rest_of_a_file_that_was_cut_is_read_from_its_copy(void **
 static void a_copy_that_is_there_before_the_cut_is_nothing_new(void **state)
 {
     (void)state;
-    begin(&world, "a.log*", "");
-    start(&world);
-    put_lines("a.log", 1, 100);
-    pass(&world, 2000);
+    begin_read("a.log*", 100);
     put_lines("a.log", 101, 150);
     copy(&world, "a.log", "a.log.1");
     pass(&world, 5000);   /* copying takes so long */
@@ -87,10 +90,7 @@ static void a_copy_of_a_file_that_is_renamed_then_is_nothing_new(void **state)
     (void)state;
     static const char *const patterns[] = {"*.log", "a*"};
     for (int i = 0; i < 4; i++) {
-        begin(&world, patterns[i % 2], "");
-        start(&world);
-        put_lines("a.log", 1, 100);
-        pass(&world, 2000);
+        begin_read(patterns[i % 2], 100);
         if (i / 2 != 0) stop(&world);
         copy(&world, "a.log", "a.log.bak");
         if (i / 2 != 0) start(&world);
@@ -115,10 +115,7 @@ static void a_packed_copy_has_the_rest_too(void **state)
     (void)state;
     static const char *const patterns[] = {"*.log", "a.log*"};
     for (int i = 0; i < 2; i++) {
-        begin(&world, patterns[i], "");
-        start(&world);
-        put_lines("a.log", 1, 100);
-        pass(&world, 2000);
+        begin_read(patterns[i], 100);
         stop(&world);
         put_lines("a.log", 101, 200);
         copy_and_cut("a.log", "a.log.1");
@@ -187,10 +184,7 @@ static void all_contents_of_a_file_that_was_cut_twice_are_read_in_their_order(vo
     for (int i = 0; i < 2 * 2 * 7; i++) {
         bool packed = i / 2 % 2 != 0;
         int  ending = i / 4 < 3 ? i / 4 : 2, again = i / 4 - 2;
-        begin(&world, patterns[i % 2], "");
-        start(&world);
-        put_lines("a.log", 1, 100);
-        pass(&world, 2000);
+        begin_read(patterns[i % 2], 100);
         if (ending == 1) stop(&world);
         if (ending == 2) settle(&world, MOST_WAITING);
         put_lines("a.log", 101, 120);
@@ -255,10 +249,7 @@ static void what_is_copied_and_packed_while_earlier_copies_wait_is_read_after_th
     (void)state;
     static const char *const patterns[] = {"*.log", "a*"};
     for (int i = 0; i < 2; i++) {
-        begin(&world, patterns[i], "");
-        start(&world);
-        put_lines("a.log", 1, 100);
-        pass(&world, 2000);
+        begin_read(patterns[i], 100);
         stop(&world);
         put_lines("a.log", 101, 150);
         copy_and_cut("a.log", "a.log.1");
@@ -285,10 +276,7 @@ static void what_is_copied_and_packed_while_earlier_copies_wait_is_read_after_th
 static void a_copy_that_never_comes_to_rest_does_not_keep_the_log_from_being_read(void **state)
 {
     (void)state;
-    begin(&world, "*.log", "");
-    start(&world);
-    put_lines("a.log", 1, 100);
-    pass(&world, 2000);
+    begin_read("*.log", 100);
     stop(&world);
     copy_and_cut("a.log", "a.log.1");
     pack(&world, "a.log.1");
@@ -378,10 +366,7 @@ static void files_packed_while_nobody_looks_of_which_nothing_was_read_are_all_fo
     static const char *const patterns[] = {"*.log", "a*"};
     for (int i = 0; i < 2; i++) {
         char name[32];
-        begin(&world, patterns[i], "");
-        start(&world);
-        put_lines("a.log", 1, 10);
-        pass(&world, 2000);
+        begin_read(patterns[i], 10);
         move(&world, "a.log", "a.log.read");
         pass(&world, 30000);
         let_time_pass();
@@ -413,10 +398,7 @@ static void a_file_that_moved_on_before_it_was_packed_is_found(void **state)
 {
     (void)state;
     char name[32];
-    begin(&world, "*.log", "");
-    start(&world);
-    put_lines("a.log", 1, 10);
-    pass(&world, 2000);
+    begin_read("*.log", 10);
     stop(&world);
     move(&world, "a.log", "a.log.2");
     put_lines("a.log.1", 11, 20);
